@@ -1,0 +1,86 @@
+//! The one kind of failure that an operator is expected to meet, and what the process exits with.
+
+use std::fmt;
+
+/// What the process exits with. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did not work.
+    Failed = 1,
+    /// The command line or the spec is wrong; nothing was written.
+    Usage = 2,
+    /// `plan --exit-code`: changes are due.
+    ChangesDue = 3,
+    /// Another run holds the deployment.
+    Locked = 4,
+    /// Interrupted by the operator.
+    Interrupted = 130,
+}
+
+/// A failure with a remedy: what failed and where, why (the chain below it), and what to do next.
+///
+/// It travels inside `anyhow::Error`; [`crate::error::failure_of`] finds it again, and `main` prints it, the
+/// only place that does.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    hint: Option<String>,
+    exit: Exit,
+}
+
+impl Failure {
+    /// A failure that exits with 1. `message` is one sentence without a full stop, naming the thing it is about.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            exit: Exit::Failed,
+        }
+    }
+
+    /// A failure of the command line or the spec: exits with 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            ..Self::new(message)
+        }
+    }
+
+    /// What the operator should type or do next: a sentence or a command, without a full stop.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Another exit code than 1.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What to do next, if there is anything to say.
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What the process exits with.
+    pub fn code(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The outermost [`Failure`] in an error, if there is one. Use `error.context(Failure::new(…).hint(…))`
+/// to put one around a cause.
+pub fn failure_of(error: &anyhow::Error) -> Option<&Failure> {
+    error.downcast_ref::<Failure>()
+}

@@ -1,0 +1,335 @@
+//! Desired state: everything one machine should have. Plain data, serialisable, compared with what is observed.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::secrets::Secret;
+use crate::spec::names::{DeploymentName, UserName};
+use crate::spec::quantity::{Bytes, Cpus};
+
+/// Labels by which containers, networks and images are ours. An object without the first is never touched.
+pub mod label {
+    /// The deployment's name.
+    pub const DEPLOYMENT: &str = "dtaas.deployment";
+    /// The component: `gateway`, `workspace`, …
+    pub const COMPONENT: &str = "dtaas.component";
+    /// The user whose object it is, where it is one's.
+    pub const USER: &str = "dtaas.user";
+    /// The keyed hash of the object's desired state.
+    pub const HASH: &str = "dtaas.hash";
+}
+
+/// A part of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// Traefik: the only part that listens for the outside.
+    Gateway,
+    /// The endpoint that the gateway asks whether a request may pass.
+    Auth,
+    /// The website.
+    Website,
+    /// The library server.
+    Library,
+    /// A user's desktop; one a user.
+    Workspace,
+}
+
+impl Component {
+    /// Its name in labels, container names, `status` and profiles.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Component::Gateway => "gateway",
+            Component::Auth => "auth",
+            Component::Website => "website",
+            Component::Library => "library",
+            Component::Workspace => "workspace",
+        }
+    }
+}
+
+/// What one machine should have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Desired {
+    /// Which deployment it belongs to.
+    pub deployment: DeploymentName,
+    /// Where the deployment's tree lies on the machine; every relative path below is relative to it.
+    pub root: PathBuf,
+    /// Keys the hashes in labels, so that a label does not let anyone guess a secret that went into it.
+    pub hash_key: Secret,
+    /// Directories, parents before children.
+    pub directories: Vec<Directory>,
+    /// Rendered files.
+    pub files: Vec<File>,
+    /// Directories (relative) in which nothing but `files` may be: anything else in them is removed.
+    pub owned: Vec<PathBuf>,
+    /// Images that containers run.
+    pub images: Vec<Image>,
+    /// Networks, one a workspace.
+    pub networks: Vec<Network>,
+    /// What workspaces may reach on this machine; `None` where there are none.
+    pub firewall: Option<Firewall>,
+    /// Containers, in the order they are listed in `plan`.
+    pub containers: Vec<Container>,
+}
+
+/// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// Permission bits, such as 0o750.
+    pub mode: u32,
+    /// Numeric owner and group for a new directory; `None` is whoever runs us.
+    pub owner: Option<(u32, u32)>,
+    /// Whether the mode is put right when it differs (for directories that guard secrets).
+    pub enforce: bool,
+}
+
+/// A file with exactly this content and mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// Permission bits, such as 0o640.
+    pub mode: u32,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a file; a secret one is masked wherever a difference is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// May be shown.
+    Plain(String),
+    /// Must not be shown.
+    Secret(Secret),
+}
+
+impl Content {
+    /// The bytes to write.
+    pub fn expose(&self) -> &str {
+        match self {
+            Content::Plain(text) => text,
+            Content::Secret(secret) => secret.expose(),
+        }
+    }
+
+    /// Whether it must not be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Content::Secret(_))
+    }
+}
+
+/// An image that must be on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "source")]
+pub enum Image {
+    /// Pulled from a registry when it is not there.
+    Pull {
+        /// Such as `mltooling/ml-workspace:0.13.2`, prefix included.
+        reference: String,
+    },
+    /// Made by us from the running executable: one file, `/dtaas`, and its entrypoint. The tag names the executable's digest.
+    Own {
+        /// Such as `dtaas-self/foo.com:3f5a…`.
+        reference: String,
+    },
+}
+
+impl Image {
+    /// What containers call it.
+    pub fn reference(&self) -> &str {
+        match self {
+            Image::Pull { reference } | Image::Own { reference } => reference,
+        }
+    }
+}
+
+/// A bridge network of one workspace: IPv6 off, fixed addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Docker's name for it.
+    pub name: String,
+    /// The host's interface (at most 15 characters); all of a deployment's begin alike, and its firewall goes by that.
+    pub bridge: String,
+    /// A /29.
+    pub subnet: Ipv4Net,
+    /// The host's address in it.
+    pub gateway: Ipv4Addr,
+    /// Whose workspace it carries.
+    pub user: UserName,
+}
+
+/// What workspaces may reach of this machine. Everything else on it, other workspaces, link-local addresses and spoofed
+/// sources are dropped before routing (table `mangle`, PREROUTING); other addresses (the internet, the local network) are left open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// The chain's name, at most 28 characters.
+    pub chain: String,
+    /// What all the bridges' names begin with; a rule says `-i <prefix>+`.
+    pub bridge_prefix: String,
+    /// All workspaces' networks lie in it.
+    pub pool: Ipv4Net,
+    /// TCP ports of this machine that stay open: the gateway's.
+    pub ports: Vec<u16>,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Docker's name for it.
+    pub name: String,
+    /// What it is a part of.
+    pub component: Component,
+    /// Whose it is.
+    pub user: Option<UserName>,
+    /// An [`Image`]'s reference.
+    pub image: String,
+    /// Arguments to the image's entrypoint; empty keeps the image's own command.
+    pub command: Vec<String>,
+    /// Environment; values may be secret and are never shown.
+    pub environment: BTreeMap<String, Secret>,
+    /// Bind mounts.
+    pub mounts: Vec<Mount>,
+    /// Where it is attached.
+    pub network: Attachment,
+    /// `uid:gid`; `None` keeps the image's.
+    pub run_as: Option<String>,
+    /// Root file system read-only.
+    pub read_only: bool,
+    /// How many rights it has.
+    pub capabilities: Capabilities,
+    /// Size of /dev/shm, in bytes.
+    pub shm: Option<Bytes>,
+    /// Limits, changed live.
+    pub limits: Limits,
+    /// SHA-256 (hex) of the files that it reads only when it starts: when they change, it is recreated.
+    pub config_digest: Option<String>,
+    /// Whether it is someone's work: then it is recreated only when that is asked for.
+    pub precious: bool,
+    /// Whether it should run; a disabled user's workspace is kept, stopped.
+    pub running: bool,
+    /// When it answers.
+    pub ready: Option<Probe>,
+}
+
+/// A bind mount. Absolute source, absolute target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// On the machine; must exist.
+    pub source: PathBuf,
+    /// In the container.
+    pub target: PathBuf,
+    /// Whether the container may only read.
+    pub read_only: bool,
+}
+
+/// Where a container is attached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// The host's own network.
+    Host,
+    /// A [`Network`], at a fixed address.
+    Bridge {
+        /// Docker's name for it.
+        network: String,
+        /// Inside its subnet.
+        address: Ipv4Addr,
+    },
+}
+
+/// How many rights a container has. All of them run with `no-new-privileges` unless they are workspaces, where users may use `sudo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capabilities {
+    /// None but these (such as `NET_BIND_SERVICE`).
+    Only(Vec<String>),
+    /// Docker's defaults without these (such as `NET_RAW`).
+    DefaultsWithout(Vec<String>),
+}
+
+/// Limits of a container; `None` is without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Processors.
+    pub cpus: Option<Cpus>,
+    /// Memory, in bytes.
+    pub memory: Option<Bytes>,
+    /// Processes and threads.
+    pub pids: Option<i64>,
+}
+
+/// When a container counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// A GET of `http://<address><path>` answers with a status below 500, or 401, within the deadline.
+    Http {
+        /// Where.
+        address: SocketAddrV4,
+        /// What, beginning with a slash.
+        path: String,
+        /// After how many seconds it counts as failed.
+        deadline_seconds: u64,
+    },
+    /// A TCP connection is taken within the deadline.
+    Tcp {
+        /// Where.
+        address: SocketAddrV4,
+        /// After how many seconds it counts as failed.
+        deadline_seconds: u64,
+    },
+}
+
+impl Desired {
+    /// A machine that should have nothing of this deployment but its files: what `down` aims for.
+    pub fn nothing(deployment: DeploymentName, root: PathBuf) -> Self {
+        Self {
+            deployment,
+            root,
+            hash_key: Secret::new(""),
+            directories: Vec::new(),
+            files: Vec::new(),
+            owned: Vec::new(),
+            images: Vec::new(),
+            networks: Vec::new(),
+            firewall: None,
+            containers: Vec::new(),
+        }
+    }
+
+    /// The file at a path relative to the root.
+    pub fn file(&self, path: &Path) -> Option<&File> {
+        self.files.iter().find(|file| file.path == path)
+    }
+}
+
+/// SHA-256 of some texts in order, in lower-case hex; each text is preceded by its length, so that no two lists are alike.
+pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
+    }
+    hex(&hasher.finalize())
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,0 +1,66 @@
+//! Secrets: made once, kept with mode 0600, redacted wherever they are printed.
+
+use std::fmt;
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// A value that must not be seen. `Debug` and `Display` hide it; [`Secret::expose`] is the only way to it,
+/// so that every use can be searched for. Serialising exposes it: only what goes to a file of mode 0600 or to
+/// another machine's standard input may be serialised.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret that comes from elsewhere.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// A new secret of `length` letters and digits without look-alikes (57 of them: 5.8 bits each).
+    pub fn generate(length: usize) -> Self {
+        const LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+        let mut rng = rand::rng();
+        Self(
+            (0..length)
+                .map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())]))
+                .collect(),
+        )
+    }
+
+    /// The value itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret} {secret:?}"), "… Secret(…)");
+    }
+
+    #[test]
+    fn generated_secrets_are_long_and_differ() {
+        let (one, other) = (Secret::generate(20), Secret::generate(20));
+        assert_eq!(one.expose().len(), 20);
+        assert_ne!(one, other);
+    }
+}

@@ -4,10 +4,13 @@
 //! and `auth` stand beside, used by `cli`; anything may use `ui` for talking.
 
 pub mod auth;
+pub mod certificate;
 pub mod error;
 pub mod library;
 pub mod machine;
 pub mod platform;
+pub mod profile;
+pub mod render;
 pub mod secrets;
 pub mod spec;
 pub mod website;

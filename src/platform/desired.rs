@@ -60,6 +60,8 @@ pub struct Desired {
     pub deployment: DeploymentName,
     /// Where the deployment's tree lies on the machine; every relative path below is relative to it.
     pub root: PathBuf,
+    /// Where users' files lie on the machine, absolute.
+    pub library: PathBuf,
     /// Keys the hashes in labels, so that a label does not let anyone guess a secret that went into it.
     pub hash_key: Secret,
     /// Directories, parents before children.
@@ -68,6 +70,8 @@ pub struct Desired {
     pub files: Vec<File>,
     /// Directories (relative) in which nothing but `files` may be: anything else in them is removed.
     pub owned: Vec<PathBuf>,
+    /// Files (relative) that must not be: what a removed user leaves.
+    pub absent: Vec<PathBuf>,
     /// Images that containers run.
     pub images: Vec<Image>,
     /// Networks, one a workspace.
@@ -81,7 +85,9 @@ pub struct Desired {
 /// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
-    /// Relative to the root.
+    /// What its path is relative to.
+    pub base: Base,
+    /// Relative to the base; empty is the base itself.
     pub path: PathBuf,
     /// Permission bits, such as 0o750.
     pub mode: u32,
@@ -91,6 +97,16 @@ pub struct Directory {
     pub enforce: bool,
 }
 
+/// What a directory's path is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// The deployment's root.
+    Root,
+    /// The library's root, which may lie elsewhere.
+    Library,
+}
+
 /// A file with exactly this content and mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
@@ -98,6 +114,8 @@ pub struct File {
     pub path: PathBuf,
     /// Permission bits, such as 0o640.
     pub mode: u32,
+    /// Numeric owner and group; `None` is whoever runs us. Set only by root.
+    pub owner: Option<(u32, u32)>,
     /// What is in it.
     pub content: Content,
 }
@@ -294,11 +312,13 @@ impl Desired {
     pub fn nothing(deployment: DeploymentName, root: PathBuf) -> Self {
         Self {
             deployment,
+            library: root.clone(),
             root,
             hash_key: Secret::new(""),
             directories: Vec::new(),
             files: Vec::new(),
             owned: Vec::new(),
+            absent: Vec::new(),
             images: Vec::new(),
             networks: Vec::new(),
             firewall: None,

@@ -4,10 +4,12 @@
 //! and `auth` stand beside, used by `cli`; anything may use `ui` for talking.
 
 pub mod auth;
+pub mod cli;
 pub mod error;
 pub mod library;
 pub mod machine;
 pub mod platform;
 pub mod secrets;
+pub mod serve;
 pub mod spec;
 pub mod website;

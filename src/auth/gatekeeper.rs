@@ -1,7 +1,8 @@
 //! Decides whether credentials are a user's, quickly for those who were here before.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::HeaderValue;
 use serde::Deserialize;
@@ -71,6 +72,7 @@ pub struct Gatekeeper {
     cache: Cache,
     queue: Semaphore,
     cores: Arc<Semaphore>,
+    complaints: Mutex<HashSet<String>>,
 }
 
 impl Gatekeeper {
@@ -82,6 +84,7 @@ impl Gatekeeper {
             cache: Cache::new(CACHE_CAPACITY),
             queue: Semaphore::new(QUEUE_MAX),
             cores: Arc::new(Semaphore::new(cores)),
+            complaints: Mutex::default(),
         }
     }
 
@@ -122,8 +125,30 @@ impl Gatekeeper {
                 Answer::Pass(pass)
             }
             Ok(Judgement::Wrong) => Answer::Wrong,
-            Ok(Judgement::Broken) => Answer::Broken,
-            Err(_) => Answer::Broken,
+            Ok(Judgement::BadEntry(problem)) => {
+                self.complain(problem);
+                Answer::Wrong
+            }
+            Ok(Judgement::BadAccount(problem)) => {
+                self.complain(problem);
+                Answer::Broken
+            }
+            Err(error) => {
+                self.complain(error.to_string());
+                Answer::Broken
+            }
+        }
+    }
+
+    /// Says each thing once: anyone can make a damaged file be read as often as they like.
+    fn complain(&self, problem: String) {
+        let mut said = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !said.contains(&problem) {
+            eprintln!("auth: {problem}");
+            said.insert(problem);
         }
     }
 }
@@ -131,7 +156,8 @@ impl Gatekeeper {
 enum Judgement {
     Right { stamps: Stamps, pass: Pass },
     Wrong,
-    Broken,
+    BadEntry(String),
+    BadAccount(String),
 }
 
 /// Reads a user's files and compares the password. Whoever does not exist, is disabled or has an entry that is not ours to
@@ -148,9 +174,8 @@ fn judge(directories: &Directories, user: &UserName, password: &Secret) -> Judge
             return Judgement::Wrong;
         }
         Err(problem) => {
-            eprintln!("auth: {problem}");
             password::verify_nobody(password);
-            return Judgement::Wrong;
+            return Judgement::BadEntry(problem.to_string());
         }
     };
     let hash = entry.hash.expose();
@@ -166,22 +191,18 @@ fn judge(directories: &Directories, user: &UserName, password: &Secret) -> Judge
             return Judgement::Wrong;
         }
     }
-    match account(&directories.account(user)) {
-        Ok(Some((groups, account))) => match HeaderValue::from_str(user.as_str()) {
-            Ok(user) => Judgement::Right {
-                stamps: Stamps {
-                    entry: stamp,
-                    account,
-                },
-                pass: Pass { user, groups },
+    let path = directories.account(user);
+    match (account(&path), HeaderValue::from_str(user.as_str())) {
+        (Ok(Some((groups, account))), Ok(user)) => Judgement::Right {
+            stamps: Stamps {
+                entry: stamp,
+                account,
             },
-            Err(_) => Judgement::Broken,
+            pass: Pass { user, groups },
         },
-        Ok(None) => Judgement::Wrong,
-        Err(reason) => {
-            eprintln!("auth: {}: {reason}", directories.account(user).display());
-            Judgement::Broken
-        }
+        (Ok(None), _) => Judgement::Wrong,
+        (Ok(Some(_)), Err(error)) => Judgement::BadAccount(format!("{user}: {error}")),
+        (Err(reason), _) => Judgement::BadAccount(format!("{}: {reason}", path.display())),
     }
 }
 

@@ -97,6 +97,18 @@ fn within_a_second(expected: u16, ask: impl Fn() -> u16) {
     }
 }
 
+/// Asks until the answer comes sooner than bcrypt could have given it.
+fn until_from_memory(server: &Server, user: &str, password: &str) {
+    for _ in 0..100 {
+        let start = Instant::now();
+        assert_eq!(sign_in(server, "/authz", user, password).status, 200);
+        if start.elapsed() < Duration::from_millis(10) {
+            return;
+        }
+    }
+    panic!("no answer came from memory");
+}
+
 #[test]
 fn a_user_passes_where_the_address_names_them_and_no_one_else() {
     let platform = Platform::new()
@@ -228,10 +240,7 @@ fn a_change_counts_within_a_second() {
     let platform = Platform::new().with("alice", "hunter2", r#"{"groups":["publishers"]}"#);
     let server = platform.serve();
     let status = |password: &str| sign_in(&server, "/authz/alice", "alice", password).status;
-    // Long enough for the answer to come from memory.
-    std::iter::repeat_with(|| status("hunter2"))
-        .take(10)
-        .for_each(|status| assert_eq!(status, 200));
+    until_from_memory(&server, "alice", "hunter2");
 
     platform.set_password("alice", "correct horse");
     within_a_second(401, || status("hunter2"));
@@ -305,11 +314,7 @@ fn a_damaged_account_closes_the_door_to_its_owner_alone() {
 fn a_flood_of_wrong_passwords_is_bounded_and_does_not_hold_up_the_known() {
     let platform = Platform::new().with("alice", "hunter2", r#"{"groups":[]}"#);
     let server = platform.serve();
-    within_a_second(200, || {
-        sign_in(&server, "/authz", "alice", "hunter2").status
-    });
-    std::thread::sleep(Duration::from_millis(60));
-    assert_eq!(sign_in(&server, "/authz", "alice", "hunter2").status, 200);
+    until_from_memory(&server, "alice", "hunter2");
 
     std::thread::scope(|scope| {
         let attempts: Vec<_> = (0..200)

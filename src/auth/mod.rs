@@ -1,1 +1,10 @@
-//! Room in the making.
+//! Who may open what: passwords, the htpasswd store, and the endpoint that the gateway asks.
+
+mod apr1;
+mod basic;
+mod cache;
+pub mod endpoint;
+mod gatekeeper;
+pub mod password;
+mod stamped;
+pub mod store;

@@ -1,1 +1,5 @@
-
+mod auth;
+mod auth_htpasswd;
+mod loopback;
+mod website;
+mod website_links;

@@ -1,25 +1,18 @@
+use std::process::ExitCode;
+
 use clap::Parser;
+use dtaas::cli::Cli;
+use dtaas::error::Failure;
+use dtaas::ui;
 
-#[derive(Parser)]
-enum Command {
-    Auth(dtaas::cli::auth::Auth),
-    Website(dtaas::cli::website::Website),
-}
-
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
-    let done = match Command::parse() {
-        Command::Auth(auth) => auth.run().await,
-        Command::Website(website) => website.run().await,
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = tokio::runtime::Runtime::new()
+        .map_err(|error| anyhow::Error::new(error).context(Failure::new("cannot start")))
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    let exit = match done {
+        Ok(exit) => exit,
+        Err(error) => ui::failure::print(&error),
     };
-    match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            match dtaas::error::failure_of(&error) {
-                Some(failure) => std::process::ExitCode::from(failure.code() as u8),
-                None => std::process::ExitCode::FAILURE,
-            }
-        }
-    }
+    ExitCode::from(exit as u8)
 }

@@ -68,19 +68,18 @@ impl Input<'_> {
     fn image(&self, name: &str) -> String {
         format!("{}{name}", self.spec.image_prefix)
     }
+}
 
-    /// The address that browsers use, with its final slash: `https://foo.com:8443/`.
-    pub fn url(&self) -> String {
-        let ports = self.spec.ports;
-        let (scheme, port, usual) = match self.spec.tls {
-            Tls::Off => ("http", ports.http, 80),
-            Tls::SelfSigned | Tls::Files { .. } => ("https", ports.https, 443),
-        };
-        if port == usual {
-            format!("{scheme}://{}/", self.spec.domain)
-        } else {
-            format!("{scheme}://{}:{port}/", self.spec.domain)
-        }
+/// The address that browsers use, with its final slash and without the base path: `https://foo.com:8443/`.
+pub fn url(spec: &Spec) -> String {
+    let (scheme, port, usual) = match spec.tls {
+        Tls::Off => ("http", spec.ports.http, 80),
+        Tls::SelfSigned | Tls::Files { .. } => ("https", spec.ports.https, 443),
+    };
+    if port == usual {
+        format!("{scheme}://{}/", spec.domain)
+    } else {
+        format!("{scheme}://{}:{port}/", spec.domain)
     }
 }
 

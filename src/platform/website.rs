@@ -23,7 +23,7 @@ struct Context<'a> {
 pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     let spec = input.spec;
     let context = Context {
-        url: input.url(),
+        url: super::url(spec),
         basename: spec.base_path.as_str(),
         vnc_link: format!(
             "/tools/vnc/?password={}",

@@ -74,6 +74,17 @@ pub enum Tls {
     },
 }
 
+impl Tls {
+    /// As it is written.
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Tls::Off => "off",
+            Tls::SelfSigned => "self-signed",
+            Tls::Files { .. } => "files",
+        }
+    }
+}
+
 /// Who checks passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +93,16 @@ pub enum AuthMode {
     Endpoint,
     /// Traefik's basicAuth, as in v0.2.
     Basic,
+}
+
+impl AuthMode {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AuthMode::Endpoint => "endpoint",
+            AuthMode::Basic => "basic",
+        }
+    }
 }
 
 /// The gateway's settings.

@@ -29,6 +29,8 @@ pub mod default {
     pub const WEBSITE: u16 = 4000;
     /// Library server, on loopback; v0.2's port.
     pub const LIBRARY: u16 = 4001;
+    /// Where the certificate comes from.
+    pub const TLS: &str = "self-signed";
     /// Room for 8,192 workspaces in a corner of 10/8 that docker's own pools do not use.
     pub const POOL: &str = "10.213.0.0/16";
     /// Where users' files are.
@@ -225,7 +227,7 @@ fn ports(mut section: Section<'_>) -> Ports {
 fn tls(mut section: Section<'_>) -> Option<Tls> {
     let mode: String = section
         .get("mode", "write off, self-signed or files")
-        .unwrap_or_else(|| "self-signed".to_owned());
+        .unwrap_or_else(|| default::TLS.to_owned());
     let cert: Option<PathBuf> = section.get("cert", "write a PEM file's path");
     let key: Option<PathBuf> = section.get("key", "write a PEM file's path");
     let tls = match (mode.as_str(), cert, key) {

@@ -22,6 +22,8 @@ pub mod label {
     pub const USER: &str = "dtaas.user";
     /// The keyed hash of the object's desired state.
     pub const HASH: &str = "dtaas.hash";
+    /// Keyed hashes of the parts of a container's desired state, so that a plan can say which part differs.
+    pub const PARTS: &str = "dtaas.parts";
 }
 
 /// A part of the platform.
@@ -95,6 +97,8 @@ pub struct Directory {
     pub owner: Option<(u32, u32)>,
     /// Whether the mode is put right when it differs (for directories that guard secrets).
     pub enforce: bool,
+    /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
+    pub user: Option<UserName>,
 }
 
 /// What a directory's path is relative to.
@@ -118,6 +122,8 @@ pub struct File {
     pub owner: Option<(u32, u32)>,
     /// What is in it.
     pub content: Content,
+    /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
+    pub user: Option<UserName>,
 }
 
 /// What is in a file; a secret one is masked wherever a difference is shown.
@@ -218,6 +224,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Where it is attached.
     pub network: Attachment,
+    /// Addresses of the host that it listens on (host network only); they must be free before it is made.
+    pub listens: Vec<SocketAddrV4>,
     /// `uid:gid`; `None` keeps the image's.
     pub run_as: Option<String>,
     /// Root file system read-only.
@@ -262,6 +270,16 @@ pub enum Attachment {
         /// Inside its subnet.
         address: Ipv4Addr,
     },
+}
+
+impl Attachment {
+    /// The name of the network, where it is not the host's own.
+    pub fn network(&self) -> Option<&str> {
+        match self {
+            Attachment::Host => None,
+            Attachment::Bridge { network, .. } => Some(network),
+        }
+    }
 }
 
 /// How many rights a container has. All of them run with `no-new-privileges` unless they are workspaces, where users may use `sudo`.
@@ -340,6 +358,11 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(text);
     }
     hex(&hasher.finalize())
+}
+
+/// SHA-256 of one text, in lower-case hex: what `sha256sum` says of a file with it.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes.as_ref()))
 }
 
 /// Bytes in lower-case hex.

@@ -90,7 +90,9 @@ impl Init {
             self.ask()?;
         }
         if self.users.is_empty() {
-            return Err(Failure::usage("no users are given").hint("give --users alice,bob").into());
+            return Err(Failure::usage("no users are given")
+                .hint("give --users alice,bob")
+                .into());
         }
         let given = self.passwords.read(&self.users)?;
         let mut request = self.request();
@@ -134,7 +136,10 @@ impl Init {
     /// Asks for what is missing.
     fn ask(&mut self) -> anyhow::Result<()> {
         if self.domain.is_none() {
-            self.domain = Some(prompt::ask("Domain (what browsers call the platform)", Some("localhost".into()))?);
+            self.domain = Some(prompt::ask(
+                "Domain (what browsers call the platform)",
+                Some("localhost".into()),
+            )?);
         }
         if self.users.is_empty() {
             self.users = prompt::ask::<Names>("First users, separated by commas", None)?.0;
@@ -176,6 +181,9 @@ impl std::str::FromStr for Names {
     type Err = crate::spec::names::NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>().map(Self)
+        text.split(',')
+            .map(|name| name.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }

@@ -4,7 +4,6 @@ mod auth;
 mod down;
 mod init;
 mod lib;
-mod list;
 mod passwords;
 mod plan;
 mod render;
@@ -22,7 +21,12 @@ use crate::error::Exit;
 
 /// Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
 #[derive(Debug, Parser)]
-#[command(name = "dtaas", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "dtaas",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// The deployment's directory.
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true)]

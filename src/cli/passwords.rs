@@ -30,9 +30,12 @@ impl Passwords {
     pub fn read(&self, users: &[UserName]) -> anyhow::Result<Vec<Option<Secret>>> {
         if !self.password_stdin {
             if let Some(file) = self.credentials_file.as_ref().filter(|file| file.exists()) {
-                return Err(Failure::usage(format!("--credentials-file: {} exists already", file.display()))
-                    .hint("name a file that does not exist; nothing was changed")
-                    .into());
+                return Err(Failure::usage(format!(
+                    "--credentials-file: {} exists already",
+                    file.display()
+                ))
+                .hint("name a file that does not exist; nothing was changed")
+                .into());
             }
             return Ok(users.iter().map(|_| None).collect());
         }
@@ -44,10 +47,13 @@ impl Passwords {
                     .next()
                     .transpose()
                     .context("cannot read standard input")?
-                    .ok_or_else(|| Failure::usage(format!("standard input has no line for {user}'s password")))?;
+                    .ok_or_else(|| {
+                        Failure::usage(format!("standard input has no line for {user}'s password"))
+                    })?;
                 let password = Secret::new(line);
-                check_password(&password)
-                    .with_context(|| Failure::usage(format!("the password for {user} is refused")))?;
+                check_password(&password).with_context(|| {
+                    Failure::usage(format!("the password for {user} is refused"))
+                })?;
                 Ok(Some(password))
             })
             .collect()
@@ -60,8 +66,12 @@ impl Passwords {
         }
         match &self.credentials_file {
             Some(file) => {
-                write(file, credentials)
-                    .with_context(|| format!("cannot write {}; set passwords anew with `dtaas user passwd`", file.display()))?;
+                write(file, credentials).with_context(|| {
+                    format!(
+                        "cannot write {}; set passwords anew with `dtaas user passwd`",
+                        file.display()
+                    )
+                })?;
                 ui::say(format!("The passwords are in {}.", file.display()));
             }
             None => {

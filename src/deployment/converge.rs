@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::{Deployment, Missing};
 use crate::machine::apply::{self, Outcome};
-use crate::machine::diff::{self, DiffOptions};
+use crate::machine::diff::{self, DiffOptions, Scope};
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::observe;
@@ -23,7 +23,11 @@ pub struct Difference {
 }
 
 /// Looks at the machine and works out what is to be done.
-pub async fn difference(engine: &Engine, desired: Desired, options: &DiffOptions) -> anyhow::Result<Difference> {
+pub async fn difference(
+    engine: &Engine,
+    desired: Desired,
+    options: &DiffOptions,
+) -> anyhow::Result<Difference> {
     let observed = observe::observe(engine, &desired, &options.scope).await?;
     let plan = diff::diff(&desired, &observed, options);
     Ok(Difference {
@@ -40,16 +44,26 @@ pub async fn apply(
     stop: watch::Receiver<bool>,
     events: &(dyn Fn(Event) + Sync),
 ) -> anyhow::Result<Outcome> {
-    let options = apply::Options { stop, ..Default::default() };
+    let options = apply::Options::new(stop);
     apply::apply(engine, &difference.desired, &difference.plan, &options, events).await
 }
 
 impl Deployment {
-    /// What this machine should have: all of it, or nothing of it.
-    pub fn goal(&self, nothing: bool, missing: Missing) -> anyhow::Result<Desired> {
-        match nothing {
-            true => Ok(Desired::nothing(self.spec.name.clone(), self.root().to_owned())),
-            false => self.desired(missing),
-        }
+    /// How the rendered configuration on this machine differs from what the spec says; needs no engine.
+    pub fn render_plan(&self, missing: Missing) -> anyhow::Result<(Desired, Plan)> {
+        let desired = self.desired(missing)?;
+        let observed = Observed {
+            paths: observe::paths(&desired, &Scope::All)?,
+            ..Observed::default()
+        };
+        let plan = diff::only_paths(&desired, &observed);
+        Ok((desired, plan))
+    }
+
+    /// Writes the rendered configuration; answers what was done.
+    pub fn render(&self) -> anyhow::Result<Plan> {
+        let (desired, plan) = self.render_plan(Missing::Keep)?;
+        apply::paths(&desired, &plan)?;
+        Ok(plan)
     }
 }

@@ -68,13 +68,17 @@ pub struct Made {
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
 pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
     let text = spec_text(request)?;
-    let templates = Templates::new(&BTreeMap::new()).map_err(|error| Failure::usage(error.to_string()))?;
+    let templates =
+        Templates::new(&BTreeMap::new()).map_err(|error| Failure::usage(error.to_string()))?;
     let mut user_texts = BTreeMap::new();
     for (slot, (name, _)) in request.users.iter().enumerate() {
         if user_texts.contains_key(name) {
             return Err(Failure::usage(format!("the user {name} is named twice")).into());
         }
-        user_texts.insert(name.clone(), user_text(&templates, u32::try_from(slot)?, &[])?);
+        user_texts.insert(
+            name.clone(),
+            user_text(&templates, u32::try_from(slot)?, &[])?,
+        );
     }
     let files = user_texts
         .iter()
@@ -88,12 +92,21 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
     // A user without a file in users/ does not exist, whatever an earlier run left.
     let known = deployment.entries()?;
     let exists = |name: &UserName| {
-        known.contains_key(name) && directory.join(load::USERS).join(format!("{name}.yaml")).exists()
+        known.contains_key(name)
+            && directory
+                .join(load::USERS)
+                .join(format!("{name}.yaml"))
+                .exists()
     };
     let (kept, new): (Vec<_>, Vec<_>) = request.users.iter().partition(|(name, _)| exists(name));
     let credentials: Vec<(UserName, Secret)> = new
         .iter()
-        .map(|(name, given)| (name.clone(), given.clone().unwrap_or_else(generate_password)))
+        .map(|(name, given)| {
+            (
+                name.clone(),
+                given.clone().unwrap_or_else(generate_password),
+            )
+        })
         .collect();
     deployment.secrets(Missing::Keep)?;
     for ((name, _), hash) in credentials.iter().zip(hashes(&credentials)?) {
@@ -103,7 +116,9 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
         }
     }
     deployment.render()?;
-    deployment.tree.write(Path::new(load::FILE), 0o644, text.as_bytes())?;
+    deployment
+        .tree
+        .write(Path::new(load::FILE), 0o644, text.as_bytes())?;
     Ok(Made {
         deployment,
         credentials,
@@ -116,37 +131,88 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     let mut all = Vec::new();
     let mut compare = |key: &str, is: String, asked: Option<String>| {
         if let Some(asked) = asked.filter(|asked| *asked != is) {
-            all.push(format!("{key} is {is}, not {asked}: edit dtaas.yaml, then `dtaas up`"));
+            all.push(format!(
+                "{key} is {is}, not {asked}: edit dtaas.yaml, then `dtaas up`"
+            ));
         }
     };
     let port = |port: Option<u16>| port.map(|port| port.to_string());
-    compare("domain", spec.domain.to_string(), request.domain.as_ref().map(Domain::to_string));
-    compare("name", spec.name.to_string(), request.name.as_ref().map(DeploymentName::to_string));
+    compare(
+        "domain",
+        spec.domain.to_string(),
+        request.domain.as_ref().map(Domain::to_string),
+    );
+    compare(
+        "name",
+        spec.name.to_string(),
+        request.name.as_ref().map(DeploymentName::to_string),
+    );
     compare("profile", spec.profile.clone(), request.profile.clone());
-    compare("base_path", spec.base_path.to_string(), request.base_path.as_ref().map(BasePath::to_string));
-    compare("bind", spec.bind.to_string(), request.bind.map(|bind| bind.to_string()));
-    compare("ports.http", spec.ports.http.to_string(), port(request.http_port));
-    compare("ports.https", spec.ports.https.to_string(), port(request.https_port));
-    compare("ports.auth", spec.ports.auth.to_string(), port(request.auth_port));
-    compare("ports.website", spec.ports.website.to_string(), port(request.website_port));
-    compare("ports.library", spec.ports.library.to_string(), port(request.library_port));
+    compare(
+        "base_path",
+        spec.base_path.to_string(),
+        request.base_path.as_ref().map(BasePath::to_string),
+    );
+    compare(
+        "bind",
+        spec.bind.to_string(),
+        request.bind.map(|bind| bind.to_string()),
+    );
+    compare(
+        "ports.http",
+        spec.ports.http.to_string(),
+        port(request.http_port),
+    );
+    compare(
+        "ports.https",
+        spec.ports.https.to_string(),
+        port(request.https_port),
+    );
+    compare(
+        "ports.auth",
+        spec.ports.auth.to_string(),
+        port(request.auth_port),
+    );
+    compare(
+        "ports.website",
+        spec.ports.website.to_string(),
+        port(request.website_port),
+    );
+    compare(
+        "ports.library",
+        spec.ports.library.to_string(),
+        port(request.library_port),
+    );
     compare("tls.mode", spec.tls.mode().to_owned(), request.tls.clone());
-    compare("network.pool", spec.pool.to_string(), request.pool.map(|pool| pool.to_string()));
-    compare("auth", spec.auth.as_str().to_owned(), request.auth.map(|auth| auth.as_str().to_owned()));
-    compare("images.prefix", spec.image_prefix.clone(), request.image_prefix.clone());
+    compare(
+        "network.pool",
+        spec.pool.to_string(),
+        request.pool.map(|pool| pool.to_string()),
+    );
+    compare(
+        "auth",
+        spec.auth.as_str().to_owned(),
+        request.auth.map(|auth| auth.as_str().to_owned()),
+    );
+    compare(
+        "images.prefix",
+        spec.image_prefix.clone(),
+        request.image_prefix.clone(),
+    );
     for (name, _) in &request.users {
         if !spec.users.contains_key(name) {
-            all.push(format!("there is no user {name} yet: `dtaas user add {name}`"));
+            all.push(format!(
+                "there is no user {name} yet: `dtaas user add {name}`"
+            ));
         }
     }
     all
 }
 
 fn spec_text(request: &Request) -> anyhow::Result<String> {
-    let domain = request
-        .domain
-        .as_ref()
-        .ok_or_else(|| Failure::usage("no domain is given").hint("give --domain foo.com, or --domain localhost"))?;
+    let domain = request.domain.as_ref().ok_or_else(|| {
+        Failure::usage("no domain is given").hint("give --domain foo.com, or --domain localhost")
+    })?;
     let text = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
     let name = request.name.as_ref().map(DeploymentName::to_string);
     let context = serde_json::json!({
@@ -187,7 +253,12 @@ fn hashes(credentials: &[(UserName, Secret)]) -> anyhow::Result<Vec<String>> {
         let threads: Vec<_> = credentials
             .chunks(share)
             .map(|chunk| {
-                scope.spawn(|| chunk.iter().map(|(_, secret)| password::hash(secret)).collect::<anyhow::Result<Vec<_>>>())
+                scope.spawn(|| {
+                    chunk
+                        .iter()
+                        .map(|(_, secret)| password::hash(secret))
+                        .collect::<anyhow::Result<Vec<_>>>()
+                })
             })
             .collect();
         let mut all = Vec::with_capacity(credentials.len());

@@ -15,8 +15,8 @@ use crate::certificate;
 use crate::error::Failure;
 use crate::machine::files::Tree;
 use crate::machine::image;
-use crate::platform::desired::{Base, Desired, Directory};
-use crate::platform::{self, Certificate, Input};
+use crate::platform::desired::{Component, Desired, Directory};
+use crate::platform::{self, Certificate, Input, naming};
 use crate::profile::{self, Profile};
 use crate::render::Templates;
 use crate::secrets::{DeploymentSecrets, Secret};
@@ -82,12 +82,18 @@ impl Deployment {
         let directory = self.root().join("auth");
         let listing = match store::list(&directory) {
             Ok(listing) => listing,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", directory.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(BTreeMap::new());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", directory.display()));
+            }
         };
         if let Some(problem) = listing.problems.first() {
             return Err(Failure::new(problem.to_string())
-                .hint("set the user's password anew with `dtaas user passwd`, or move the file away")
+                .hint(
+                    "set the user's password anew with `dtaas user passwd`, or move the file away",
+                )
                 .into());
         }
         let entry = |entry: store::Entry| {
@@ -116,7 +122,11 @@ impl Deployment {
     }
 
     /// The gateway's certificate, made or renewed where that is ours to do; `None` without TLS.
-    pub fn certificate(&self, missing: Missing, now: OffsetDateTime) -> anyhow::Result<Option<Certificate>> {
+    pub fn certificate(
+        &self,
+        missing: Missing,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<Certificate>> {
         match &self.spec.tls {
             Tls::Off => Ok(None),
             Tls::Files { cert, key } => self.operators_certificate(cert, key).map(Some),
@@ -134,9 +144,24 @@ impl Deployment {
         self.with_input(missing, |input| platform::user(input, user))
     }
 
-    /// The address that browsers use.
-    pub fn url(&self) -> String {
-        platform::url(&self.spec)
+    /// The website's address.
+    pub fn page(&self) -> String {
+        let base = self.spec.base_path.path("");
+        let url = platform::url(&self.spec);
+        match base.strip_prefix('/') {
+            Some(base) => format!("{url}{base}/"),
+            None => url,
+        }
+    }
+
+    /// The address of a user's workspace.
+    pub fn workspace_page(&self, user: &UserName) -> String {
+        format!("{}{user}/lab", self.page())
+    }
+
+    /// The gateway's container.
+    pub fn gateway_container(&self) -> String {
+        naming::container(&self.spec.name, Component::Gateway, None)
     }
 
     /// Where users' files are, absolute.
@@ -165,7 +190,11 @@ impl Deployment {
         build(&input).map_err(|error| Failure::usage(error.to_string()).into())
     }
 
-    fn own_certificate(&self, missing: Missing, now: OffsetDateTime) -> anyhow::Result<Certificate> {
+    fn own_certificate(
+        &self,
+        missing: Missing,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Certificate> {
         let kept = self.read_pair("tls/cert.pem", "tls/key.pem")?;
         if let Some(certificate) = kept
             && certificate::serves(&certificate.chain, &self.spec.domain, now)
@@ -177,7 +206,10 @@ impl Deployment {
             None => {
                 let authority = certificate::authority(self.spec.name.as_str(), now)?;
                 let (chain, key) = (authority.chain.as_str(), authority.key.expose());
-                self.keep(missing, &[("tls/authority.key", key), ("tls/authority.pem", chain)])?;
+                self.keep(
+                    missing,
+                    &[("tls/authority.key", key), ("tls/authority.pem", chain)],
+                )?;
                 authority
             }
         };
@@ -190,10 +222,15 @@ impl Deployment {
     fn operators_certificate(&self, cert: &Path, key: &Path) -> anyhow::Result<Certificate> {
         let read = |name: &str, path: &Path, mark: &str| {
             let path = self.root().join(path);
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| Failure::usage(format!("tls.{name}: cannot read {}", path.display())))?;
+            let text = std::fs::read_to_string(&path).with_context(|| {
+                Failure::usage(format!("tls.{name}: cannot read {}", path.display()))
+            })?;
             if !text.contains(mark) {
-                return Err(Failure::usage(format!("tls.{name}: {} holds no PEM {mark}", path.display())).into());
+                return Err(Failure::usage(format!(
+                    "tls.{name}: {} holds no PEM {mark}",
+                    path.display()
+                ))
+                .into());
             }
             anyhow::Ok(text)
         };
@@ -221,7 +258,9 @@ impl Deployment {
         let text = String::from_utf8(bytes)
             .ok()
             .filter(|text| !text.trim().is_empty())
-            .ok_or_else(|| Failure::new(format!("{} is damaged", self.root().join(&path).display())))?;
+            .ok_or_else(|| {
+                Failure::new(format!("{} is damaged", self.root().join(&path).display()))
+            })?;
         // A secret is one line; a certificate ends with its line's end.
         Ok(Some(Secret::new(match text.contains("-----BEGIN") {
             true => text,
@@ -237,7 +276,8 @@ impl Deployment {
             self.tree.make_dir(&private(directory))?;
         }
         for (name, text) in secrets {
-            self.tree.write(&Path::new("secrets").join(name), 0o600, text.as_bytes())?;
+            self.tree
+                .write(&Path::new("secrets").join(name), 0o600, text.as_bytes())?;
         }
         Ok(())
     }
@@ -246,11 +286,11 @@ impl Deployment {
 /// A directory of the deployment that only its owner enters.
 fn private(path: &str) -> Directory {
     Directory {
-        base: Base::Root,
         path: path.into(),
         mode: 0o700,
         owner: None,
         enforce: true,
+        user: None,
     }
 }
 
@@ -263,7 +303,9 @@ fn replacements(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         let entries = match std::fs::read_dir(&directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", directory.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", directory.display()));
+            }
         };
         for entry in entries {
             let path = entry
@@ -275,7 +317,8 @@ fn replacements(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
             }
             let name = path.strip_prefix(&base).unwrap_or(&path).to_string_lossy();
             if let Some(name) = name.strip_suffix(".hbs") {
-                let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                let text = std::fs::read_to_string(&path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
                 found.insert(name.to_owned(), text);
             }
         }

@@ -9,7 +9,7 @@ use super::{Deployment, private};
 use crate::auth::{password, store};
 use crate::error::Failure;
 use crate::machine::files::Tree;
-use crate::platform::desired::{Base, Directory};
+use crate::platform::desired::Directory;
 use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::{Group, User};
@@ -29,7 +29,10 @@ pub fn generate_password() -> Secret {
 pub fn check_password(password: &Secret) -> anyhow::Result<()> {
     let text = password.expose();
     if text.chars().count() < PASSWORD_MIN {
-        return Err(Failure::usage(format!("the password has fewer than {PASSWORD_MIN} characters")).into());
+        return Err(Failure::usage(format!(
+            "the password has fewer than {PASSWORD_MIN} characters"
+        ))
+        .into());
     }
     if text.chars().any(char::is_control) {
         return Err(Failure::usage("the password holds a control character").into());
@@ -38,7 +41,11 @@ pub fn check_password(password: &Secret) -> anyhow::Result<()> {
 }
 
 /// The text of a new user's file.
-pub fn user_text(templates: &crate::render::Templates, slot: u32, groups: &[Group]) -> anyhow::Result<String> {
+pub fn user_text(
+    templates: &crate::render::Templates,
+    slot: u32,
+    groups: &[Group],
+) -> anyhow::Result<String> {
     let context = serde_json::json!({ "slot": slot, "groups": groups });
     templates
         .render("user.yaml", &context)
@@ -60,15 +67,24 @@ impl Deployment {
     }
 
     /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists.
-    pub fn add_user(&mut self, name: &UserName, secret: &Secret, groups: &[Group]) -> anyhow::Result<()> {
+    pub fn add_user(
+        &mut self,
+        name: &UserName,
+        secret: &Secret,
+        groups: &[Group],
+    ) -> anyhow::Result<()> {
         if self.spec.users.contains_key(name) {
             return Err(Failure::usage(format!("there is a user {name} already"))
                 .hint(format!("a new password: `dtaas user passwd {name}`"))
                 .into());
         }
         let slot = self.spec.free_slot().ok_or_else(|| {
-            Failure::new(format!("network.pool {} is full: it has room for {}", self.spec.pool, self.spec.slots()))
-                .hint("remove users, or make network.pool in dtaas.yaml larger")
+            Failure::new(format!(
+                "network.pool {} is full: it has room for {}",
+                self.spec.pool,
+                self.spec.slots()
+            ))
+            .hint("remove users, or make network.pool in dtaas.yaml larger")
         })?;
         let text = user_text(&self.templates, slot, groups)?;
         let hash = password::hash(secret)?;
@@ -95,7 +111,11 @@ impl Deployment {
 
     /// Takes a user away: the folder is set aside first, so that nobody who gets the name later inherits it; a run that is killed
     /// in between leaves a user whose removal can be repeated. Answers where the files are now, relative to the library.
-    pub fn remove_user(&mut self, name: &UserName, now: OffsetDateTime) -> anyhow::Result<Option<PathBuf>> {
+    pub fn remove_user(
+        &mut self,
+        name: &UserName,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<PathBuf>> {
         self.require_user(name)?;
         let aside = self.set_files_aside(name, now)?;
         self.tree.remove(&user_path(name))?;
@@ -104,7 +124,11 @@ impl Deployment {
         Ok(aside)
     }
 
-    fn set_files_aside(&self, name: &UserName, now: OffsetDateTime) -> anyhow::Result<Option<PathBuf>> {
+    fn set_files_aside(
+        &self,
+        name: &UserName,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<PathBuf>> {
         let root = self.library_root();
         if !root.exists() {
             return Ok(None);
@@ -114,11 +138,12 @@ impl Deployment {
             return Ok(None);
         }
         library.make_dir(&Directory {
-            base: Base::Library,
             mode: 0o700,
             ..private(".removed")
         })?;
-        let date = now.format(format_description!("[year][month][day]T[hour][minute][second]Z"))?;
+        let date = now.format(format_description!(
+            "[year][month][day]T[hour][minute][second]Z"
+        ))?;
         let aside = Path::new(".removed").join(format!("{name}-{date}"));
         library.rename(Path::new(name.as_str()), &aside)?;
         Ok(Some(aside))
@@ -127,7 +152,8 @@ impl Deployment {
     pub(super) fn write_entry(&self, name: &UserName, hash: &str) -> anyhow::Result<()> {
         self.tree.make_dir(&private("auth"))?;
         let line = store::entry_line(name, hash);
-        self.tree.write(&entry_path(name), store::MODE, line.expose().as_bytes())?;
+        self.tree
+            .write(&entry_path(name), store::MODE, line.expose().as_bytes())?;
         Ok(())
     }
 
@@ -152,6 +178,6 @@ fn entry_path(name: &UserName) -> PathBuf {
 
 /// Groups as the command line gives them.
 pub fn parse_group(text: &str) -> Result<Group, String> {
-    serde_yaml::from_str(text).map_err(|_| format!("there is no group {text:?}: write publishers or admins"))
+    serde_yaml::from_str(text)
+        .map_err(|_| format!("there is no group {text:?}: write publishers or admins"))
 }
-

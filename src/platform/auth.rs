@@ -61,6 +61,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         read_only(input, "auth", "/auth"),
         read_only(input, "config/auth", "/users"),
     ];
+    container.listens = vec![address];
     container.ready = Some(Probe::Http {
         address,
         path: "/healthz".to_owned(),

@@ -87,9 +87,7 @@ pub struct Desired {
 /// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
-    /// What its path is relative to.
-    pub base: Base,
-    /// Relative to the base; empty is the base itself.
+    /// Relative to the root; or absolute, where the library lies elsewhere.
     pub path: PathBuf,
     /// Permission bits, such as 0o750.
     pub mode: u32,
@@ -99,16 +97,6 @@ pub struct Directory {
     pub enforce: bool,
     /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
     pub user: Option<UserName>,
-}
-
-/// What a directory's path is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Base {
-    /// The deployment's root.
-    Root,
-    /// The library's root, which may lie elsewhere.
-    Library,
 }
 
 /// A file with exactly this content and mode.
@@ -341,6 +329,14 @@ impl Desired {
             networks: Vec::new(),
             firewall: None,
             containers: Vec::new(),
+        }
+    }
+
+    /// The directory that a path of this state is looked up in, and the path relative to it.
+    pub fn locate<'a>(&'a self, path: &'a Path) -> (&'a Path, &'a Path) {
+        match path.strip_prefix(&self.library) {
+            Ok(below) if path.is_absolute() => (&self.library, below),
+            Ok(_) | Err(_) => (&self.root, path),
         }
     }
 

@@ -221,6 +221,13 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         environment: Default::default(),
         mounts,
         network: Attachment::Host,
+        listens: match spec.tls {
+            Tls::Off => vec![spec.ports.http],
+            Tls::SelfSigned | Tls::Files { .. } => vec![spec.ports.http, spec.ports.https],
+        }
+        .into_iter()
+        .map(|port| SocketAddrV4::new(spec.bind, port))
+        .collect(),
         run_as: Some("0:0".to_owned()),
         read_only: true,
         // The ports below 1024 of the host's own network.

@@ -1,13 +1,14 @@
 //! The library: its server, and the folders that every user has.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::desired::{Base, Component, Content, Desired, Directory, File, Mount, Probe, digest};
+use super::desired::{Component, Content, Desired, Directory, File, Mount, Probe, digest};
 use super::{ASSET_KINDS, COMMON, Input, auth, own_container, plain, read_only};
 use crate::render::RenderError;
+use crate::spec::names::UserName;
 
 /// Where the library lies inside the container.
 const INSIDE: &str = "/library";
@@ -20,17 +21,17 @@ struct Context {
 }
 
 /// The folders of a user, or of `common`: five kinds of assets, and for a user the place where `common` is mounted.
-pub fn directories(input: &Input<'_>, name: &str) -> Vec<Directory> {
+pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Vec<Directory> {
     let owner = input.spec.workspace.user;
     let directory = |path: PathBuf| Directory {
-        base: Base::Library,
         path,
         mode: 0o755,
         owner: Some((owner.uid, owner.gid)),
         enforce: false,
+        user: user.cloned(),
     };
-    let top = Path::new(name);
-    let mut all = vec![directory(top.to_owned())];
+    let top = input.spec.library_root.join(name);
+    let mut all = vec![directory(top.clone())];
     all.extend(ASSET_KINDS.iter().map(|kind| directory(top.join(kind))));
     if name != COMMON {
         all.push(directory(top.join(COMMON)));
@@ -74,6 +75,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
             read_only: true,
         },
     ];
+    container.listens = vec![address];
     container.ready = Some(Probe::Http {
         address,
         path: "/healthz".to_owned(),
@@ -84,6 +86,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         path: "config/library/gateway-secret".into(),
         mode: 0o400,
         owner: Some((owner.uid, owner.gid)),
+        user: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
     desired.containers.push(container);

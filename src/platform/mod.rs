@@ -11,7 +11,7 @@ pub mod workspace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use desired::{Base, Component, Container, Content, Desired, Directory, File, Firewall, Image};
+use desired::{Component, Container, Content, Desired, Directory, File, Firewall, Image};
 
 use crate::render::{RenderError, Templates};
 use crate::secrets::{DeploymentSecrets, Secret};
@@ -108,9 +108,10 @@ pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
 /// A user who is not in the spec should have nothing.
 pub fn user(input: &Input<'_>, name: &UserName) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
+    desired.firewall = Some(firewall(input));
     gateway::add_credentials(input, &mut desired)?;
     if input.spec.users.contains_key(name) {
-        desired.directories = library::directories(input, name.as_str());
+        desired.directories = library::directories(input, name.as_str(), Some(name));
         workspace::add(input, name, &mut desired)?;
     }
     for path in [gateway::user_file(name), auth::user_file(name)] {
@@ -131,11 +132,11 @@ fn skeleton(input: &Input<'_>) -> Desired {
 
 fn directories(input: &Input<'_>) -> Vec<Directory> {
     let directory = |path: &str, mode: u32, enforce: bool| Directory {
-        base: Base::Root,
         path: path.into(),
         mode,
         owner: None,
         enforce,
+        user: None,
     };
     let mut directories = vec![
         directory("users", 0o755, false),
@@ -151,17 +152,17 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         directory("config/gateway/static", 0o755, false),
         directory("config/gateway/dynamic", 0o700, true),
         directory("config/gateway/tls", 0o700, true),
-        Directory {
-            base: Base::Library,
-            path: PathBuf::new(),
-            mode: 0o755,
-            owner: None,
-            enforce: false,
-        },
     ];
-    directories.extend(library::directories(input, COMMON));
+    if input.spec.library_root.is_relative() {
+        directories.push(directory(
+            &input.spec.library_root.to_string_lossy(),
+            0o755,
+            false,
+        ));
+    }
+    directories.extend(library::directories(input, COMMON, None));
     for name in input.spec.users.keys() {
-        directories.extend(library::directories(input, name.as_str()));
+        directories.extend(library::directories(input, name.as_str(), Some(name)));
     }
     directories
 }
@@ -185,6 +186,7 @@ fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
         path: path.into(),
         mode,
         owner: None,
+        user: None,
         content: Content::Plain(text),
     }
 }
@@ -195,8 +197,15 @@ fn secret(path: impl Into<PathBuf>, text: String) -> File {
         path: path.into(),
         mode: 0o600,
         owner: None,
+        user: None,
         content: Content::Secret(Secret::new(text)),
     }
+}
+
+/// The same file as one user's.
+fn of_user(mut file: File, name: &UserName) -> File {
+    file.user = Some(name.clone());
+    file
 }
 
 /// A container of our own executable: host network, read-only, without rights.
@@ -210,6 +219,7 @@ fn own_container(input: &Input<'_>, component: Component, command: Vec<String>) 
         environment: BTreeMap::new(),
         mounts: Vec::new(),
         network: desired::Attachment::Host,
+        listens: Vec::new(),
         run_as: Some("0:0".to_owned()),
         read_only: true,
         capabilities: desired::Capabilities::Only(Vec::new()),

@@ -42,6 +42,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         path: "config/website/gateway-secret".into(),
         mode: 0o400,
         owner: Some(NOBODY),
+        user: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
 
@@ -65,6 +66,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         read_only(input, "config/client", "/client"),
         read_only(input, "config/website", "/website"),
     ];
+    container.listens = vec![address];
     container.ready = Some(Probe::Http {
         address,
         path: "/healthz".to_owned(),

@@ -7,7 +7,7 @@ use super::desired::{
     Attachment, Capabilities, Component, Container, Desired, Image, Limits, Mount, Network, Probe,
 };
 use super::naming::WORKSPACE_PORT;
-use super::{COMMON, Input, auth, gateway, naming};
+use super::{COMMON, Input, auth, gateway, naming, of_user};
 use crate::render::RenderError;
 use crate::secrets::Secret;
 use crate::spec::model::{Group, User, WorkspaceLimits};
@@ -44,8 +44,10 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     desired.networks.push(network);
     desired.containers.push(container);
     if user.enabled {
-        desired.files.extend(gateway::user(input, name, address)?);
-        desired.files.push(auth::user_access(name, user));
+        let files = gateway::user(input, name, address)?
+            .into_iter()
+            .chain([auth::user_access(name, user)]);
+        desired.files.extend(files.map(|file| of_user(file, name)));
     }
     Ok(())
 }
@@ -109,6 +111,7 @@ fn container(
             network: network.name.clone(),
             address: *address.ip(),
         },
+        listens: Vec::new(),
         run_as: Some(String::from(workspace.user)),
         read_only: false,
         // Users install software with sudo and apt; frames of their own making and device files are not part of that.

@@ -20,7 +20,10 @@ pub fn print(error: &anyhow::Error) -> Exit {
     super::say(text);
     let failure = failure_of(error);
     if let Some(hint) = failure.and_then(|failure| failure.remedy()) {
-        super::say(format!("{} {hint}", style("hint:").for_stderr().cyan().bold()));
+        super::say(format!(
+            "{} {hint}",
+            style("hint:").for_stderr().cyan().bold()
+        ));
     }
     failure.map_or(Exit::Failed, |failure| failure.code())
 }

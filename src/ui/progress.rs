@@ -42,7 +42,10 @@ impl Progress {
             Event::StepDone { step, millis } => self.end(&Key::Step(step), millis),
             Event::StepFailed { step, failure } => self.fail(&Key::Step(step), &failure),
             Event::StepSkipped { because, .. } => {
-                self.line(format!("{} left out: {because}", style("–").for_stderr().yellow()));
+                self.line(format!(
+                    "{} left out: {because}",
+                    style("–").for_stderr().yellow()
+                ));
             }
             Event::Waiting { container } => {
                 let text = format!("wait for {container}");
@@ -64,7 +67,9 @@ impl Progress {
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Running>> {
-        self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.running
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn begin(&self, key: Key, text: String) {
@@ -83,8 +88,9 @@ impl Progress {
             return;
         };
         if bar.length().is_none()
-            && let Ok(look) =
-                ProgressStyle::with_template("{spinner:.cyan} {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}")
+            && let Ok(look) = ProgressStyle::with_template(
+                "{spinner:.cyan} {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}",
+            )
         {
             bar.set_style(look.progress_chars("=> "));
         }
@@ -93,14 +99,22 @@ impl Progress {
     }
 
     fn end(&self, key: &Key, millis: u64) {
-        let Some(running) = self.running().remove(key) else { return };
+        let Some(running) = self.running().remove(key) else {
+            return;
+        };
         running.bar.finish_and_clear();
         let time = style(took(millis)).for_stderr().dim();
-        self.line(format!("{} {}{time}", style("✓").for_stderr().green(), running.text));
+        self.line(format!(
+            "{} {}{time}",
+            style("✓").for_stderr().green(),
+            running.text
+        ));
     }
 
     fn fail(&self, key: &Key, failure: &StepFailure) {
-        let Some(running) = self.running().remove(key) else { return };
+        let Some(running) = self.running().remove(key) else {
+            return;
+        };
         running.bar.finish_and_clear();
         self.line(format!(
             "{} {}: {}",

@@ -20,14 +20,22 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if !can_ask() {
-        return Err(Failure::usage(format!("{question} Nobody can answer: standard input is no terminal"))
-            .hint("give --yes to answer it beforehand")
-            .into());
+        return Err(Failure::usage(format!(
+            "{question} Nobody can answer: standard input is no terminal"
+        ))
+        .hint("give --yes to answer it beforehand")
+        .into());
     }
-    if Confirm::new().with_prompt(question).default(false).interact()? {
+    if Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()?
+    {
         return Ok(());
     }
-    Err(Failure::new("nothing was changed").exit(Exit::Interrupted).into())
+    Err(Failure::new("nothing was changed")
+        .exit(Exit::Interrupted)
+        .into())
 }
 
 /// Asks for a value until it is one.

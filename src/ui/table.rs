@@ -29,7 +29,13 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_what_is_in_them() {
-        let rows = [["alice".to_owned(), "ready".to_owned()], ["b".to_owned(), String::new()]];
-        assert_eq!(table(["USER", "STATE"], &rows), "USER   STATE\nalice  ready\nb");
+        let rows = [
+            ["alice".to_owned(), "ready".to_owned()],
+            ["b".to_owned(), String::new()],
+        ];
+        assert_eq!(
+            table(["USER", "STATE"], &rows),
+            "USER   STATE\nalice  ready\nb"
+        );
     }
 }

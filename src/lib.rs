@@ -4,6 +4,7 @@
 //! and `auth` stand beside, used by `cli`; anything may use `ui` for talking.
 
 pub mod auth;
+pub mod cli;
 pub mod error;
 pub mod library;
 pub mod machine;

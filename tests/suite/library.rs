@@ -1,0 +1,7 @@
+//! `dtaas lib serve`: the real binary, asked over HTTP.
+
+mod asking;
+mod containment;
+mod fixture;
+mod running;
+mod users;

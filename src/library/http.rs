@@ -238,8 +238,8 @@ impl Service {
         };
         let request = question.request.data(viewer).data(allowance);
         let answer = self.schema.execute(request).await;
-        let outcome = if answer.errors.iter().any(|error| error.path.is_empty()) {
-            // Only what is found before execution is about no field.
+        let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
+            // What the library refuses has a code; what is left is about the question itself.
             invalid(&tagged(answer))
         } else {
             match serde_json::to_value(&answer) {
@@ -298,14 +298,17 @@ fn invalid(errors: &[ServerError]) -> Outcome {
     Outcome::new(StatusCode::BAD_REQUEST, json!({ "errors": errors }))
 }
 
+fn has_code(error: &ServerError) -> bool {
+    let extensions = error.extensions.as_ref();
+    extensions.is_some_and(|extensions| extensions.get("code").is_some())
+}
+
 /// The errors of the validation, with the code that they lack.
 fn tagged(answer: Answer) -> Vec<ServerError> {
     let mut errors = answer.errors;
-    for error in &mut errors {
+    for error in errors.iter_mut().filter(|error| !has_code(error)) {
         let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            extensions.set("code", VALIDATION_FAILED);
-        }
+        extensions.set("code", VALIDATION_FAILED);
     }
     errors
 }

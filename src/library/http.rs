@@ -60,29 +60,46 @@ pub fn router(service: Service) -> Router {
 /// An answer, and what the log says about it.
 struct Outcome {
     status: StatusCode,
-    body: Value,
+    /// JSON.
+    body: String,
+    /// The fields asked for.
     summary: String,
+    /// The first error's code and message.
+    error: Option<(String, String)>,
 }
 
 impl Outcome {
-    fn new(status: StatusCode, body: Value) -> Self {
+    fn new(status: StatusCode, body: String) -> Self {
         Self {
             status,
             body,
             summary: String::from("-"),
+            error: None,
         }
     }
 
     fn refused(status: StatusCode, code: &str, message: &str) -> Self {
-        let error = json!({"message": message, "extensions": {"code": code}});
-        Self::new(status, json!({ "errors": [error] }))
+        Self::wrong(status, &[question::error(code, message, None)])
     }
 
-    /// The code of the first error.
-    fn code(&self) -> Option<&str> {
-        let first = self.body.get(0).unwrap_or(&self.body);
-        first["errors"][0]["extensions"]["code"].as_str()
+    /// A request that was not executed: errors and no data.
+    fn wrong(status: StatusCode, errors: &[ServerError]) -> Self {
+        let body = json!({ "errors": errors }).to_string();
+        Self {
+            error: errors.first().map(told),
+            ..Self::new(status, body)
+        }
     }
+}
+
+/// The code and the message of an error.
+fn told(error: &ServerError) -> (String, String) {
+    let code = error.extensions.as_ref().and_then(|all| all.get("code"));
+    let code = match code {
+        Some(async_graphql::Value::String(code)) => code.clone(),
+        Some(_) | None => String::from("-"),
+    };
+    (code, error.message.clone())
 }
 
 async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
@@ -103,11 +120,11 @@ async fn handle(State(service): State<Arc<Service>>, request: Request) -> Respon
         ),
     };
     service.record(viewer.as_ref(), &outcome, begun.elapsed());
-    respond(&outcome)
+    respond(outcome)
 }
 
-fn respond(outcome: &Outcome) -> Response {
-    let mut response = Response::new(Body::from(outcome.body.to_string()));
+fn respond(outcome: Outcome) -> Response {
+    let mut response = Response::new(Body::from(outcome.body));
     *response.status_mut() = outcome.status;
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
@@ -221,7 +238,7 @@ impl Service {
                 let summary = format!("array of {}", bodies.len());
                 Outcome {
                     summary,
-                    ..Outcome::new(StatusCode::OK, Value::Array(bodies))
+                    ..Outcome::new(StatusCode::OK, format!("[{}]", bodies.join(",")))
                 }
             }
         }
@@ -234,16 +251,19 @@ impl Service {
         };
         let question = match question::prepare(text, operation, variables) {
             Ok(question) => question,
-            Err(error) => return invalid(&[error]),
+            Err(error) => return Outcome::wrong(StatusCode::BAD_REQUEST, &[error]),
         };
         let request = question.request.data(viewer).data(allowance);
         let answer = self.schema.execute(request).await;
         let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
             // What the library refuses has a code; what is left is about the question itself.
-            invalid(&tagged(answer))
+            Outcome::wrong(StatusCode::BAD_REQUEST, &tagged(answer))
         } else {
-            match serde_json::to_value(&answer) {
-                Ok(body) => Outcome::new(StatusCode::OK, body),
+            match serde_json::to_string(&answer) {
+                Ok(body) => Outcome {
+                    error: answer.errors.first().map(told),
+                    ..Outcome::new(StatusCode::OK, body)
+                },
                 Err(_) => Outcome::refused(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "INTERNAL_SERVER_ERROR",
@@ -271,14 +291,16 @@ impl Service {
             Some(Viewer::Everyone) | None => "-",
         };
         let (summary, status) = (&outcome.summary, outcome.status.as_u16());
-        let code = outcome.code().map(|code| format!(" {code}"));
-        let code = code.unwrap_or_default();
+        let code = match &outcome.error {
+            Some((code, _)) => format!(" {code}"),
+            None => String::new(),
+        };
         let millis = took.as_secs_f64() * 1e3;
         self.log.write(
             level,
             format_args!("{user} {summary} {status}{code} {millis:.1} ms"),
         );
-        if let Some(message) = outcome.body["errors"][0]["message"].as_str() {
+        if let Some((_, message)) = &outcome.error {
             self.log.write(Level::Debug, format_args!("{message:?}"));
         }
     }
@@ -292,10 +314,6 @@ enum Asked {
 
 fn bad_request(message: &str) -> Outcome {
     Outcome::refused(StatusCode::BAD_REQUEST, BAD_REQUEST, message)
-}
-
-fn invalid(errors: &[ServerError]) -> Outcome {
-    Outcome::new(StatusCode::BAD_REQUEST, json!({ "errors": errors }))
 }
 
 fn has_code(error: &ServerError) -> bool {

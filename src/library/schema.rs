@@ -7,6 +7,8 @@ use async_graphql::{
     Context, EmptyMutation, EmptySubscription, Object, Schema, SelectionField, SimpleObject,
 };
 
+use tokio::sync::Mutex;
+
 use super::path::{self, Place, Viewer};
 use super::refusal::{Reason, Refusal};
 use super::source::{Listing, Source, Text};
@@ -26,6 +28,7 @@ pub fn schema(source: Arc<dyn Source>) -> LibrarySchema {
 pub struct Allowance {
     limit: u64,
     left: AtomicU64,
+    turn: Mutex<()>,
 }
 
 impl Allowance {
@@ -34,6 +37,7 @@ impl Allowance {
         Self {
             limit,
             left: AtomicU64::new(limit),
+            turn: Mutex::new(()),
         }
     }
 
@@ -94,6 +98,8 @@ impl<'a> Asking<'a> {
     /// Lists a directory whose entries are asked for so many times.
     async fn list(&self, path: &str, times: u64) -> Result<Project, Refusal> {
         let place = path::resolve(self.viewer, path)?;
+        // One after the other, so that what is not yet counted is one file or directory at most.
+        let _turn = self.allowance.turn.lock().await;
         let listing = self.source.list(place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
         // The JSON around a name counts as well.
@@ -107,6 +113,7 @@ impl<'a> Asking<'a> {
         let Place::Inside(place) = path::resolve(self.viewer, path)? else {
             return Err(Refusal::new(path, Reason::NotAFile));
         };
+        let _turn = self.allowance.turn.lock().await;
         let text = self.source.read(place).await?;
         let bytes = text.text.len() as u64;
         self.allowance.take(bytes.saturating_mul(times), path)?;

@@ -46,7 +46,10 @@ impl Down {
         }
         match outcome.done {
             0 => ui::say("Nothing to do: nothing of this deployment is on the machine."),
-            _ => ui::say(format!("The platform is down; every file is still in {}.", root.display())),
+            _ => ui::say(format!(
+                "The platform is down; every file is still in {}.",
+                root.display()
+            )),
         }
         Ok(())
     }
@@ -76,7 +79,15 @@ fn purge(deployment: &Deployment) -> anyhow::Result<()> {
     let root = deployment.root();
     let library = deployment.library_root();
     let mut ours = [
-        "dtaas.yaml", "users", "secrets", "auth", "config", "data", "templates", "images.lock", ".lock",
+        "dtaas.yaml",
+        "users",
+        "secrets",
+        "auth",
+        "config",
+        "data",
+        "templates",
+        "images.lock",
+        ".lock",
     ]
     .map(|name| root.join(name))
     .to_vec();

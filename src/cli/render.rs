@@ -28,10 +28,12 @@ impl Render {
             if plan.is_empty() {
                 return Ok(());
             }
-            return Err(Failure::new("the rendered configuration differs from the spec")
-                .hint("`dtaas render` writes it, `dtaas up` applies it as well")
-                .exit(Exit::Failed)
-                .into());
+            return Err(
+                Failure::new("the rendered configuration differs from the spec")
+                    .hint("`dtaas render` writes it, `dtaas up` applies it as well")
+                    .exit(Exit::Failed)
+                    .into(),
+            );
         }
         let _lock = Lock::take(deployment.root(), "dtaas render")?;
         let plan = deployment.render()?;

@@ -29,7 +29,12 @@ pub fn text(plan: &Plan) -> String {
         lines.push(format!("{} {held}", style("!").yellow()));
     }
     for refusal in &plan.refused {
-        lines.push(format!("{} {}; {}", style("✗").red(), refusal.message, refusal.hint));
+        lines.push(format!(
+            "{} {}; {}",
+            style("✗").red(),
+            refusal.message,
+            refusal.hint
+        ));
     }
     lines.push(match plan.steps.len() {
         0 => "Nothing to do.".to_owned(),
@@ -50,7 +55,10 @@ pub fn say_held(plan: &Plan) {
         .filter_map(|held| held.user.as_ref().map(|user| user.as_str()))
         .collect();
     if !users.is_empty() {
-        ui::say(format!("To do that nevertheless: `dtaas up --recreate {}`.", users.join(",")));
+        ui::say(format!(
+            "To do that nevertheless: `dtaas up --recreate {}`.",
+            users.join(",")
+        ));
     }
     for note in &plan.notes {
         ui::say(format!("Note: {note}."));

@@ -156,6 +156,9 @@ fn text(report: &Report) -> String {
         "{} at {}\n\n{}{due}",
         report.deployment,
         report.url,
-        table(["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"], &rows)
+        table(
+            ["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"],
+            &rows
+        )
     )
 }

@@ -71,8 +71,15 @@ impl Up {
 /// Names users who cannot enter, because they have no password.
 pub fn say_without_password(deployment: &Deployment) -> anyhow::Result<()> {
     let entries = deployment.entries()?;
-    for name in deployment.spec.users.keys().filter(|name| !entries.contains_key(*name)) {
-        ui::say(format!("Note: {name} has no password yet: `dtaas user passwd {name}`."));
+    for name in deployment
+        .spec
+        .users
+        .keys()
+        .filter(|name| !entries.contains_key(*name))
+    {
+        ui::say(format!(
+            "Note: {name} has no password yet: `dtaas user passwd {name}`."
+        ));
     }
     Ok(())
 }

@@ -78,7 +78,11 @@ impl User {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
         match self.command {
-            Command::Add { name, groups, passwords } => add(deployment, &name, &groups, &passwords).await,
+            Command::Add {
+                name,
+                groups,
+                passwords,
+            } => add(deployment, &name, &groups, &passwords).await,
             Command::Remove { name, yes } => remove(deployment, &name, yes).await,
             Command::List { json } => list(&deployment, json),
             Command::Passwd { name, passwords } => passwd(&deployment, &name, &passwords).await,
@@ -92,7 +96,11 @@ async fn add(
     groups: &[Group],
     passwords: &Passwords,
 ) -> anyhow::Result<()> {
-    let given = passwords.read(std::slice::from_ref(name))?.into_iter().flatten().next();
+    let given = passwords
+        .read(std::slice::from_ref(name))?
+        .into_iter()
+        .flatten()
+        .next();
     let _lock = Lock::take(deployment.root(), "dtaas user add")?;
     // What another run did meanwhile counts.
     let mut deployment = Deployment::open(deployment.root())?;
@@ -103,9 +111,14 @@ async fn add(
     match converge(&deployment, name).await? {
         Some(outcome) => {
             outcome.result()?;
-            ui::say(format!("{name}'s workspace is at {}", deployment.workspace_page(name)));
+            ui::say(format!(
+                "{name}'s workspace is at {}",
+                deployment.workspace_page(name)
+            ));
         }
-        None => ui::say(format!("{name} is added; `dtaas up` starts the workspace with the platform.")),
+        None => ui::say(format!(
+            "{name} is added; `dtaas up` starts the workspace with the platform."
+        )),
     }
     Ok(())
 }
@@ -113,7 +126,9 @@ async fn add(
 async fn remove(deployment: Deployment, name: &UserName, yes: bool) -> anyhow::Result<()> {
     deployment.require_user(name)?;
     prompt::confirm(
-        &format!("Remove {name} and the workspace with what was installed in it? (The files are set aside.)"),
+        &format!(
+            "Remove {name} and the workspace with what was installed in it? (The files are set aside.)"
+        ),
         yes,
     )?;
     let _lock = Lock::take(deployment.root(), "dtaas user remove")?;
@@ -123,16 +138,27 @@ async fn remove(deployment: Deployment, name: &UserName, yes: bool) -> anyhow::R
         outcome.result()?;
     }
     let files = match aside {
-        Some(path) => format!("; the files are in {}", deployment.library_root().join(path).display()),
+        Some(path) => format!(
+            "; the files are in {}",
+            deployment.library_root().join(path).display()
+        ),
         None => String::new(),
     };
     ui::say(format!("{name} is removed{files}."));
     Ok(())
 }
 
-async fn passwd(deployment: &Deployment, name: &UserName, passwords: &Passwords) -> anyhow::Result<()> {
+async fn passwd(
+    deployment: &Deployment,
+    name: &UserName,
+    passwords: &Passwords,
+) -> anyhow::Result<()> {
     deployment.require_user(name)?;
-    let given = passwords.read(std::slice::from_ref(name))?.into_iter().flatten().next();
+    let given = passwords
+        .read(std::slice::from_ref(name))?
+        .into_iter()
+        .flatten()
+        .next();
     let _lock = Lock::take(deployment.root(), "dtaas user passwd")?;
     let password = given.unwrap_or_else(generate_password);
     deployment.set_password(name, &password)?;
@@ -155,7 +181,10 @@ fn list(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
             enabled: user.enabled,
             groups: user.groups.iter().map(|group| group.as_str()).collect(),
             password: entries.contains_key(name),
-            network: deployment.spec.subnet(user.slot).map(|subnet| subnet.to_string()),
+            network: deployment
+                .spec
+                .subnet(user.slot)
+                .map(|subnet| subnet.to_string()),
         })
         .collect();
     if json {
@@ -169,7 +198,12 @@ fn list(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
                 (true, false) => "no password",
                 (true, true) => "open",
             };
-            [row.name, door.to_owned(), row.groups.join(","), row.network.unwrap_or_default()]
+            [
+                row.name,
+                door.to_owned(),
+                row.groups.join(","),
+                row.network.unwrap_or_default(),
+            ]
         })
         .collect();
     ui::data(table(["USER", "DOOR", "GROUPS", "NETWORK"], &rows));
@@ -192,7 +226,13 @@ async fn converge(deployment: &Deployment, name: &UserName) -> anyhow::Result<Op
     };
     let desired = deployment.desired_of(name, Missing::Keep)?;
     let difference = converge::difference(&engine, desired, &options).await?;
-    let is_up = engine.container(&deployment.gateway_container(), &difference.desired.hash_key).await?.is_some();
+    let is_up = engine
+        .container(
+            &deployment.gateway_container(),
+            &difference.desired.hash_key,
+        )
+        .await?
+        .is_some();
     if !is_up && deployment.spec.users.contains_key(name) {
         deployment.render()?;
         return Ok(None);

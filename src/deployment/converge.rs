@@ -45,7 +45,14 @@ pub async fn apply(
     events: &(dyn Fn(Event) + Sync),
 ) -> anyhow::Result<Outcome> {
     let options = apply::Options::new(stop);
-    apply::apply(engine, &difference.desired, &difference.plan, &options, events).await
+    apply::apply(
+        engine,
+        &difference.desired,
+        &difference.plan,
+        &options,
+        events,
+    )
+    .await
 }
 
 impl Deployment {

@@ -29,8 +29,9 @@ engine_stop() {
     left=$(docker container ls --all --format '{{.Names}}' 2>/dev/null | tr '\n' ' ' || true)
     [[ -z $left ]] || say "stopping the engine with containers in it: $left"
     stop "$state/engine.pid" "--data-root=$state/engine"
-    engine_restore_network
   fi
+  # Also after an engine of ours that died by itself, but never under one that is at work.
+  engine_answers || engine_restore_network
   rm -f -- "$state/engine.pid" "$state/engine.docker.pid"
 }
 
@@ -60,7 +61,7 @@ engine_restore_network() {
   { read -r policy && read -r forward; } <"$state/network-before"
   for table in filter nat; do
     # Rules first, those in chains of docker's own with them; then the chains, which nothing points to any more.
-    iptables -t "$table" -S | grep -E '^-A .*(DOCKER|docker0)' | while read -r rule; do
+    iptables -t "$table" -S | { grep -E '^-A .*(DOCKER|docker0)' || true; } | while read -r rule; do
       # shellcheck disable=SC2086  # a rule is printed as the words that make it
       iptables -t "$table" -D ${rule#-A } || say "left in the firewall, table $table: $rule"
     done
@@ -69,7 +70,8 @@ engine_restore_network() {
     done
   done
   iptables -P FORWARD "$policy"
-  echo "$forward" >/proc/sys/net/ipv4/ip_forward
+  # Read-only in most containers, and then nobody has changed it either.
+  [[ $(cat /proc/sys/net/ipv4/ip_forward) == "$forward" ]] || echo "$forward" >/proc/sys/net/ipv4/ip_forward
   ip link delete docker0 2>/dev/null || true
   rm -f -- "$state/network-before"
 }

@@ -33,6 +33,8 @@ engine_stop() {
   # Also after an engine of ours that died by itself, but never under one that is at work.
   engine_answers || engine_restore_network
   rm -f -- "$state/engine.pid" "$state/engine.docker.pid"
+  # An engine mounts its data upon themselves, and leaves that behind.
+  if ! engine_is_ours && grep -qF " $state/engine " /proc/mounts; then umount -- "$state/engine"; fi
 }
 
 engine_purge() {

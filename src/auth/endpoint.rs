@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub use super::gatekeeper::Directories;
 
-use super::basic;
 use super::gatekeeper::{Answer, Gatekeeper};
+use super::{basic, cookies};
 use crate::error::Failure;
 use crate::serve;
 use crate::spec::names::UserName;
@@ -105,6 +105,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
         let challenge = [(WWW_AUTHENTICATE, endpoint.challenge.clone())];
         (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
     };
+    let cookies = cookies::passed_on(request.headers());
     let Some(credentials) = basic::credentials(request.headers()) else {
         return unauthorized();
     };
@@ -118,7 +119,11 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
                 (USER_HEADER, pass.user.clone()),
                 (GROUPS_HEADER, pass.groups.clone()),
             ];
-            (identity, plain(StatusCode::OK, "")).into_response()
+            let mut passed = (identity, plain(StatusCode::OK, "")).into_response();
+            if let Some(cookies) = cookies {
+                passed.headers_mut().insert(COOKIE, cookies);
+            }
+            passed
         }
         Answer::Pass(_) => plain(StatusCode::FORBIDDEN, "This is another user's.\n"),
         Answer::Wrong => unauthorized(),

@@ -3,6 +3,7 @@
 mod apr1;
 mod basic;
 mod cache;
+mod cookies;
 pub mod endpoint;
 mod gatekeeper;
 pub mod password;

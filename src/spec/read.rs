@@ -55,7 +55,7 @@ pub mod default {
 pub fn spec(document: &Document) -> Option<Spec> {
     let mut top = document.section();
     match top.require::<Value>("version", "write version: 1") {
-        Some(version) if version != Value::from(1) => top.problem(
+        Some(version) if version != 1 => top.problem(
             "version",
             "this program knows version 1",
             "write version: 1",

@@ -3,7 +3,7 @@
 
 mod quote;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::Handlebars;
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct RenderError {
 /// All templates, parsed once.
 pub struct Templates {
     registry: Handlebars<'static>,
+    /// Names of those that are the operator's.
+    replaced: BTreeSet<String>,
 }
 
 impl Templates {
@@ -71,7 +73,10 @@ impl Templates {
                     reason: error.to_string(),
                 })?;
         }
-        Ok(Self { registry })
+        Ok(Self {
+            registry,
+            replaced: replacements.keys().cloned().collect(),
+        })
     }
 
     /// Renders one. Everything the template names must be in `context`.
@@ -85,16 +90,23 @@ impl Templates {
             .render(name, context)
             .map_err(|failure| error(failure.to_string()))?;
         // Values cannot hold these: the quoting helpers write braces as escapes, or refuse them.
-        match text
+        if let Some(index) = text
             .lines()
             .position(|line| line.contains("{{") || line.contains("}}"))
         {
-            Some(index) => Err(error(format!(
+            return Err(error(format!(
                 "a placeholder is left over in line {} of what it gives",
                 index + 1
-            ))),
-            None => Ok(text),
+            )));
         }
+        // One broken file makes Traefik keep the old state of all of them. Ours are known to be whole.
+        if self.replaced.contains(name)
+            && name.ends_with(".yml")
+            && let Err(failure) = serde_yaml::from_str::<serde_yaml::Mapping>(&text)
+        {
+            return Err(error(format!("what it gives is not YAML: {failure}")));
+        }
+        Ok(text)
     }
 }
 
@@ -131,6 +143,21 @@ mod tests {
     fn an_operators_template_that_replaces_nothing_is_refused() {
         let error = with("gateway/traefik.yml", "").err().unwrap().to_string();
         assert!(error.starts_with("template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml,"), "{error}");
+    }
+
+    #[test]
+    fn an_operators_template_that_gives_broken_yaml_is_an_error() {
+        let name = "gateway/dynamic/tls.yml";
+        let templates = with(name, "tls: [{{line digest}}").unwrap();
+        let error = templates
+            .render(name, &serde_json::json!({"digest": "d"}))
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("template gateway/dynamic/tls.yml: what it gives is not YAML: "),
+            "{error}"
+        );
     }
 
     #[test]

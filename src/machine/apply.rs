@@ -136,7 +136,7 @@ pub async fn apply(
             options.side_by_side.max(1)
         };
         let steps = plan.steps[next..next + length].iter().enumerate();
-        let results: Vec<Done> = futures_util::stream::iter(
+        let results: Vec<Came> = futures_util::stream::iter(
             steps.map(|(offset, step)| run.step(next + offset, step, &options.cancel)),
         )
         .buffer_unordered(width)
@@ -144,10 +144,10 @@ pub async fn apply(
         .await;
         for done in results {
             match done {
-                Done::Done => outcome.done += 1,
-                Done::Failed(failure) => outcome.failures.push(failure),
-                Done::Skipped => outcome.skipped += 1,
-                Done::Interrupted => outcome.interrupted = true,
+                Came::Done => outcome.done += 1,
+                Came::Failed(failure) => outcome.failures.push(failure),
+                Came::Skipped => outcome.skipped += 1,
+                Came::Interrupted => outcome.interrupted = true,
             }
         }
         next += length;
@@ -201,7 +201,7 @@ fn one_by_one(phase: Phase) -> bool {
     }
 }
 
-enum Done {
+enum Came {
     Done,
     Failed(StepFailure),
     Skipped,
@@ -228,9 +228,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn step(&self, index: usize, step: &Step, cancel: &watch::Receiver<bool>) -> Done {
+    async fn step(&self, index: usize, step: &Step, cancel: &watch::Receiver<bool>) -> Came {
         if *cancel.borrow() {
-            return Done::Interrupted;
+            return Came::Interrupted;
         }
         if let Some(because) = self.missing(step) {
             self.note(step);
@@ -238,7 +238,7 @@ impl Run<'_> {
                 step: index,
                 because,
             });
-            return Done::Skipped;
+            return Came::Skipped;
         }
         (self.events)(Event::StepStarted {
             step: index,
@@ -251,7 +251,7 @@ impl Run<'_> {
                     step: index,
                     millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 });
-                Done::Done
+                Came::Done
             }
             Err(error) => {
                 self.note(step);
@@ -260,7 +260,7 @@ impl Run<'_> {
                     step: index,
                     failure: failure.clone(),
                 });
-                Done::Failed(failure)
+                Came::Failed(failure)
             }
         }
     }

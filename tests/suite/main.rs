@@ -1,1 +1,2 @@
-
+mod machine_engine;
+mod machine_lab;

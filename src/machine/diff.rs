@@ -2,6 +2,8 @@
 
 mod containers;
 mod paths;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -293,14 +293,23 @@ impl Lab {
         }
     }
 
+    /// The ids of this deployment's containers, networks or images, as one of docker's lists has them.
+    pub fn ours(&self, list: &[&str]) -> String {
+        let label = match list {
+            ["images", ..] => "dtaas.image-of",
+            _ => "dtaas.deployment",
+        };
+        let filter = format!("label={label}={}", self.desired.deployment);
+        docker(&[list, &["--filter", &filter]].concat())
+    }
+
     fn clear(&self) {
-        let label = format!("label=dtaas.deployment={}", self.desired.deployment);
         for (list, remove) in [
             (vec!["ps", "-aq"], vec!["rm", "-f"]),
             (vec!["network", "ls", "-q"], vec!["network", "rm"]),
             (vec!["images", "-q"], vec!["rmi", "-f"]),
         ] {
-            let ids = docker(&[list, vec!["--filter", &label]].concat());
+            let ids = self.ours(&list);
             for id in ids.lines() {
                 docker(&[remove.clone(), vec![id]].concat());
             }
@@ -336,16 +345,19 @@ pub fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The packet filter's rules, without counters and comments.
-pub fn packet_filter() -> String {
+/// What the packet filter has of a chain: its declaration, its rules, and the jumps to it.
+pub fn packet_filter(chain: &str) -> Vec<String> {
+    let concerns = |line: &&str| line.split([' ', ':']).any(|word| word == chain);
     ["iptables-save", "ip6tables-save"]
         .iter()
-        .map(|program| {
+        .flat_map(|program| {
             let output = Command::new(program).output().unwrap();
-            String::from_utf8(output.stdout).unwrap()
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.lines()
+                .filter(concerns)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         })
-        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|line| line.contains("MACHINE-"))
         .collect()
 }
 

@@ -169,15 +169,18 @@ impl Engine {
         let limits = limits.effective(self.facts());
         let processors = i64::try_from(self.facts().processors).unwrap_or(i64::MAX);
         // The engine takes 0 for "as it is". So no limit is: every processor; more memory than any machine has.
-        let memory = limits.memory.map(|bytes| as_signed(bytes.0));
+        let memory = limits
+            .memory
+            .map_or(NO_MEMORY_LIMIT, |bytes| as_signed(bytes.0));
         let body = ContainerUpdateBody {
             nano_cpus: Some(
                 limits
                     .cpus
                     .map_or(processors.saturating_mul(1_000_000_000), |cpus| cpus.nano),
             ),
-            memory: Some(memory.unwrap_or(NO_MEMORY_LIMIT)),
-            memory_swap: Some(memory.unwrap_or(-1)),
+            memory: Some(memory),
+            // With its old limit for both it could not be raised; -1, "without", the engine does not pass on.
+            memory_swap: Some(memory),
             pids_limit: Some(limits.pids.unwrap_or(-1)),
             ..Default::default()
         };

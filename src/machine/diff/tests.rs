@@ -431,6 +431,27 @@ fn down_takes_everything_but_files() {
     );
 }
 
+#[test]
+fn an_own_image_goes_when_nothing_that_stays_was_made_of_it() {
+    let mut desired = desired(&["alice"]);
+    let mut observed = applied(&desired);
+    let old = ImageState {
+        id: "sha256:old".into(),
+        deployment: Some("foo".into()),
+    };
+    observed.images.insert("dtaas-self/foo:old".into(), old);
+    let alice = observed.containers.get_mut("ws-alice").unwrap();
+    alice.image_id = "sha256:old".into();
+    assert!(plan(&desired, &observed).is_empty());
+
+    desired.containers[1].image = "workspace:2".into();
+    assert!(plan(&desired, &observed).is_empty());
+    assert_eq!(
+        lines(&recreating(&desired, &observed))[1],
+        "remove image dtaas-self/foo:old"
+    );
+}
+
 fn changed() -> impl Strategy<Value = Desired> {
     let users = prop::sample::subsequence(vec!["alice", "bob", "carol", "dave"], 0..=4);
     let change = (any::<bool>(), any::<bool>(), 0i64..3, any::<bool>());

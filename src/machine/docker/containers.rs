@@ -373,6 +373,7 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
             .map(|(part, hash)| (part.to_owned(), hash.to_owned()))
             .collect(),
         image: config.image.unwrap_or_default(),
+        image_id: container.image.unwrap_or_default(),
         run: run(state.status),
         started: state
             .started_at

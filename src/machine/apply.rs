@@ -66,8 +66,13 @@ impl Outcome {
     /// One failure out of all there were; `Ok` when there were none.
     pub fn result(&self) -> Result<()> {
         if self.interrupted {
+            let failures: String = self
+                .failures
+                .iter()
+                .map(|one| format!("\n- {}", one.message))
+                .collect();
             return Err(Failure::new(format!(
-                "interrupted after {} steps; nothing is half done",
+                "interrupted after {} steps; nothing is half done{failures}",
                 self.done
             ))
             .hint("run this again to do the rest")
@@ -130,16 +135,11 @@ pub async fn apply(
             .iter()
             .take_while(|step| step.phase() == phase)
             .count();
-        let width = if one_by_one(phase) {
-            1
-        } else {
-            options.side_by_side.max(1)
-        };
         let steps = plan.steps[next..next + length].iter().enumerate();
         let results: Vec<Came> = futures_util::stream::iter(
             steps.map(|(offset, step)| run.step(next + offset, step, &options.cancel)),
         )
-        .buffer_unordered(width)
+        .buffer_unordered(width(phase, options))
         .collect()
         .await;
         for done in results {
@@ -184,20 +184,20 @@ fn refusal(plan: &Plan) -> Option<Failure> {
     }
 }
 
-/// Files are written in order: parents before children, and on one disk.
-fn one_by_one(phase: Phase) -> bool {
+/// How many steps of a phase are done side by side.
+fn width(phase: Phase, options: &Options) -> usize {
     match phase {
-        Phase::RemoveFiles
-        | Phase::Directories
-        | Phase::Files
-        | Phase::RemoveFirewall
-        | Phase::Firewall => true,
+        // Parents before children, routes before all else.
+        Phase::RemoveFiles | Phase::Directories => 1,
+        // Each waits for the disk twice, and the disk serves many at once.
+        Phase::Files => 32,
+        Phase::RemoveFirewall | Phase::Firewall => 1,
         Phase::RemoveContainers
         | Phase::RemoveNetworks
         | Phase::Images
         | Phase::Networks
         | Phase::Containers
-        | Phase::RemoveImages => false,
+        | Phase::RemoveImages => options.side_by_side.max(1),
     }
 }
 

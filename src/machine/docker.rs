@@ -148,15 +148,33 @@ fn status(error: &bollard::errors::Error) -> Option<u16> {
     }
 }
 
+/// Whether the engine said that something of that name is there already.
+pub(super) fn is_conflict(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<Conflict>())
+}
+
+/// Stands below the failure when the engine answered with a conflict, so that it can be told from others.
+#[derive(Debug, thiserror::Error)]
+#[error("the name is taken")]
+struct Conflict;
+
 fn failed(doing: &str, error: bollard::errors::Error) -> anyhow::Error {
     match error {
-        bollard::errors::Error::DockerResponseServerError { message, .. } => {
+        bollard::errors::Error::DockerResponseServerError {
+            message,
+            status_code,
+        } => {
             let message = message.trim();
-            match remedy(message) {
-                Some(hint) => Failure::new(format!("{doing} failed: {message}")).hint(hint),
-                None => Failure::new(format!("{doing} failed: {message}")),
+            let failure = Failure::new(format!("{doing} failed: {message}"));
+            let failure = match remedy(message) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            };
+            if status_code == 409 {
+                anyhow::Error::new(Conflict).context(failure)
+            } else {
+                failure.into()
             }
-            .into()
         }
         bollard::errors::Error::DockerStreamError { error } => {
             Failure::new(format!("{doing} failed: {}", error.trim())).into()

@@ -342,6 +342,11 @@ async fn a_disabled_users_workspace_is_stopped_and_kept() {
     );
     lab.up().await;
     assert!(lab.plan().await.is_empty());
+
+    docker(&["pause", &lab.name("alice")]);
+    lab.container_mut("alice").running = false;
+    lab.up().await;
+    assert!(lab.plan().await.is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A small deployment on the real engine. Its containers run this very test program, from the image that the machine
 //! engine makes of it; `inside` is what they run.
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -364,4 +364,23 @@ pub fn packet_filter(chain: &str) -> Vec<String> {
 /// What a plan does, line by line.
 pub fn lines(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.describe()).collect()
+}
+
+/// A port of the host that nothing listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Which container it is, and when it was started last.
+pub fn started(lab: &Lab, name: &str) -> String {
+    docker(&[
+        "inspect",
+        "-f",
+        "{{.Id}} {{.State.StartedAt}}",
+        &lab.name(name),
+    ])
 }

@@ -1,2 +1,3 @@
 mod machine_engine;
+mod machine_faults;
 mod machine_lab;

@@ -105,6 +105,23 @@ impl Outcome {
     }
 }
 
+/// Does the steps of a plan that are about directories and files, in their order, and no other: what `render` does, for
+/// which no engine is needed. Answers how many there were.
+///
+/// # Errors
+///
+/// When something is in the way, or at the first step that fails.
+pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
+    if let Some(refusal) = refusal(plan) {
+        return Err(refusal.into());
+    }
+    let mut done = 0;
+    for step in &plan.steps {
+        done += usize::from(step::act_on_paths(desired, step)?);
+    }
+    Ok(done)
+}
+
 /// Does what a plan says, phase by phase; within a phase side by side. What fails is reported and the rest goes on, except
 /// for what needs it.
 ///

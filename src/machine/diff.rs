@@ -95,6 +95,14 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     plan
 }
 
+/// The difference of directories and files alone.
+pub fn only_paths(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan::default();
+    paths::diff(desired, observed, &Scope::All, &mut plan);
+    plan.steps.sort_by_key(Step::phase);
+    plan
+}
+
 /// Whether an object's label is this deployment's.
 fn ours(desired: &Desired, label: Option<&str>) -> bool {
     label == Some(desired.deployment.as_str())

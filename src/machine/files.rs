@@ -34,6 +34,8 @@ pub struct Stat {
     pub kind: Kind,
     /// Permission bits.
     pub mode: u32,
+    /// Numeric owner and group.
+    pub owner: (u32, u32),
 }
 
 /// A directory and what is below it. Paths are relative to it and hold nothing but names.
@@ -76,6 +78,7 @@ impl Tree {
             Ok(stat) => Ok(Some(Stat {
                 kind: kind(FileType::from_raw_mode(stat.st_mode)),
                 mode: stat.st_mode & 0o7777,
+                owner: (stat.st_uid, stat.st_gid),
             })),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(self.problem("look at", path, error)),
@@ -134,11 +137,28 @@ impl Tree {
     /// The content goes to a temporary file beside it, which is synchronised and renamed into place, so that whoever reads
     /// sees the old or the new content whole. A symbolic link at its place is replaced.
     pub fn write(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<Written> {
-        self.try_write(path, mode, bytes)
+        self.write_as(path, mode, None, bytes)
+    }
+
+    /// The same with a numeric owner and group, which only root can give away; anyone else keeps the file.
+    pub fn write_as(
+        &self,
+        path: &Path,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+        bytes: &[u8],
+    ) -> Result<Written> {
+        self.try_write(path, mode, owner.filter(|_| is_root()), bytes)
             .map_err(|error| problem("write", &self.root.join(path), error))
     }
 
-    fn try_write(&self, path: &Path, mode: u32, bytes: &[u8]) -> io::Result<Written> {
+    fn try_write(
+        &self,
+        path: &Path,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+        bytes: &[u8],
+    ) -> io::Result<Written> {
         let (parent, name) = self.parent(path)?;
         let before = match self.open_file(path) {
             Ok(mut file) => {
@@ -147,9 +167,11 @@ impl Tree {
                 if u64::try_from(stat.st_size).ok() == u64::try_from(bytes.len()).ok() {
                     file.read_to_end(&mut content)?;
                     if content == bytes {
-                        if stat.st_mode & 0o7777 == mode {
+                        let owned = owner.is_none_or(|owner| owner == (stat.st_uid, stat.st_gid));
+                        if stat.st_mode & 0o7777 == mode && owned {
                             return Ok(Written::Unchanged);
                         }
+                        give(&file, owner)?;
                         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
                         return Ok(Written::Changed);
                     }
@@ -161,7 +183,7 @@ impl Tree {
             Err(_) => Written::Changed,
         };
         let temporary = temporary_name(name);
-        let placed = place(&parent, &temporary, name, mode, bytes);
+        let placed = place(&parent, &temporary, name, mode, owner, bytes);
         if placed.is_err() {
             // What matters is the first error; a temporary file that cannot be removed is found by the next write.
             let _ = rustix::fs::unlinkat(&parent, temporary.as_os_str(), AtFlags::empty());
@@ -196,9 +218,7 @@ impl Tree {
         match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
             Ok(()) => {
                 let made = open()?;
-                if let Some((uid, gid)) = directory.owner {
-                    rustix::fs::fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-                }
+                give(&made, directory.owner.filter(|_| is_root()))?;
                 // The umask does not apply to this.
                 rustix::fs::fchmod(&made, mode)?;
                 rustix::fs::fsync(&parent)?;
@@ -303,6 +323,7 @@ fn place(
     temporary: &OsStr,
     name: &OsStr,
     mode: u32,
+    owner: Option<(u32, u32)>,
     bytes: &[u8],
 ) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -317,11 +338,27 @@ fn place(
     };
     let mut file = File::from(descriptor);
     file.write_all(bytes)?;
+    give(&file, owner)?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     file.sync_all()?;
     rustix::fs::renameat(parent, temporary, parent, name)?;
     rustix::fs::fsync(parent)?;
     Ok(())
+}
+
+/// Sets the owner, where there is one to set.
+fn give(file: impl AsFd, owner: Option<(u32, u32)>) -> rustix::io::Result<()> {
+    match owner {
+        Some((uid, gid)) => {
+            rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether files can be given to others.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn kind(file_type: FileType) -> Kind {

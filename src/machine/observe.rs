@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::machine::diff::Scope;
 use crate::machine::docker::{Engine, Found};
-use crate::machine::files::Tree;
+use crate::machine::files::{Stat, Tree, is_root};
 use crate::machine::observed::{
     ContainerState, ImageState, Kind, NetworkState, Observed, PathState, Run, Taken,
 };
@@ -155,7 +155,8 @@ async fn images(
     Ok(found)
 }
 
-fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathState>> {
+/// What lies at the desired paths and in the owned directories.
+pub fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathState>> {
     let mut found = BTreeMap::new();
     if !std::fs::exists(&desired.root).unwrap_or(false) {
         return Ok(found);
@@ -163,9 +164,14 @@ fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathState
     let tree = Tree::open(&desired.root)?;
     for directory in &desired.directories {
         if scope.covers_path(directory.user.as_ref())
-            && let Some(stat) = tree.stat(&directory.path)?
+            && let Some(stat) = stat(desired, &tree, &directory.path)?
         {
-            found.insert(directory.path.clone(), plain(stat.kind, stat.mode));
+            found.insert(directory.path.clone(), plain(stat));
+        }
+    }
+    for path in &desired.absent {
+        if let Some(stat) = tree.stat(path)? {
+            found.insert(path.clone(), plain(stat));
         }
     }
     for file in &desired.files {
@@ -181,10 +187,23 @@ fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathState
     Ok(found)
 }
 
-fn plain(kind: Kind, mode: u32) -> PathState {
+/// A directory may lie in a library elsewhere, which need not be there yet.
+fn stat(desired: &Desired, tree: &Tree, path: &Path) -> Result<Option<Stat>> {
+    let (base, below) = desired.locate(path);
+    if base == tree.root() {
+        return tree.stat(below);
+    }
+    if !std::fs::exists(base).unwrap_or(false) {
+        return Ok(None);
+    }
+    Tree::open(base)?.stat(below)
+}
+
+fn plain(stat: Stat) -> PathState {
     PathState {
-        kind,
-        mode,
+        kind: stat.kind,
+        mode: stat.mode,
+        owner: is_root().then_some(stat.owner),
         digest: None,
         text: None,
     }
@@ -194,7 +213,7 @@ fn file_state(tree: &Tree, file: &File) -> Result<Option<PathState>> {
     let Some(stat) = tree.stat(&file.path)? else {
         return Ok(None);
     };
-    let mut state = plain(stat.kind, stat.mode);
+    let mut state = plain(stat);
     if stat.kind == Kind::File
         && let Some(bytes) = tree.read(&file.path)?
     {
@@ -216,7 +235,13 @@ fn below(tree: &Tree, directory: &Path, found: &mut BTreeMap<PathBuf, PathState>
         if kind == Kind::Directory {
             below(tree, &path, found)?;
         }
-        found.entry(path).or_insert_with(|| plain(kind, 0));
+        found.entry(path).or_insert_with(|| {
+            plain(Stat {
+                kind,
+                mode: 0,
+                owner: (0, 0),
+            })
+        });
     }
     Ok(())
 }

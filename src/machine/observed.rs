@@ -63,6 +63,8 @@ pub struct PathState {
     pub kind: Kind,
     /// Permission bits.
     pub mode: u32,
+    /// Numeric owner and group; `None` where whoever runs us could not change them.
+    pub owner: Option<(u32, u32)>,
     /// SHA-256 (hex) of a desired file's content; `None` where it was not read.
     pub digest: Option<String>,
     /// The text of a plain desired file that differs, for showing the difference; never a secret one's.

@@ -211,6 +211,8 @@ pub enum FileChange {
         /// Permission bits it should have.
         to: u32,
     },
+    /// Its owner differs.
+    Owner,
     /// Something that is no regular file lies there: a symbolic link, say.
     Kind(crate::machine::observed::Kind),
 }
@@ -283,6 +285,7 @@ impl Step {
                 FileChange::Mode { from, to } => {
                     format!("set mode of {} ({from:o} → {to:o})", shown(path))
                 }
+                FileChange::Owner => format!("set owner of {}", shown(path)),
                 FileChange::Kind(_) => {
                     format!("replace {}, which is no regular file", shown(path))
                 }

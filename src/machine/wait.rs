@@ -68,6 +68,24 @@ pub async fn ready(
         .await
 }
 
+/// Whether each of these containers answers just now, in their order; one without a probe does.
+pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) -> Vec<bool> {
+    let client = client();
+    let asked = containers.map(|container| {
+        let client = client.clone();
+        async move {
+            match &container.ready {
+                Some(probe) => answers(&client, probe).await,
+                None => true,
+            }
+        }
+    });
+    futures_util::stream::iter(asked)
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await
+}
+
 /// How long a container gets.
 fn deadline(probe: &Probe) -> Duration {
     match probe {
@@ -107,17 +125,22 @@ async fn until_ready(
 
 /// Ends when the probe is answered.
 async fn until_answer(probe: &Probe) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(ONE_PROBE)
-        .build()
-        .unwrap_or_default();
+    let client = client();
     let mut pause = SHORTEST;
     while !answers(&client, probe).await {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST);
     }
+}
+
+/// Asks the address itself, whatever proxy the environment names.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(ONE_PROBE)
+        .build()
+        .unwrap_or_default()
 }
 
 async fn answers(client: &reqwest::Client, probe: &Probe) -> bool {

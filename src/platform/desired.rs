@@ -65,6 +65,8 @@ pub struct Desired {
     pub deployment: DeploymentName,
     /// Where the deployment's tree lies on the machine; every relative path below is relative to it.
     pub root: PathBuf,
+    /// Where users' files lie on the machine, absolute.
+    pub library: PathBuf,
     /// Keys the hashes in labels, so that a label does not let anyone guess a secret that went into it.
     pub hash_key: Secret,
     /// Directories, parents before children.
@@ -73,6 +75,8 @@ pub struct Desired {
     pub files: Vec<File>,
     /// Directories (relative) in which nothing but `files` may be: anything else in them is removed.
     pub owned: Vec<PathBuf>,
+    /// Files (relative) that must not be: what a removed user leaves.
+    pub absent: Vec<PathBuf>,
     /// Images that containers run.
     pub images: Vec<Image>,
     /// Networks, one a workspace.
@@ -86,7 +90,7 @@ pub struct Desired {
 /// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
-    /// Relative to the root.
+    /// Relative to the root; or absolute, where the library lies elsewhere.
     pub path: PathBuf,
     /// Permission bits, such as 0o750.
     pub mode: u32,
@@ -105,6 +109,8 @@ pub struct File {
     pub path: PathBuf,
     /// Permission bits, such as 0o640.
     pub mode: u32,
+    /// Numeric owner and group; `None` is whoever runs us. Set only by root.
+    pub owner: Option<(u32, u32)>,
     /// What is in it.
     pub content: Content,
     /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
@@ -315,15 +321,25 @@ impl Desired {
     pub fn nothing(deployment: DeploymentName, root: PathBuf) -> Self {
         Self {
             deployment,
+            library: root.clone(),
             root,
             hash_key: Secret::new(""),
             directories: Vec::new(),
             files: Vec::new(),
             owned: Vec::new(),
+            absent: Vec::new(),
             images: Vec::new(),
             networks: Vec::new(),
             firewall: None,
             containers: Vec::new(),
+        }
+    }
+
+    /// The directory that a path of this state is looked up in, and the path relative to it.
+    pub fn locate<'a>(&'a self, path: &'a Path) -> (&'a Path, &'a Path) {
+        match path.strip_prefix(&self.library) {
+            Ok(below) if path.is_absolute() => (&self.library, below),
+            Ok(_) | Err(_) => (&self.root, path),
         }
     }
 

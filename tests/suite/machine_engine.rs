@@ -361,6 +361,7 @@ async fn one_user_is_added_and_removed_without_touching_another() {
         user.as_ref().is_some_and(|user| user.as_str() == "bob")
     };
     lab.desired.files.retain(|file| !bobs(&file.user));
+    lab.desired.absent = vec!["routes/user-bob.yml".into()];
     lab.desired
         .networks
         .retain(|network| network.user.as_str() != "bob");

@@ -167,6 +167,7 @@ impl Lab {
         self.desired.files.push(File {
             path: format!("routes/user-{user}.yml").into(),
             mode: 0o644,
+            owner: None,
             content: Content::Plain(format!("user: {user}\n")),
             user: Some(name.clone()),
         });

@@ -1,3 +1,11 @@
+//! The whole test suite in one binary.
+
+mod auth;
+mod auth_htpasswd;
+mod library;
+mod loopback;
 mod machine_engine;
 mod machine_faults;
 mod machine_lab;
+mod website;
+mod website_links;

@@ -11,27 +11,59 @@ use crate::machine::event::Event;
 use crate::machine::files::Tree;
 use crate::machine::plan::Step;
 use crate::machine::{docker, firewall, hash, image, ports};
-use crate::platform::desired::{Container, Directory, File, Network};
+use crate::platform::desired::{Container, Desired, Directory, File, Network};
 
 /// How long a container that the engine is still making may take to be seen.
 const TO_APPEAR: Duration = Duration::from_secs(20);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Does a step that is about directories and files; answers whether it was one.
+pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
+    match step {
+        Step::MakeDirectory { path, .. } | Step::SetMode { path, .. } => {
+            let directory = state
+                .directories
+                .iter()
+                .find(|directory| directory.path == *path);
+            let directory = desired(directory, path.display())?;
+            let (base, below) = state.locate(path);
+            let tree = Tree::create(base)?;
+            make_parents(&tree, below)?;
+            tree.make_dir(&Directory {
+                path: below.to_owned(),
+                ..directory.clone()
+            })?;
+        }
+        Step::WriteFile { path, .. } => {
+            let file = desired(state.file(path), path.display())?;
+            write(&state.root, file)?;
+        }
+        Step::RemoveFile { path } => {
+            Tree::open(&state.root)?.remove(path)?;
+        }
+        Step::PullImage { .. }
+        | Step::MakeImage { .. }
+        | Step::RemoveImage { .. }
+        | Step::CreateNetwork { .. }
+        | Step::RemoveNetwork { .. }
+        | Step::SetFirewall { .. }
+        | Step::RemoveFirewall { .. }
+        | Step::CreateContainer { .. }
+        | Step::RecreateContainer { .. }
+        | Step::StartContainer { .. }
+        | Step::RestartContainer { .. }
+        | Step::StopContainer { .. }
+        | Step::UpdateLimits { .. }
+        | Step::RemoveContainer { .. } => return Ok(false),
+    }
+    Ok(true)
+}
+
 impl Run<'_> {
     pub(super) async fn act(&self, index: usize, step: &Step) -> Result<()> {
         let engine = self.engine;
         match step {
-            Step::MakeDirectory { path, .. } | Step::SetMode { path, .. } => {
-                let directory = self
-                    .desired
-                    .directories
-                    .iter()
-                    .find(|directory| directory.path == *path);
-                Tree::create(&self.desired.root)?
-                    .make_dir(desired(directory, path.display())?)
-                    .map(|_| ())
-            }
             Step::WriteFile { path, .. } => {
                 let file = desired(self.desired.file(path), path.display())?.clone();
                 let root = self.desired.root.clone();
@@ -39,7 +71,9 @@ impl Run<'_> {
                     .await
                     .context("writing a file broke off")?
             }
-            Step::RemoveFile { path } => Tree::open(&self.desired.root)?.remove(path).map(|_| ()),
+            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::RemoveFile { .. } => {
+                act_on_paths(self.desired, step).map(|_| ())
+            }
             Step::PullImage { reference } => {
                 let progress = |done, total| {
                     (self.events)(Event::StepProgress {
@@ -160,7 +194,12 @@ fn desired<T>(found: Option<T>, what: impl std::fmt::Display) -> Result<T> {
 fn write(root: &Path, file: &File) -> Result<()> {
     let tree = Tree::create(root)?;
     make_parents(&tree, &file.path)?;
-    tree.write(&file.path, file.mode, file.content.expose().as_bytes())?;
+    tree.write_as(
+        &file.path,
+        file.mode,
+        file.owner,
+        file.content.expose().as_bytes(),
+    )?;
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use crate::machine::difference;
 use crate::machine::observed::{Kind, Observed, PathState};
 use crate::machine::plan::{FileChange, Plan, Refusal, Step};
 use crate::platform::desired::{Content, Desired, Directory, File, sha256};
-use crate::spec::names::UserName;
 
 pub(super) fn diff(desired: &Desired, observed: &Observed, scope: &Scope, plan: &mut Plan) {
     for directory in &desired.directories {
@@ -21,7 +20,18 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, scope: &Scope, plan: 
             diff_file(file, observed.paths.get(&file.path), plan);
         }
     }
-    leftovers(desired, observed, scope, plan);
+    for path in &desired.absent {
+        if observed
+            .paths
+            .get(path)
+            .is_some_and(|state| state.kind != Kind::Directory)
+        {
+            plan.steps.push(Step::RemoveFile { path: path.clone() });
+        }
+    }
+    if *scope == Scope::All {
+        leftovers(desired, observed, plan);
+    }
 }
 
 fn diff_directory(directory: &Directory, state: Option<&PathState>, plan: &mut Plan) {
@@ -64,6 +74,7 @@ fn diff_file(file: &File, state: Option<&PathState>, plan: &mut Plan) {
         Kind::File => {
             let same = state.digest.as_deref() == Some(sha256(file.content.expose()).as_str());
             match (&file.content, &state.text) {
+                _ if same && owner_differs(file, state) => FileChange::Owner,
                 _ if same && state.mode == file.mode => return,
                 _ if same => FileChange::Mode {
                     from: state.mode,
@@ -82,8 +93,13 @@ fn diff_file(file: &File, state: Option<&PathState>, plan: &mut Plan) {
     });
 }
 
-/// What lies in owned directories and is not desired goes. For one user only what carries that user's name.
-fn leftovers(desired: &Desired, observed: &Observed, scope: &Scope, plan: &mut Plan) {
+/// Only where it was looked at: who is not root cannot change it.
+fn owner_differs(file: &File, state: &PathState) -> bool {
+    matches!((file.owner, state.owner), (Some(wanted), Some(has)) if wanted != has)
+}
+
+/// What lies in owned directories and is not desired goes.
+fn leftovers(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     let wanted: BTreeSet<&Path> = desired
         .files
         .iter()
@@ -95,20 +111,6 @@ fn leftovers(desired: &Desired, observed: &Observed, scope: &Scope, plan: &mut P
         if state.kind == Kind::Directory || wanted.contains(path.as_path()) || !owned(path) {
             continue;
         }
-        match scope {
-            Scope::All => {}
-            Scope::User(user) if named_after(path, user) => {}
-            Scope::User(_) => continue,
-        }
         plan.steps.push(Step::RemoveFile { path: path.clone() });
     }
-}
-
-/// Files of one user are called `<user>.json`, `user-<user>.yml` and the like.
-fn named_after(path: &Path, user: &UserName) -> bool {
-    path.file_stem()
-        .and_then(|stem| stem.to_str())
-        .is_some_and(|stem| {
-            stem == user.as_str() || stem.strip_prefix("user-") == Some(user.as_str())
-        })
 }

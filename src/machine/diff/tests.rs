@@ -73,6 +73,7 @@ fn file(path: &str, text: &str, user: Option<&UserName>) -> File {
     File {
         path: path.into(),
         mode: 0o640,
+        owner: None,
         content: Content::Plain(text.into()),
         user: user.cloned(),
     }
@@ -200,6 +201,7 @@ fn path(kind: Kind, mode: u32, text: Option<&str>) -> PathState {
     PathState {
         kind,
         mode,
+        owner: None,
         digest: text.map(sha256),
         text: text.map(str::to_owned),
     }

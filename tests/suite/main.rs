@@ -4,5 +4,8 @@ mod auth;
 mod auth_htpasswd;
 mod library;
 mod loopback;
+mod machine_engine;
+mod machine_faults;
+mod machine_lab;
 mod website;
 mod website_links;

@@ -5,6 +5,8 @@ use std::fmt;
 /// What the process exits with. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// It is done.
+    Done = 0,
     /// It did not work.
     Failed = 1,
     /// The command line or the spec is wrong; nothing was written.

@@ -1,13 +1,20 @@
 //! Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
 //!
-//! Arrows point down: `cli → machine → platform → {render, spec, secrets} → error`; `library`, `website`
+//! Arrows point down: `cli → deployment → machine → platform → {render, spec, secrets} → error`; `library`, `website`
 //! and `auth` stand beside, used by `cli`; anything may use `ui` for talking.
 
 pub mod auth;
+pub mod certificate;
+pub mod cli;
+pub mod deployment;
 pub mod error;
 pub mod library;
 pub mod machine;
 pub mod platform;
+pub mod profile;
+pub mod render;
 pub mod secrets;
+pub mod serve;
 pub mod spec;
+pub mod ui;
 pub mod website;

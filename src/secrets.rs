@@ -47,6 +47,33 @@ impl fmt::Display for Secret {
     }
 }
 
+/// The secrets of a deployment that are not one user's.
+#[derive(Debug, Clone)]
+pub struct DeploymentSecrets {
+    /// Keys the hashes in labels.
+    pub hash_key: Secret,
+    /// Tells the library and the website that a request came through the gateway.
+    pub gateway: Secret,
+    /// Of the remote desktops. All users of a deployment know it (`env.js` holds it), so it guards nothing; the gateway does.
+    pub vnc_password: Secret,
+}
+
+impl DeploymentSecrets {
+    /// File names below `secrets/`, and how many letters a new one has. VNC knows eight.
+    pub const FILES: [(&'static str, usize); 3] =
+        [("hash-key", 40), ("gateway", 40), ("vnc-password", 8)];
+
+    /// Takes each secret from `read`, by its file name.
+    pub fn read<E>(mut read: impl FnMut(&str) -> Result<Secret, E>) -> Result<Self, E> {
+        let [(hash_key, _), (gateway, _), (vnc_password, _)] = Self::FILES;
+        Ok(Self {
+            hash_key: read(hash_key)?,
+            gateway: read(gateway)?,
+            vnc_password: read(vnc_password)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

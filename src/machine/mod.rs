@@ -1,1 +1,24 @@
-//! Room in the making.
+//! One machine: observe what it has, work out the difference to what it should have (pure), and apply that.
+//!
+//! ```text
+//! docker::Engine::connect → observe::observe → diff::diff → (plan::Plan) → apply::apply
+//! ```
+//!
+//! Only [`apply`] writes. Everything else here either reads, or is a function from data to data.
+
+pub mod apply;
+pub mod diff;
+pub mod difference;
+pub mod docker;
+pub mod event;
+pub mod files;
+pub mod firewall;
+pub mod hash;
+pub mod image;
+pub mod lock;
+pub mod observe;
+pub mod observed;
+pub mod plan;
+pub mod ports;
+mod systemd;
+pub mod wait;

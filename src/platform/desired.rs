@@ -22,6 +22,8 @@ pub mod label {
     pub const USER: &str = "dtaas.user";
     /// The keyed hash of the object's desired state.
     pub const HASH: &str = "dtaas.hash";
+    /// Keyed hashes of the parts of a container's desired state, so that a plan can say which part differs.
+    pub const PARTS: &str = "dtaas.parts";
 }
 
 /// A part of the platform.
@@ -60,6 +62,8 @@ pub struct Desired {
     pub deployment: DeploymentName,
     /// Where the deployment's tree lies on the machine; every relative path below is relative to it.
     pub root: PathBuf,
+    /// Where users' files lie on the machine, absolute.
+    pub library: PathBuf,
     /// Keys the hashes in labels, so that a label does not let anyone guess a secret that went into it.
     pub hash_key: Secret,
     /// Directories, parents before children.
@@ -68,6 +72,8 @@ pub struct Desired {
     pub files: Vec<File>,
     /// Directories (relative) in which nothing but `files` may be: anything else in them is removed.
     pub owned: Vec<PathBuf>,
+    /// Files (relative) that must not be: what a removed user leaves.
+    pub absent: Vec<PathBuf>,
     /// Images that containers run.
     pub images: Vec<Image>,
     /// Networks, one a workspace.
@@ -81,7 +87,7 @@ pub struct Desired {
 /// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
-    /// Relative to the root.
+    /// Relative to the root; or absolute, where the library lies elsewhere.
     pub path: PathBuf,
     /// Permission bits, such as 0o750.
     pub mode: u32,
@@ -89,6 +95,8 @@ pub struct Directory {
     pub owner: Option<(u32, u32)>,
     /// Whether the mode is put right when it differs (for directories that guard secrets).
     pub enforce: bool,
+    /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
+    pub user: Option<UserName>,
 }
 
 /// A file with exactly this content and mode.
@@ -98,8 +106,12 @@ pub struct File {
     pub path: PathBuf,
     /// Permission bits, such as 0o640.
     pub mode: u32,
+    /// Numeric owner and group; `None` is whoever runs us. Set only by root.
+    pub owner: Option<(u32, u32)>,
     /// What is in it.
     pub content: Content,
+    /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
+    pub user: Option<UserName>,
 }
 
 /// What is in a file; a secret one is masked wherever a difference is shown.
@@ -200,6 +212,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Where it is attached.
     pub network: Attachment,
+    /// Addresses of the host that it listens on (host network only); they must be free before it is made.
+    pub listens: Vec<SocketAddrV4>,
     /// `uid:gid`; `None` keeps the image's.
     pub run_as: Option<String>,
     /// Root file system read-only.
@@ -244,6 +258,16 @@ pub enum Attachment {
         /// Inside its subnet.
         address: Ipv4Addr,
     },
+}
+
+impl Attachment {
+    /// The name of the network, where it is not the host's own.
+    pub fn network(&self) -> Option<&str> {
+        match self {
+            Attachment::Host => None,
+            Attachment::Bridge { network, .. } => Some(network),
+        }
+    }
 }
 
 /// How many rights a container has. All of them run with `no-new-privileges` unless they are workspaces, where users may use `sudo`.
@@ -294,15 +318,25 @@ impl Desired {
     pub fn nothing(deployment: DeploymentName, root: PathBuf) -> Self {
         Self {
             deployment,
+            library: root.clone(),
             root,
             hash_key: Secret::new(""),
             directories: Vec::new(),
             files: Vec::new(),
             owned: Vec::new(),
+            absent: Vec::new(),
             images: Vec::new(),
             networks: Vec::new(),
             firewall: None,
             containers: Vec::new(),
+        }
+    }
+
+    /// The directory that a path of this state is looked up in, and the path relative to it.
+    pub fn locate<'a>(&'a self, path: &'a Path) -> (&'a Path, &'a Path) {
+        match path.strip_prefix(&self.library) {
+            Ok(below) if path.is_absolute() => (&self.library, below),
+            Ok(_) | Err(_) => (&self.root, path),
         }
     }
 
@@ -320,6 +354,11 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(text);
     }
     hex(&hasher.finalize())
+}
+
+/// SHA-256 of one text, in lower-case hex: what `sha256sum` says of a file with it.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes.as_ref()))
 }
 
 /// Bytes in lower-case hex.

@@ -1,3 +1,242 @@
 //! The pure core: from a spec to what each machine should have. No I/O, no clock, no randomness.
 
+pub mod auth;
 pub mod desired;
+pub mod gateway;
+pub mod library;
+pub mod naming;
+pub mod website;
+pub mod workspace;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use desired::{Component, Container, Content, Desired, Directory, File, Firewall, Image};
+
+use crate::render::{RenderError, Templates};
+use crate::secrets::{DeploymentSecrets, Secret};
+use crate::spec::model::{Spec, Tls};
+use crate::spec::names::UserName;
+
+/// Everything that a desired state is made of.
+pub struct Input<'a> {
+    /// The spec.
+    pub spec: &'a Spec,
+    /// The deployment's secrets.
+    pub secrets: &'a DeploymentSecrets,
+    /// Each user's htpasswd entry, `alice:$2y$…`, without the line's end.
+    pub entries: &'a BTreeMap<UserName, Secret>,
+    /// The gateway's certificate; `None` without TLS.
+    pub certificate: Option<&'a Certificate>,
+    /// Templates.
+    pub templates: &'a Templates,
+    /// Where the tree lies on the machine, absolute.
+    pub root: &'a Path,
+    /// The reference of the image made of our executable.
+    pub own_image: &'a str,
+}
+
+/// A certificate chain and its key, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Leaf first.
+    pub chain: String,
+    /// The leaf's.
+    pub key: Secret,
+}
+
+/// The five kinds of assets: a folder each for every user and in `common` (the v0.2 documentation, "Library").
+pub const ASSET_KINDS: [&str; 5] = ["data", "digital twins", "functions", "models", "tools"];
+
+/// The folder of the assets that belong to all.
+pub const COMMON: &str = "common";
+
+impl Input<'_> {
+    /// The library's root on the machine, absolute.
+    pub fn library_root(&self) -> PathBuf {
+        self.root.join(&self.spec.library_root)
+    }
+
+    /// Users whose door is open: enabled, with a password.
+    pub fn open_users(&self) -> impl Iterator<Item = (&UserName, &Secret)> {
+        self.entries
+            .iter()
+            .filter(|(name, _)| self.spec.users.get(*name).is_some_and(|user| user.enabled))
+    }
+
+    /// An image's reference with the spec's prefix.
+    fn image(&self, name: &str) -> String {
+        format!("{}{name}", self.spec.image_prefix)
+    }
+}
+
+/// The address that browsers use, with its final slash and without the base path: `https://foo.com:8443/`.
+pub fn url(spec: &Spec) -> String {
+    let (scheme, port, usual) = match spec.tls {
+        Tls::Off => ("http", spec.ports.http, 80),
+        Tls::SelfSigned | Tls::Files { .. } => ("https", spec.ports.https, 443),
+    };
+    if port == usual {
+        format!("{scheme}://{}/", spec.domain)
+    } else {
+        format!("{scheme}://{}:{port}/", spec.domain)
+    }
+}
+
+/// What the machine should have.
+pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
+    let mut desired = skeleton(input);
+    desired.directories = directories(input);
+    desired.owned = ["config/gateway/dynamic", "config/auth"]
+        .map(PathBuf::from)
+        .into();
+    desired.images.push(Image::Own {
+        reference: input.own_image.to_owned(),
+    });
+    desired.firewall = Some(firewall(input));
+    gateway::add(input, &mut desired)?;
+    auth::add(input, &mut desired);
+    website::add(input, &mut desired)?;
+    library::add(input, &mut desired)?;
+    for name in input.spec.users.keys() {
+        workspace::add(input, name, &mut desired)?;
+    }
+    Ok(desired)
+}
+
+/// What the machine should have of one user, and nothing of anyone else: what `user add` and `user remove` converge to.
+/// A user who is not in the spec should have nothing.
+pub fn user(input: &Input<'_>, name: &UserName) -> Result<Desired, RenderError> {
+    let mut desired = skeleton(input);
+    desired.firewall = Some(firewall(input));
+    gateway::add_credentials(input, &mut desired)?;
+    if input.spec.users.contains_key(name) {
+        desired.directories = library::directories(input, name.as_str(), Some(name));
+        workspace::add(input, name, &mut desired)?;
+    }
+    for path in [gateway::user_file(name), auth::user_file(name)] {
+        if desired.file(&path).is_none() {
+            desired.absent.push(path);
+        }
+    }
+    Ok(desired)
+}
+
+fn skeleton(input: &Input<'_>) -> Desired {
+    Desired {
+        library: input.library_root(),
+        hash_key: input.secrets.hash_key.clone(),
+        ..Desired::nothing(input.spec.name.clone(), input.root.to_owned())
+    }
+}
+
+fn directories(input: &Input<'_>) -> Vec<Directory> {
+    let directory = |path: &str, mode: u32, enforce: bool| Directory {
+        path: path.into(),
+        mode,
+        owner: None,
+        enforce,
+        user: None,
+    };
+    let mut directories = vec![
+        directory("users", 0o755, false),
+        directory("secrets", 0o700, true),
+        directory("auth", 0o700, true),
+        directory("data", 0o755, false),
+        directory("config", 0o755, false),
+        directory("config/auth", 0o755, false),
+        directory("config/client", 0o755, false),
+        directory("config/library", 0o755, false),
+        directory("config/website", 0o755, false),
+        directory("config/gateway", 0o755, false),
+        directory("config/gateway/static", 0o755, false),
+        directory("config/gateway/dynamic", 0o700, true),
+        directory("config/gateway/tls", 0o700, true),
+    ];
+    if input.spec.library_root.is_relative() {
+        directories.push(directory(
+            &input.spec.library_root.to_string_lossy(),
+            0o755,
+            false,
+        ));
+    }
+    directories.extend(library::directories(input, COMMON, None));
+    for name in input.spec.users.keys() {
+        directories.extend(library::directories(input, name.as_str(), Some(name)));
+    }
+    directories
+}
+
+fn firewall(input: &Input<'_>) -> Firewall {
+    let ports = input.spec.ports;
+    Firewall {
+        chain: naming::chain(&input.spec.name),
+        bridge_prefix: naming::bridge_prefix(&input.spec.name),
+        pool: input.spec.pool,
+        ports: match input.spec.tls {
+            Tls::Off => vec![ports.http],
+            Tls::SelfSigned | Tls::Files { .. } => vec![ports.http, ports.https],
+        },
+    }
+}
+
+/// A file that may be seen.
+fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
+    File {
+        path: path.into(),
+        mode,
+        owner: None,
+        user: None,
+        content: Content::Plain(text),
+    }
+}
+
+/// A file that must not be seen; only its owner reads it.
+fn secret(path: impl Into<PathBuf>, text: String) -> File {
+    File {
+        path: path.into(),
+        mode: 0o600,
+        owner: None,
+        user: None,
+        content: Content::Secret(Secret::new(text)),
+    }
+}
+
+/// The same file as one user's.
+fn of_user(mut file: File, name: &UserName) -> File {
+    file.user = Some(name.clone());
+    file
+}
+
+/// A container of our own executable: host network, read-only, without rights.
+fn own_container(input: &Input<'_>, component: Component, command: Vec<String>) -> Container {
+    Container {
+        name: naming::container(&input.spec.name, component, None),
+        component,
+        user: None,
+        image: input.own_image.to_owned(),
+        command,
+        environment: BTreeMap::new(),
+        mounts: Vec::new(),
+        network: desired::Attachment::Host,
+        listens: Vec::new(),
+        run_as: Some("0:0".to_owned()),
+        read_only: true,
+        capabilities: desired::Capabilities::Only(Vec::new()),
+        shm: None,
+        limits: desired::Limits::default(),
+        config_digest: None,
+        precious: false,
+        running: true,
+        ready: None,
+    }
+}
+
+/// A read-only mount of something in the deployment's tree.
+fn read_only(input: &Input<'_>, source: &str, target: &str) -> desired::Mount {
+    desired::Mount {
+        source: input.root.join(source),
+        target: target.into(),
+        read_only: true,
+    }
+}

@@ -1,4 +1,9 @@
 //! What the operator wrote: `dtaas.yaml` and `users/<name>.yaml`, parsed and validated.
 
+pub mod document;
+pub mod load;
+pub mod model;
 pub mod names;
+pub mod problem;
 pub mod quantity;
+pub mod read;

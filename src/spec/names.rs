@@ -109,6 +109,7 @@ pub const RESERVED: &[&str] = &[
     "status",
     "tools",
     "vis",
+    "whoami",
     "workbench",
 ];
 

@@ -1,1 +1,5 @@
-//! Room in the making.
+//! The website: its embedded pages, `env.js`, and who is looking at them.
+
+mod assets;
+mod gateway;
+pub mod server;

@@ -1,1 +1,8 @@
+//! The whole test suite in one binary.
 
+mod auth;
+mod auth_htpasswd;
+mod library;
+mod loopback;
+mod website;
+mod website_links;

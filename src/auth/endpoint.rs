@@ -1,0 +1,185 @@
+//! The auth endpoint: what the gateway's `forwardAuth` asks before it lets a request through.
+//!
+//! Who is required stands in the address that is asked, `/authz/<user>` for what is one user's and `/authz` for what any user
+//! may open. Nothing that a visitor sends but the credentials has a say in it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+pub use super::gatekeeper::Directories;
+
+use super::gatekeeper::{Answer, Gatekeeper};
+use super::{basic, cookies};
+use crate::error::Failure;
+use crate::serve;
+use crate::spec::names::UserName;
+
+/// The header that tells what is behind the gateway who is asking.
+pub const USER_HEADER: HeaderName = HeaderName::from_static("x-forwarded-user");
+/// The header that tells which groups the user is in, with commas between.
+pub const GROUPS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-groups");
+
+/// How the endpoint is run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A loopback address.
+    pub listen: SocketAddr,
+    /// Where users' files lie.
+    pub directories: Directories,
+    /// What the browser's password window is headed with.
+    pub realm: String,
+}
+
+/// Serves until stopped.
+///
+/// # Errors
+/// When a directory is not there, the realm cannot be sent in a header, or the address cannot be listened on.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let Settings {
+        listen,
+        directories,
+        realm,
+    } = settings;
+    for directory in [&directories.htpasswd, &directories.users] {
+        if !directory.is_dir() {
+            let message = format!("auth: {} is not a directory", directory.display());
+            return Err(Failure::usage(message).into());
+        }
+    }
+    let endpoint = Endpoint {
+        challenge: challenge(&realm)?,
+        gatekeeper: Gatekeeper::new(directories),
+    };
+    let app = Router::new()
+        .fallback(answer)
+        .with_state(Arc::new(endpoint));
+    serve::on_loopback("auth", listen, app).await
+}
+
+struct Endpoint {
+    challenge: HeaderValue,
+    gatekeeper: Gatekeeper,
+}
+
+fn challenge(realm: &str) -> anyhow::Result<HeaderValue> {
+    let unfit = |c: char| !(c == ' ' || c.is_ascii_graphic()) || matches!(c, '"' | '\\');
+    if let Some(c) = realm.chars().find(|c| unfit(*c)) {
+        let message = format!("auth: {c:?} cannot stand in a realm");
+        return Err(Failure::usage(message)
+            .hint("use ASCII letters, digits and signs other than \" and \\")
+            .into());
+    }
+    let text = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+    Ok(HeaderValue::from_str(&text)?)
+}
+
+/// Who may pass.
+enum Required {
+    Anyone,
+    This(UserName),
+}
+
+/// Takes the path as it was sent: what would have to be decoded or resolved names no user.
+fn required(path: &str) -> Option<Required> {
+    match path.strip_prefix("/authz")? {
+        "" => Some(Required::Anyone),
+        rest => rest.strip_prefix('/')?.parse().ok().map(Required::This),
+    }
+}
+
+async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    let path = request.uri().path();
+    if path == "/healthz" {
+        return plain(StatusCode::OK, "ready\n");
+    }
+    let Some(required) = required(path) else {
+        return plain(StatusCode::NOT_FOUND, "No such page.\n");
+    };
+    let unauthorized = || {
+        let challenge = [(WWW_AUTHENTICATE, endpoint.challenge.clone())];
+        (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
+    };
+    let cookies = cookies::passed_on(request.headers());
+    let Some(credentials) = basic::credentials(request.headers()) else {
+        return unauthorized();
+    };
+    let allowed = match &required {
+        Required::Anyone => true,
+        Required::This(user) => *user == credentials.user,
+    };
+    match endpoint.gatekeeper.ask(credentials).await {
+        Answer::Pass(pass) if allowed => {
+            let identity = [
+                (USER_HEADER, pass.user.clone()),
+                (GROUPS_HEADER, pass.groups.clone()),
+            ];
+            let mut passed = (identity, plain(StatusCode::OK, "")).into_response();
+            if let Some(cookies) = cookies {
+                passed.headers_mut().insert(COOKIE, cookies);
+            }
+            passed
+        }
+        Answer::Pass(_) => plain(StatusCode::FORBIDDEN, "This is another user's.\n"),
+        Answer::Wrong => unauthorized(),
+        Answer::Busy => {
+            let later = [(RETRY_AFTER, "2")];
+            (
+                later,
+                plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy; try again.\n"),
+            )
+                .into_response()
+        }
+        Answer::Broken => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The account cannot be read.\n",
+        ),
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_says_who_is_required() {
+        assert!(matches!(required("/authz"), Some(Required::Anyone)));
+        let alice: UserName = "alice".parse().unwrap();
+        assert!(matches!(required("/authz/alice"), Some(Required::This(user)) if user == alice));
+        for path in [
+            "/",
+            "/authzalice",
+            "/authz/",
+            "/authz//",
+            "/authz/alice/",
+            "/authz/alice/x",
+            "/authz/../alice",
+            "/authz/%61lice",
+            "/authz/%2e%2e",
+            "/authz/Alice",
+            "//authz",
+        ] {
+            assert!(required(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_realm_cannot_leave_its_quotes() {
+        assert_eq!(
+            challenge("foo.com's DTaaS").unwrap(),
+            "Basic realm=\"foo.com's DTaaS\", charset=\"UTF-8\""
+        );
+        for realm in ["a\"b", "a\\b", "a\nb", "ä"] {
+            assert!(challenge(realm).is_err(), "{realm:?}");
+        }
+    }
+}

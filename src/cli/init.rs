@@ -1,0 +1,189 @@
+//! `dtaas init`: makes a deployment.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use ipnet::Ipv4Net;
+
+use super::passwords::Passwords;
+use crate::deployment::Deployment;
+use crate::deployment::init::{self, Request};
+use crate::error::Failure;
+use crate::spec::load;
+use crate::spec::model::AuthMode;
+use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
+use crate::ui;
+use crate::ui::prompt;
+
+/// Make a deployment: its spec, users, secrets, library and rendered configuration.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// What browsers call the platform: a host name, localhost, or an IPv4 address.
+    #[arg(long)]
+    domain: Option<Domain>,
+    /// The first users, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    users: Vec<UserName>,
+    /// Which machines there are and what runs on each.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Tells this deployment from others on the same machine; the domain, unless given.
+    #[arg(long)]
+    name: Option<DeploymentName>,
+    /// Where the platform begins below the domain.
+    #[arg(long, value_name = "PATH")]
+    base_path: Option<BasePath>,
+    /// The address that the gateway listens on.
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<Ipv4Addr>,
+    /// The gateway's port without TLS.
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// The gateway's port with TLS.
+    #[arg(long, value_name = "PORT")]
+    https_port: Option<u16>,
+    /// The auth endpoint's port on loopback.
+    #[arg(long, value_name = "PORT")]
+    auth_port: Option<u16>,
+    /// The website's port on loopback.
+    #[arg(long, value_name = "PORT")]
+    website_port: Option<u16>,
+    /// The library server's port on loopback.
+    #[arg(long, value_name = "PORT")]
+    library_port: Option<u16>,
+    /// Where the certificate comes from.
+    #[arg(long, value_name = "MODE")]
+    tls: Option<Tls>,
+    /// The range that workspaces' networks come from.
+    #[arg(long, value_name = "RANGE")]
+    pool: Option<Ipv4Net>,
+    /// Who checks passwords.
+    #[arg(long, value_name = "MODE")]
+    auth: Option<Auth>,
+    /// Put before every image's name, such as registry.lab.example/.
+    #[arg(long, value_name = "PREFIX")]
+    image_prefix: Option<String>,
+    #[command(flatten)]
+    passwords: Passwords,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Tls {
+    Off,
+    SelfSigned,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Auth {
+    Endpoint,
+    Basic,
+}
+
+impl Init {
+    /// Runs the command.
+    pub fn run(mut self: Box<Self>, directory: &Path) -> anyhow::Result<()> {
+        if directory.join(load::FILE).exists() {
+            return self.run_again(directory);
+        }
+        if prompt::can_ask() {
+            self.ask()?;
+        }
+        if self.users.is_empty() {
+            return Err(Failure::usage("no users are given")
+                .hint("give --users alice,bob")
+                .into());
+        }
+        let given = self.passwords.read(&self.users)?;
+        let mut request = self.request();
+        request.users = self.users.iter().cloned().zip(given).collect();
+        let made = init::make(directory, &request)?;
+        self.passwords.hand_out(&made.credentials)?;
+        for name in &made.kept {
+            ui::say(format!(
+                "{name} has a password from an earlier run; set a new one with `dtaas user passwd {name}`."
+            ));
+        }
+        ui::say(format!(
+            "The deployment is in {}. Look at {}, then run `dtaas up`.",
+            made.deployment.root().display(),
+            load::FILE
+        ));
+        Ok(())
+    }
+
+    fn run_again(&self, directory: &Path) -> anyhow::Result<()> {
+        let deployment = Deployment::open(directory)?;
+        let mut request = self.request();
+        request.users = self.users.iter().map(|name| (name.clone(), None)).collect();
+        let contradictions = init::contradictions(&deployment.spec, &request);
+        if contradictions.is_empty() {
+            ui::say(format!(
+                "{} is a deployment already; nothing was changed.",
+                deployment.root().display()
+            ));
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{} is a deployment already, and says otherwise\n  {}",
+            deployment.root().display(),
+            contradictions.join("\n  ")
+        ))
+        .hint("nothing was changed")
+        .into())
+    }
+
+    /// Asks for what is missing.
+    fn ask(&mut self) -> anyhow::Result<()> {
+        if self.domain.is_none() {
+            self.domain = Some(prompt::ask(
+                "Domain (what browsers call the platform)",
+                Some("localhost".into()),
+            )?);
+        }
+        if self.users.is_empty() {
+            self.users = prompt::ask::<Names>("First users, separated by commas", None)?.0;
+        }
+        Ok(())
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            domain: self.domain.clone(),
+            name: self.name.clone(),
+            users: Vec::new(),
+            profile: self.profile.clone(),
+            base_path: self.base_path.clone(),
+            bind: self.bind,
+            http_port: self.http_port,
+            https_port: self.https_port,
+            auth_port: self.auth_port,
+            website_port: self.website_port,
+            library_port: self.library_port,
+            tls: self.tls.map(|mode| match mode {
+                Tls::Off => "off".to_owned(),
+                Tls::SelfSigned => "self-signed".to_owned(),
+            }),
+            pool: self.pool,
+            auth: self.auth.map(|mode| match mode {
+                Auth::Endpoint => AuthMode::Endpoint,
+                Auth::Basic => AuthMode::Basic,
+            }),
+            image_prefix: self.image_prefix.clone(),
+        }
+    }
+}
+
+/// Names separated by commas.
+struct Names(Vec<UserName>);
+
+impl std::str::FromStr for Names {
+    type Err = crate::spec::names::NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',')
+            .map(|name| name.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}

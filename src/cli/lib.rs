@@ -1,0 +1,109 @@
+//! `dtaas lib`: the library.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::error::Failure;
+use crate::library::config::Settings;
+use crate::library::gate::Gate;
+use crate::library::serve::{Options, serve};
+use crate::secrets::Secret;
+use crate::spec::quantity::Bytes;
+
+/// The library of assets
+#[derive(Debug, clap::Args)]
+pub struct Lib {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Serve(Serve),
+}
+
+/// Serve a directory of assets over GraphQL
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The settings: PORT, MODE, LOCAL_PATH, APOLLO_PATH, LOG_LEVEL; variables of the environment win [default: .env]
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+
+    /// Where to listen [default: 127.0.0.1 and the port of the settings]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Answer the gateway alone, which proves itself with what this file holds, and show each user their own folder
+    #[arg(long, value_name = "FILE", conflicts_with = "no_auth")]
+    gateway_secret_file: Option<PathBuf>,
+
+    /// Show the whole library to anyone who reaches the address
+    #[arg(long)]
+    no_auth: bool,
+
+    /// The largest request
+    #[arg(long, value_name = "BYTES", default_value = "100k")]
+    max_body: Bytes,
+
+    /// The largest file that is read as text
+    #[arg(long, value_name = "BYTES", default_value = "16m")]
+    max_file: Bytes,
+
+    /// What one request may bring together
+    #[arg(long, value_name = "BYTES", default_value = "64m")]
+    max_answer: Bytes,
+}
+
+impl Lib {
+    /// Does what was typed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the command.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(command) => command.run().await,
+        }
+    }
+}
+
+impl Serve {
+    async fn run(self) -> anyhow::Result<()> {
+        let gate = self.gate()?;
+        let settings = Settings::load(self.env_file.as_deref())?;
+        let options = Options {
+            listen: self.listen,
+            gate,
+            max_body: self.max_body.0,
+            max_file: self.max_file.0,
+            max_answer: self.max_answer.0,
+        };
+        serve(settings, options).await
+    }
+
+    fn gate(&self) -> anyhow::Result<Gate> {
+        match &self.gateway_secret_file {
+            Some(file) => Ok(Gate::Gateway(read_secret(file)?)),
+            None if self.no_auth => Ok(Gate::Open),
+            None => Err(
+                Failure::usage("nothing says who may see the library")
+                    .hint("use --gateway-secret-file FILE behind the gateway, or --no-auth to show all of it to anyone")
+                    .into(),
+            ),
+        }
+    }
+}
+
+fn read_secret(file: &Path) -> anyhow::Result<Secret> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .with_context(|| Failure::usage(format!("cannot read the gateway's secret from {name}")))?;
+    match text.trim() {
+        "" => Err(Failure::usage(format!("{name} is empty"))
+            .hint("put the secret that the gateway sends into it")
+            .into()),
+        secret => Ok(Secret::new(secret)),
+    }
+}

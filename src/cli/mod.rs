@@ -1,0 +1,90 @@
+//! The command line: one file a command.
+
+mod auth;
+mod down;
+mod init;
+mod lib;
+mod passwords;
+mod plan;
+mod render;
+mod run;
+mod status;
+mod up;
+mod user;
+mod website;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::Exit;
+
+/// Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dtaas",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// The deployment's directory.
+    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true)]
+    directory: PathBuf,
+    /// When to use colours; NO_COLOR is kept as well.
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(Box<init::Init>),
+    Render(render::Render),
+    Plan(plan::Plan),
+    Up(up::Up),
+    Down(down::Down),
+    Status(status::Status),
+    User(user::User),
+    Lib(lib::Lib),
+    #[command(hide = true)]
+    Website(website::Website),
+    #[command(hide = true)]
+    Auth(auth::Auth),
+}
+
+impl Cli {
+    /// Runs the command; answers what to exit with.
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        if let Some(on) = match self.color {
+            Color::Auto => None,
+            Color::Always => Some(true),
+            Color::Never => Some(false),
+        } {
+            console::set_colors_enabled(on);
+            console::set_colors_enabled_stderr(on);
+        }
+        let directory = self.directory.as_path();
+        match self.command {
+            Command::Init(command) => command.run(directory),
+            Command::Render(command) => command.run(directory),
+            Command::Plan(command) => return command.run(directory).await,
+            Command::Up(command) => command.run(directory).await,
+            Command::Down(command) => command.run(directory).await,
+            Command::Status(command) => command.run(directory).await,
+            Command::User(command) => command.run(directory).await,
+            Command::Lib(command) => command.run().await,
+            Command::Website(command) => command.run().await,
+            Command::Auth(command) => command.run().await,
+        }?;
+        Ok(Exit::Done)
+    }
+}

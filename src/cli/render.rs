@@ -1,0 +1,43 @@
+//! `dtaas render`: writes the rendered configuration.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::run;
+use crate::deployment::{Deployment, Missing};
+use crate::error::{Exit, Failure};
+use crate::machine::lock::Lock;
+use crate::ui;
+
+/// Write the rendered configuration, and nothing else; no docker is needed.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Say what differs and write nothing; exits with 1 when something does.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Render {
+    /// Runs the command.
+    pub fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let deployment = Deployment::open(directory)?;
+        if self.check {
+            let (_, plan) = deployment.render_plan(Missing::Pretend)?;
+            ui::data(run::text(&plan));
+            if plan.is_empty() {
+                return Ok(());
+            }
+            return Err(
+                Failure::new("the rendered configuration differs from the spec")
+                    .hint("`dtaas render` writes it, `dtaas up` applies it as well")
+                    .exit(Exit::Failed)
+                    .into(),
+            );
+        }
+        let _lock = Lock::take(deployment.root(), "dtaas render")?;
+        let plan = deployment.render()?;
+        ui::data(run::text(&plan));
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! `dtaas status`: what runs.
+
+use std::path::Path;
+
+use clap::Args;
+use console::style;
+use serde::Serialize;
+
+use crate::deployment::converge;
+use crate::deployment::{Deployment, Missing};
+use crate::machine::diff::DiffOptions;
+use crate::machine::docker::Engine;
+use crate::machine::observed::{Observed, Run};
+use crate::machine::wait;
+use crate::platform::desired::Container;
+use crate::ui;
+use crate::ui::table::table;
+
+/// Show each part of the platform and whether it answers.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Give it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    deployment: String,
+    url: String,
+    /// How many steps `up` would do.
+    steps_due: usize,
+    parts: Vec<Part>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    component: &'static str,
+    user: Option<String>,
+    container: String,
+    state: State,
+    since: Option<String>,
+    image: String,
+}
+
+/// How a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It runs and answers.
+    Ready,
+    /// It runs and does not answer.
+    Silent,
+    /// The engine starts it again and again.
+    Restarting,
+    /// It is stopped, and should run.
+    Stopped,
+    /// It is stopped, as it should be.
+    Disabled,
+    /// It is not there.
+    Missing,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Ready => "ready",
+            State::Silent => "silent",
+            State::Restarting => "restarting",
+            State::Stopped => "stopped",
+            State::Disabled => "disabled",
+            State::Missing => "missing",
+        }
+    }
+}
+
+impl Status {
+    /// Runs the command.
+    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let deployment = Deployment::open(directory)?;
+        let engine = Engine::connect(None).await?;
+        let desired = deployment.desired(Missing::Pretend)?;
+        let difference = converge::difference(&engine, desired, &DiffOptions::default()).await?;
+        let containers = &difference.desired.containers;
+        let answers = wait::answers_now(containers.iter()).await;
+        let parts = containers
+            .iter()
+            .zip(answers)
+            .map(|(container, answers)| part(container, &difference.observed, answers))
+            .collect();
+        let report = Report {
+            deployment: deployment.spec.name.to_string(),
+            url: deployment.page(),
+            steps_due: difference.plan.steps.len(),
+            parts,
+        };
+        if self.json {
+            return ui::json(&report);
+        }
+        ui::data(text(&report));
+        Ok(())
+    }
+}
+
+fn part(container: &Container, observed: &Observed, answers: bool) -> Part {
+    let found = observed.containers.get(&container.name);
+    let state = match found.map(|found| found.run) {
+        None => State::Missing,
+        Some(Run::Running) if answers => State::Ready,
+        Some(Run::Running | Run::Paused) => State::Silent,
+        Some(Run::Restarting) => State::Restarting,
+        Some(Run::Created | Run::Exited | Run::Dead) if container.running => State::Stopped,
+        Some(Run::Created | Run::Exited | Run::Dead) => State::Disabled,
+    };
+    Part {
+        component: container.component.as_str(),
+        user: container.user.as_ref().map(ToString::to_string),
+        container: container.name.clone(),
+        state,
+        since: found.and_then(|found| found.since.clone()),
+        image: found.map_or_else(|| container.image.clone(), |found| found.image.clone()),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let rows: Vec<[String; 5]> = report
+        .parts
+        .iter()
+        .map(|part| {
+            let state = part.state.as_str();
+            let state = match part.state {
+                State::Ready => style(state).green(),
+                State::Disabled => style(state).dim(),
+                State::Silent | State::Restarting => style(state).yellow(),
+                State::Stopped | State::Missing => style(state).red(),
+            };
+            [
+                part.component.to_owned(),
+                part.user.clone().unwrap_or_default(),
+                state.to_string(),
+                // 2026-01-31T12:00:00, without the fraction.
+                part.since
+                    .as_deref()
+                    .map(|since| since.chars().take(19).collect::<String>())
+                    .unwrap_or_default(),
+                part.image.clone(),
+            ]
+        })
+        .collect();
+    let due = match report.steps_due {
+        0 => String::new(),
+        1 => "\n`dtaas up` would do 1 step.".to_owned(),
+        many => format!("\n`dtaas up` would do {many} steps."),
+    };
+    format!(
+        "{} at {}\n\n{}{due}",
+        report.deployment,
+        report.url,
+        table(
+            ["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"],
+            &rows
+        )
+    )
+}

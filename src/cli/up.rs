@@ -1,0 +1,85 @@
+//! `dtaas up`: makes it so.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::run;
+use crate::deployment::converge;
+use crate::deployment::{Deployment, Missing};
+use crate::machine::diff::{DiffOptions, Recreate};
+use crate::machine::docker::Engine;
+use crate::machine::lock::Lock;
+use crate::spec::names::UserName;
+use crate::ui;
+
+/// Bring the platform up, or to what the spec says now, and wait until every part of it answers.
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    recreate: RecreateArgs,
+}
+
+/// Whose workspaces may be made anew.
+#[derive(Debug, Args)]
+pub struct RecreateArgs {
+    /// Make workspaces anew where that is due, which loses what was installed in them: of these users, or of all.
+    #[arg(long, value_name = "USERS", value_delimiter = ',', num_args = 0.., require_equals = false)]
+    recreate: Option<Vec<UserName>>,
+}
+
+impl RecreateArgs {
+    /// The same for the engine; every user named must exist.
+    pub fn checked(self, deployment: &Deployment) -> anyhow::Result<Recreate> {
+        match self.recreate {
+            None => Ok(Recreate::No),
+            Some(users) if users.is_empty() => Ok(Recreate::All),
+            Some(users) => {
+                for user in &users {
+                    deployment.require_user(user)?;
+                }
+                Ok(Recreate::Users(users.into_iter().collect()))
+            }
+        }
+    }
+}
+
+impl Up {
+    /// Runs the command.
+    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let deployment = Deployment::open(directory)?;
+        let options = DiffOptions {
+            recreate: self.recreate.checked(&deployment)?,
+            ..DiffOptions::default()
+        };
+        let engine = Engine::connect(None).await?;
+        let _lock = Lock::take(deployment.root(), "dtaas up")?;
+        let desired = deployment.desired(Missing::Keep)?;
+        let difference = converge::difference(&engine, desired, &options).await?;
+        let outcome = run::carry_out(&engine, &difference).await?;
+        run::say_held(&difference.plan);
+        say_without_password(&deployment)?;
+        outcome.result()?;
+        if outcome.done == 0 {
+            ui::say("Nothing to do: everything is as it should be, and answers.");
+        }
+        ui::say(format!("The platform is at {}", deployment.page()));
+        Ok(())
+    }
+}
+
+/// Names users who cannot enter, because they have no password.
+pub fn say_without_password(deployment: &Deployment) -> anyhow::Result<()> {
+    let entries = deployment.entries()?;
+    for name in deployment
+        .spec
+        .users
+        .keys()
+        .filter(|name| !entries.contains_key(*name))
+    {
+        ui::say(format!(
+            "Note: {name} has no password yet: `dtaas user passwd {name}`."
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Users come and go: their file in `users/`, their htpasswd entry, their folder of the library.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::{Deployment, private};
+use crate::auth::{password, store};
+use crate::error::Failure;
+use crate::machine::files::Tree;
+use crate::platform::desired::Directory;
+use crate::secrets::Secret;
+use crate::spec::load;
+use crate::spec::model::{Group, User};
+use crate::spec::names::UserName;
+
+/// How many letters a generated password has: 16 of 57 are 93 bits.
+const PASSWORD_LENGTH: usize = 16;
+/// The fewest letters that a password given to us may have.
+const PASSWORD_MIN: usize = 8;
+
+/// A new password that nobody knows yet.
+pub fn generate_password() -> Secret {
+    Secret::generate(PASSWORD_LENGTH)
+}
+
+/// Whether a password that somebody chose may be one.
+pub fn check_password(password: &Secret) -> anyhow::Result<()> {
+    let text = password.expose();
+    if text.chars().count() < PASSWORD_MIN {
+        return Err(Failure::usage(format!(
+            "the password has fewer than {PASSWORD_MIN} characters"
+        ))
+        .into());
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Failure::usage("the password holds a control character").into());
+    }
+    Ok(())
+}
+
+/// The text of a new user's file.
+pub fn user_text(
+    templates: &crate::render::Templates,
+    slot: u32,
+    groups: &[Group],
+) -> anyhow::Result<String> {
+    let context = serde_json::json!({ "slot": slot, "groups": groups });
+    templates
+        .render("user.yaml", &context)
+        .map_err(|error| Failure::usage(error.to_string()).into())
+}
+
+impl Deployment {
+    /// Fails when there is no such user; the nearest name is the hint.
+    pub fn require_user(&self, name: &UserName) -> anyhow::Result<&User> {
+        self.spec.users.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.spec.users.keys().map(UserName::as_str).collect();
+            Failure::usage(format!("there is no user {name}"))
+                .hint(match known.is_empty() {
+                    true => "make one with `dtaas user add`".to_owned(),
+                    false => crate::spec::document::nearest(name.as_str(), &known),
+                })
+                .into()
+        })
+    }
+
+    /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists.
+    pub fn add_user(
+        &mut self,
+        name: &UserName,
+        secret: &Secret,
+        groups: &[Group],
+    ) -> anyhow::Result<()> {
+        if self.spec.users.contains_key(name) {
+            return Err(Failure::usage(format!("there is a user {name} already"))
+                .hint(format!("a new password: `dtaas user passwd {name}`"))
+                .into());
+        }
+        let slot = self.spec.free_slot().ok_or_else(|| {
+            Failure::new(format!(
+                "network.pool {} is full: it has room for {}",
+                self.spec.pool,
+                self.spec.slots()
+            ))
+            .hint("remove users, or make network.pool in dtaas.yaml larger")
+        })?;
+        let text = user_text(&self.templates, slot, groups)?;
+        let hash = password::hash(secret)?;
+        self.write_entry(name, &hash)?;
+        self.write_user(name, &text)?;
+        self.spec.users.insert(
+            name.clone(),
+            User {
+                slot,
+                enabled: true,
+                groups: groups.to_vec(),
+                image: None,
+                limits: Default::default(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Sets a user's password.
+    pub fn set_password(&self, name: &UserName, secret: &Secret) -> anyhow::Result<()> {
+        self.require_user(name)?;
+        self.write_entry(name, &password::hash(secret)?)
+    }
+
+    /// Takes a user away: the folder is set aside first, so that nobody who gets the name later inherits it; a run that is killed
+    /// in between leaves a user whose removal can be repeated. Answers where the files are now, relative to the library.
+    pub fn remove_user(
+        &mut self,
+        name: &UserName,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        self.require_user(name)?;
+        let aside = self.set_files_aside(name, now)?;
+        self.tree.remove(&user_path(name))?;
+        self.tree.remove(&entry_path(name))?;
+        self.spec.users.remove(name);
+        Ok(aside)
+    }
+
+    fn set_files_aside(
+        &self,
+        name: &UserName,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        let root = self.library_root();
+        if !root.exists() {
+            return Ok(None);
+        }
+        let library = Tree::open(&root)?;
+        if library.stat(Path::new(name.as_str()))?.is_none() {
+            return Ok(None);
+        }
+        library.make_dir(&Directory {
+            mode: 0o700,
+            ..private(".removed")
+        })?;
+        let date = now.format(format_description!(
+            "[year][month][day]T[hour][minute][second]Z"
+        ))?;
+        let aside = Path::new(".removed").join(format!("{name}-{date}"));
+        library.rename(Path::new(name.as_str()), &aside)?;
+        Ok(Some(aside))
+    }
+
+    pub(super) fn write_entry(&self, name: &UserName, hash: &str) -> anyhow::Result<()> {
+        self.tree.make_dir(&private("auth"))?;
+        let line = store::entry_line(name, hash);
+        self.tree
+            .write(&entry_path(name), store::MODE, line.expose().as_bytes())?;
+        Ok(())
+    }
+
+    pub(super) fn write_user(&self, name: &UserName, text: &str) -> anyhow::Result<()> {
+        self.tree.make_dir(&Directory {
+            mode: 0o755,
+            enforce: false,
+            ..private(load::USERS)
+        })?;
+        self.tree.write(&user_path(name), 0o644, text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn user_path(name: &UserName) -> PathBuf {
+    Path::new(load::USERS).join(format!("{name}.yaml"))
+}
+
+fn entry_path(name: &UserName) -> PathBuf {
+    Path::new("auth").join(name.as_str())
+}
+
+/// Groups as the command line gives them.
+pub fn parse_group(text: &str) -> Result<Group, String> {
+    serde_yaml::from_str(text)
+        .map_err(|_| format!("there is no group {text:?}: write publishers or admins"))
+}

@@ -1,0 +1,146 @@
+//! Opens places of the library so that nothing outside is ever reached. Check and use are one act: the kernel
+//! resolves a path beneath the descriptor of its top folder (`openat2`, or cap-std's own walk on kernels before
+//! 5.6), and what is read afterwards is the very object that was checked.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::path::Inside;
+use super::refusal::{Reason, Refusal};
+
+/// Finding something without opening it: no device wakes up, no FIFO waits.
+const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// The directory on disk that is the library.
+#[derive(Debug, Clone)]
+pub struct Root {
+    path: PathBuf,
+}
+
+/// What is at a place. Only directories and regular files are ever opened for reading.
+#[derive(Debug)]
+pub enum Found {
+    /// A directory, open for listing.
+    Directory(OwnedFd),
+    /// A regular file, open for reading, and its size in bytes at that moment.
+    File(File, u64),
+    /// A FIFO, a device or a socket: not opened.
+    Other,
+}
+
+impl Root {
+    /// The library at `path`. It is opened anew for each question, so that it may be replaced as a whole.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The library's top directory, open for listing.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening it.
+    pub fn top(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(CWD, &self.path, flags, Mode::empty())?)
+    }
+
+    /// Of these names at the top level, the ones that are there, each with whether it is a directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening the top directory.
+    pub fn top_entries(&self, names: &[String]) -> io::Result<Vec<(String, bool)>> {
+        let top = self.top()?;
+        let kind = |name: &String| {
+            let stat = rustix::fs::statat(&top, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            Some((name.clone(), directory))
+        };
+        Ok(names.iter().filter_map(kind).collect())
+    }
+
+    /// Finds what is at `place`. The top folder itself must not be a link; links below it are followed while they
+    /// stay in it.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that the viewer is told.
+    pub fn find(&self, place: &Inside) -> Result<Found, Refusal> {
+        self.locate(place)
+            .and_then(open_found)
+            .map_err(|error| place.refuse(reason(&error)))
+    }
+
+    fn locate(&self, place: &Inside) -> io::Result<OwnedFd> {
+        let top = self.top()?;
+        // One segment that is neither `.` nor `..`: this cannot lead anywhere but to an entry of the top directory.
+        let scope = rustix::fs::openat(
+            &top,
+            place.scope.as_str(),
+            FIND | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?;
+        if kind(&scope)? == FileType::Symlink {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if place.rest.is_empty() {
+            return Ok(scope);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flag_bits(FIND));
+        let found = Dir::from_std_file(File::from(scope))
+            .open_with(place.rest.join("/"), &options)?
+            .into_std();
+        Ok(found.into())
+    }
+}
+
+fn flag_bits(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+fn kind(found: impl AsFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(found)?.st_mode))
+}
+
+/// Opens what was found, by its descriptor: whatever has its name by now does not matter.
+fn open_found(found: OwnedFd) -> io::Result<Found> {
+    match kind(&found)? {
+        FileType::Directory => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let directory = rustix::fs::openat(&found, c".", flags, Mode::empty())?;
+            Ok(Found::Directory(directory))
+        }
+        FileType::RegularFile => {
+            let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+            let size = file.metadata()?.len();
+            Ok(Found::File(file, size))
+        }
+        FileType::Symlink => Err(io::ErrorKind::PermissionDenied.into()),
+        FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => Ok(Found::Other),
+    }
+}
+
+/// What an error of the operating system means to the viewer. An error without a number comes from containment
+/// itself: the path led out.
+fn reason(error: &io::Error) -> Reason {
+    let Some(number) = error.raw_os_error() else {
+        return Reason::Forbidden;
+    };
+    match Errno::from_raw_os_error(number) {
+        Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL => Reason::NotFound,
+        Errno::NOTDIR => Reason::NotADirectory,
+        Errno::LOOP | Errno::XDEV => Reason::Forbidden,
+        _ => Reason::Unreadable,
+    }
+}

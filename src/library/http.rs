@@ -1,0 +1,399 @@
+//! GraphQL over HTTP, as v0.2 speaks it: POST with JSON, GET with `?query=`, arrays of questions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_graphql::{Response as Answer, ServerError, Variables};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+
+use super::gate::Gate;
+use super::log::{Level, Log};
+use super::path::Viewer;
+use super::question::{self, VALIDATION_FAILED};
+use super::schema::{Allowance, LibrarySchema};
+use super::source::Source;
+
+/// Answers as long as the process can answer at all.
+pub const HEALTHZ: &str = "/healthz";
+/// Answers while the library can be read.
+pub const READYZ: &str = "/readyz";
+
+/// The code of a request that is no question.
+const BAD_REQUEST: &str = "BAD_REQUEST";
+/// Questions in one array.
+const MAX_BATCH: usize = 50;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long an answer may take to be found.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// What the server needs to answer.
+pub struct Service {
+    /// The schema with its source.
+    pub schema: LibrarySchema,
+    /// The source, for readiness.
+    pub source: Arc<dyn Source>,
+    /// Who may ask.
+    pub gate: Gate,
+    /// Where the endpoint is: empty, or with a slash in front and none behind.
+    pub path: String,
+    /// The largest body of a request, in bytes.
+    pub max_body: usize,
+    /// What one request may bring together, in bytes.
+    pub max_answer: u64,
+    /// Where requests are logged.
+    pub log: Log,
+}
+
+/// The service as a router. One handler for all, so that an endpoint at any path is answered alike.
+pub fn router(service: Service) -> Router {
+    Router::new().fallback(handle).with_state(Arc::new(service))
+}
+
+/// An answer, and what the log says about it.
+struct Outcome {
+    status: StatusCode,
+    /// JSON.
+    body: String,
+    /// The fields asked for.
+    summary: String,
+    /// The first error's code and message.
+    error: Option<(String, String)>,
+}
+
+impl Outcome {
+    fn new(status: StatusCode, body: String) -> Self {
+        Self {
+            status,
+            body,
+            summary: String::from("-"),
+            error: None,
+        }
+    }
+
+    fn refused(status: StatusCode, code: &str, message: &str) -> Self {
+        Self::wrong(status, &[question::error(code, message, None)])
+    }
+
+    /// A request that was not executed: errors and no data.
+    fn wrong(status: StatusCode, errors: &[ServerError]) -> Self {
+        let body = json!({ "errors": errors }).to_string();
+        Self {
+            error: errors.first().map(told),
+            ..Self::new(status, body)
+        }
+    }
+}
+
+/// The code and the message of an error.
+fn told(error: &ServerError) -> (String, String) {
+    let code = error.extensions.as_ref().and_then(|all| all.get("code"));
+    let code = match code {
+        Some(async_graphql::Value::String(code)) => code.clone(),
+        Some(_) | None => String::from("-"),
+    };
+    (code, error.message.clone())
+}
+
+async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
+    match request.uri().path() {
+        HEALTHZ => return health(Ok(())),
+        READYZ => return health(service.source.ready().await),
+        _ => {}
+    }
+    let begun = Instant::now();
+    let (viewer, outcome) = match service.gate.viewer(request.headers()) {
+        Ok(viewer) => {
+            let outcome = service.answer(viewer.clone(), request).await;
+            (Some(viewer), outcome)
+        }
+        Err(denied) => (
+            None,
+            Outcome::refused(denied.status, denied.code, denied.message),
+        ),
+    };
+    service.record(viewer.as_ref(), &outcome, begun.elapsed());
+    respond(outcome)
+}
+
+fn respond(outcome: Outcome) -> Response {
+    let mut response = Response::new(Body::from(outcome.body));
+    *response.status_mut() = outcome.status;
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(CONTENT_TYPE, json);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    }
+    response
+}
+
+fn health(state: Result<(), String>) -> Response {
+    let (status, text) = match state {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the library cannot be read\n",
+        ),
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+impl Service {
+    async fn answer(&self, viewer: Viewer, request: Request) -> Outcome {
+        let path = request.uri().path();
+        if path.strip_suffix('/').unwrap_or(path) != self.path {
+            let message = "nothing is served here";
+            return Outcome::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+        }
+        let asked = match *request.method() {
+            Method::GET => read_get(request.uri()),
+            Method::POST => self.read_post(request).await,
+            _ => Err(Outcome::refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                BAD_REQUEST,
+                "questions are asked with GET or POST",
+            )),
+        };
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(outcome) => return outcome,
+        };
+        let allowance = Arc::new(Allowance::new(self.max_answer));
+        match tokio::time::timeout(ANSWER_TIME, self.execute_all(viewer, asked, allowance)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TIMEOUT",
+                "the answer took too long",
+            ),
+        }
+    }
+
+    async fn read_post(&self, request: Request) -> Result<Asked, Outcome> {
+        // Anything else could be sent by a form on another site, with the user's credentials.
+        if !is_json(request.headers()) {
+            return Err(Outcome::refused(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                BAD_REQUEST,
+                "send the question as application/json",
+            ));
+        }
+        let reading = read_body(request.into_body(), self.max_body);
+        let body = match tokio::time::timeout(BODY_TIME, reading).await {
+            Ok(body) => body?,
+            Err(_) => {
+                let message = "the body did not arrive in time";
+                return Err(Outcome::refused(
+                    StatusCode::REQUEST_TIMEOUT,
+                    BAD_REQUEST,
+                    message,
+                ));
+            }
+        };
+        let value: Value =
+            serde_json::from_slice(&body).map_err(|_| bad_request("the body is not JSON"))?;
+        match value {
+            Value::Array(list) if list.is_empty() => Err(bad_request("the array is empty")),
+            Value::Array(list) if list.len() > MAX_BATCH => Err(bad_request(&format!(
+                "an array holds at most {MAX_BATCH} questions"
+            ))),
+            Value::Array(list) => Ok(Asked::Many(list)),
+            one => Ok(Asked::One(one)),
+        }
+    }
+
+    async fn execute_all(
+        &self,
+        viewer: Viewer,
+        asked: Asked,
+        allowance: Arc<Allowance>,
+    ) -> Outcome {
+        match asked {
+            Asked::One(one) => self.execute(viewer, one, allowance).await,
+            Asked::Many(list) => {
+                let mut bodies = Vec::with_capacity(list.len());
+                for one in list {
+                    let outcome = self.execute(viewer.clone(), one, allowance.clone()).await;
+                    bodies.push(outcome.body);
+                }
+                let summary = format!("array of {}", bodies.len());
+                Outcome {
+                    summary,
+                    ..Outcome::new(StatusCode::OK, format!("[{}]", bodies.join(",")))
+                }
+            }
+        }
+    }
+
+    async fn execute(&self, viewer: Viewer, asked: Value, allowance: Arc<Allowance>) -> Outcome {
+        let (text, operation, variables) = match members(asked) {
+            Ok(members) => members,
+            Err(message) => return bad_request(message),
+        };
+        let question = match question::prepare(text, operation, variables) {
+            Ok(question) => question,
+            Err(error) => return Outcome::wrong(StatusCode::BAD_REQUEST, &[error]),
+        };
+        let request = question.request.data(viewer).data(allowance);
+        let answer = self.schema.execute(request).await;
+        let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
+            // What the library refuses has a code; what is left is about the question itself.
+            Outcome::wrong(StatusCode::BAD_REQUEST, &tagged(answer))
+        } else {
+            match serde_json::to_string(&answer) {
+                Ok(body) => Outcome {
+                    error: answer.errors.first().map(told),
+                    ..Outcome::new(StatusCode::OK, body)
+                },
+                Err(_) => Outcome::refused(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "INTERNAL_SERVER_ERROR",
+                    "the answer cannot be written as JSON",
+                ),
+            }
+        };
+        Outcome {
+            summary: question.summary,
+            ..outcome
+        }
+    }
+
+    fn record(&self, viewer: Option<&Viewer>, outcome: &Outcome, took: Duration) {
+        let level = match outcome.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Level::Warn,
+            status if status.is_server_error() => Level::Error,
+            _ => Level::Info,
+        };
+        if !self.log.wants(level) {
+            return;
+        }
+        let user = match viewer {
+            Some(Viewer::User(user)) => user.as_str(),
+            Some(Viewer::Everyone) | None => "-",
+        };
+        let (summary, status) = (&outcome.summary, outcome.status.as_u16());
+        let code = match &outcome.error {
+            Some((code, _)) => format!(" {code}"),
+            None => String::new(),
+        };
+        let millis = took.as_secs_f64() * 1e3;
+        self.log.write(
+            level,
+            format_args!("{user} {summary} {status}{code} {millis:.1} ms"),
+        );
+        if let Some((_, message)) = &outcome.error {
+            self.log.write(Level::Debug, format_args!("{message:?}"));
+        }
+    }
+}
+
+/// One question, or an array of them.
+enum Asked {
+    One(Value),
+    Many(Vec<Value>),
+}
+
+fn bad_request(message: &str) -> Outcome {
+    Outcome::refused(StatusCode::BAD_REQUEST, BAD_REQUEST, message)
+}
+
+fn has_code(error: &ServerError) -> bool {
+    let extensions = error.extensions.as_ref();
+    extensions.is_some_and(|extensions| extensions.get("code").is_some())
+}
+
+/// The errors of the validation, with the code that they lack.
+fn tagged(answer: Answer) -> Vec<ServerError> {
+    let mut errors = answer.errors;
+    for error in errors.iter_mut().filter(|error| !has_code(error)) {
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("code", VALIDATION_FAILED);
+    }
+    errors
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, Outcome> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| bad_request("the body broke off"))?;
+        if chunk.len() > limit.saturating_sub(bytes.len()) {
+            let message = format!("the request is larger than {limit} bytes");
+            return Err(Outcome::refused(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TOO_LARGE",
+                &message,
+            ));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn read_get(uri: &Uri) -> Result<Asked, Outcome> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|_| bad_request("the address holds no question"))?;
+    let mut asked = Map::new();
+    for (name, value) in pairs {
+        let value = match name.as_str() {
+            "query" | "operationName" => Value::String(value),
+            "variables" if value.is_empty() => Value::Null,
+            "variables" => serde_json::from_str(&value)
+                .map_err(|_| bad_request("the variables are not JSON"))?,
+            _ => continue,
+        };
+        asked.insert(name, value);
+    }
+    Ok(Asked::One(Value::Object(asked)))
+}
+
+/// The text, the operation's name and the variables of a question.
+fn members(asked: Value) -> Result<(String, Option<String>, Variables), &'static str> {
+    let Value::Object(mut asked) = asked else {
+        return Err("a question is an object with a \"query\"");
+    };
+    let text = match asked.remove("query") {
+        Some(Value::String(text)) if !text.trim().is_empty() => text,
+        Some(Value::String(_) | Value::Null) | None => return Err("there is no \"query\""),
+        Some(_) => return Err("\"query\" is not a string"),
+    };
+    let operation = match asked.remove("operationName") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) if name.is_empty() => None,
+        Some(Value::String(name)) => Some(name),
+        Some(_) => return Err("\"operationName\" is not a string"),
+    };
+    let variables = match asked.remove("variables") {
+        None | Some(Value::Null) => Variables::default(),
+        Some(variables @ Value::Object(_)) => Variables::from_json(variables),
+        Some(_) => return Err("\"variables\" is not an object"),
+    };
+    Ok((text, operation, variables))
+}

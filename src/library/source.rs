@@ -1,0 +1,36 @@
+//! Where the library's contents come from.
+
+use futures_util::future::BoxFuture;
+
+use super::path::{Inside, Place};
+use super::refusal::Refusal;
+
+/// A source of directories and files. The GraphQL schema and the HTTP side know nothing else of it.
+pub trait Source: Send + Sync + 'static {
+    /// What a directory holds.
+    fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
+
+    /// The text of a file.
+    fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>>;
+
+    /// Whether questions can be answered now; if not, why, for the operator.
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// The entries of a directory, each list sorted by the bytes of the names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Directories.
+    pub trees: Vec<String>,
+    /// Everything else.
+    pub blobs: Vec<String>,
+}
+
+/// A file of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The last segment of its path.
+    pub name: String,
+    /// Its text, without white space at both ends.
+    pub text: String,
+}

@@ -1,0 +1,387 @@
+//! Applies a plan: the only part that changes a machine.
+//!
+//! Killed at any moment, it leaves what another run puts right: nothing is remembered but what is on the machine.
+
+mod step;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Result;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::error::{Exit, Failure};
+use crate::machine::docker::Engine;
+use crate::machine::event::{Event, StepFailure};
+use crate::machine::plan::{Phase, Plan, Step};
+use crate::machine::wait;
+use crate::platform::desired::{Container, Desired};
+
+/// How it is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Set to true, the steps in hand are finished and no other is begun.
+    pub cancel: watch::Receiver<bool>,
+    /// How many pulls, and how many containers, side by side.
+    pub side_by_side: usize,
+    /// Whether to wait until the containers answer.
+    pub wait: bool,
+}
+
+impl Options {
+    /// Eight side by side, waiting until all answer, until `cancel` says stop.
+    pub fn new(cancel: watch::Receiver<bool>) -> Self {
+        Self {
+            cancel,
+            side_by_side: 8,
+            wait: true,
+        }
+    }
+}
+
+impl Default for Options {
+    /// Nothing interrupts it.
+    fn default() -> Self {
+        Self::new(watch::channel(false).1)
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How many steps were done.
+    pub done: usize,
+    /// What failed: steps first, then containers that do not answer.
+    pub failures: Vec<StepFailure>,
+    /// How many steps were left out because of those.
+    pub skipped: usize,
+    /// Whether it was interrupted before its end.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// One failure out of all there were; `Ok` when there were none.
+    pub fn result(&self) -> Result<()> {
+        if self.interrupted {
+            return Err(Failure::new(format!(
+                "interrupted after {} steps; nothing is half done",
+                self.done
+            ))
+            .hint("run this again to do the rest")
+            .exit(Exit::Interrupted)
+            .into());
+        }
+        let hint = self.failures.iter().find_map(|one| one.hint.clone());
+        let message = match self.failures.as_slice() {
+            [] => return Ok(()),
+            [one] => one.message.clone(),
+            several => {
+                let lines: Vec<String> = several
+                    .iter()
+                    .map(|one| match &one.hint {
+                        Some(hint) => format!("- {} ({hint})", one.message),
+                        None => format!("- {}", one.message),
+                    })
+                    .collect();
+                format!("{} things failed:\n{}", several.len(), lines.join("\n"))
+            }
+        };
+        let failure = Failure::new(message);
+        Err(match hint {
+            Some(hint) if self.failures.len() == 1 => failure.hint(hint),
+            Some(_) | None => {
+                failure.hint("mend that, then run this again: what is done stays done")
+            }
+        }
+        .into())
+    }
+}
+
+/// Does the steps of a plan that are about directories and files, in their order, and no other: what `render` does, for
+/// which no engine is needed. Answers how many there were.
+///
+/// # Errors
+///
+/// When something is in the way, or at the first step that fails.
+pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
+    if let Some(refusal) = refusal(plan) {
+        return Err(refusal.into());
+    }
+    let mut done = 0;
+    for step in &plan.steps {
+        done += usize::from(step::act_on_paths(desired, step)?);
+    }
+    Ok(done)
+}
+
+/// Does what a plan says, phase by phase; within a phase side by side. What fails is reported and the rest goes on, except
+/// for what needs it.
+///
+/// # Errors
+///
+/// Only when the plan cannot be begun because something is in the way; nothing has been done then. All else is in the [`Outcome`].
+pub async fn apply(
+    engine: &Engine,
+    desired: &Desired,
+    plan: &Plan,
+    options: &Options,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<Outcome> {
+    if let Some(refusal) = refusal(plan) {
+        return Err(refusal.into());
+    }
+    let run = Run {
+        engine,
+        desired,
+        events,
+        failed: Mutex::default(),
+    };
+    let mut outcome = Outcome::default();
+    let mut next = 0;
+    while next < plan.steps.len() {
+        let phase = plan.steps[next].phase();
+        let length = plan.steps[next..]
+            .iter()
+            .take_while(|step| step.phase() == phase)
+            .count();
+        let width = if one_by_one(phase) {
+            1
+        } else {
+            options.side_by_side.max(1)
+        };
+        let steps = plan.steps[next..next + length].iter().enumerate();
+        let results: Vec<Done> = futures_util::stream::iter(
+            steps.map(|(offset, step)| run.step(next + offset, step, &options.cancel)),
+        )
+        .buffer_unordered(width)
+        .collect()
+        .await;
+        for done in results {
+            match done {
+                Done::Done => outcome.done += 1,
+                Done::Failed(failure) => outcome.failures.push(failure),
+                Done::Skipped => outcome.skipped += 1,
+                Done::Interrupted => outcome.interrupted = true,
+            }
+        }
+        next += length;
+    }
+    if options.wait && !outcome.interrupted {
+        let containers = run.to_wait_for(plan);
+        let silent = wait::ready(engine, &containers, &options.cancel, events).await;
+        outcome.interrupted = *options.cancel.borrow();
+        outcome
+            .failures
+            .extend(silent.into_iter().map(|(_, failure)| failure));
+    }
+    Ok(outcome)
+}
+
+fn refusal(plan: &Plan) -> Option<Failure> {
+    match plan.refused.as_slice() {
+        [] => None,
+        [one] => Some(Failure::new(one.message.clone()).hint(one.hint.clone())),
+        several => {
+            let lines: Vec<String> = several
+                .iter()
+                .map(|one| format!("- {}: {}", one.message, one.hint))
+                .collect();
+            Some(
+                Failure::new(format!(
+                    "{} things are in the way, and nothing was done:\n{}",
+                    several.len(),
+                    lines.join("\n")
+                ))
+                .hint("clear them away, then run this again"),
+            )
+        }
+    }
+}
+
+/// Files are written in order: parents before children, and on one disk.
+fn one_by_one(phase: Phase) -> bool {
+    match phase {
+        Phase::RemoveFiles
+        | Phase::Directories
+        | Phase::Files
+        | Phase::RemoveFirewall
+        | Phase::Firewall => true,
+        Phase::RemoveContainers
+        | Phase::RemoveNetworks
+        | Phase::Images
+        | Phase::Networks
+        | Phase::Containers
+        | Phase::RemoveImages => false,
+    }
+}
+
+enum Done {
+    Done,
+    Failed(StepFailure),
+    Skipped,
+    Interrupted,
+}
+
+/// What failed so far, by what other steps need of it.
+#[derive(Debug, Default)]
+struct Failed {
+    files: bool,
+    firewall: bool,
+    images: BTreeSet<String>,
+    networks: BTreeSet<String>,
+    containers: BTreeSet<String>,
+    /// Whose containers could not be removed.
+    users: BTreeSet<String>,
+}
+
+struct Run<'a> {
+    engine: &'a Engine,
+    desired: &'a Desired,
+    events: &'a (dyn Fn(Event) + Sync),
+    failed: Mutex<Failed>,
+}
+
+impl Run<'_> {
+    async fn step(&self, index: usize, step: &Step, cancel: &watch::Receiver<bool>) -> Done {
+        if *cancel.borrow() {
+            return Done::Interrupted;
+        }
+        if let Some(because) = self.missing(step) {
+            self.note(step);
+            (self.events)(Event::StepSkipped {
+                step: index,
+                because,
+            });
+            return Done::Skipped;
+        }
+        (self.events)(Event::StepStarted {
+            step: index,
+            text: step.describe(),
+        });
+        let begun = Instant::now();
+        match self.act(index, step).await {
+            Ok(()) => {
+                (self.events)(Event::StepDone {
+                    step: index,
+                    millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                });
+                Done::Done
+            }
+            Err(error) => {
+                self.note(step);
+                let failure = StepFailure::of(&error);
+                (self.events)(Event::StepFailed {
+                    step: index,
+                    failure: failure.clone(),
+                });
+                Done::Failed(failure)
+            }
+        }
+    }
+
+    fn with_failed<T>(&self, look: impl FnOnce(&mut Failed) -> T) -> T {
+        look(&mut self.failed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why a step cannot be done, when one that it needs failed.
+    fn missing(&self, step: &Step) -> Option<String> {
+        self.with_failed(|failed| match step {
+            Step::CreateContainer { name }
+            | Step::RecreateContainer { name, .. }
+            | Step::StartContainer { name, .. }
+            | Step::RestartContainer { name, .. } => {
+                let container = self.container(name)?;
+                if failed.files {
+                    Some("a file or directory is missing".to_owned())
+                } else if failed.images.contains(&container.image) {
+                    Some(format!("the image {} is missing", container.image))
+                } else {
+                    let network = container.network.network()?;
+                    if failed.networks.contains(network) {
+                        Some(format!("the network {network} is missing"))
+                    } else if failed.firewall {
+                        Some("the firewall rules are not in place".to_owned())
+                    } else {
+                        None
+                    }
+                }
+            }
+            Step::CreateNetwork { name, .. } => failed
+                .networks
+                .contains(name)
+                .then(|| "the old one is still there".to_owned()),
+            Step::RemoveNetwork {
+                user: Some(user), ..
+            } => failed
+                .users
+                .contains(user)
+                .then(|| "a container is still attached to it".to_owned()),
+            Step::RemoveFirewall { .. } => {
+                (!failed.users.is_empty()).then(|| "a workspace still runs".to_owned())
+            }
+            Step::RemoveNetwork { user: None, .. }
+            | Step::MakeDirectory { .. }
+            | Step::SetMode { .. }
+            | Step::WriteFile { .. }
+            | Step::RemoveFile { .. }
+            | Step::PullImage { .. }
+            | Step::MakeImage { .. }
+            | Step::RemoveImage { .. }
+            | Step::SetFirewall { .. }
+            | Step::StopContainer { .. }
+            | Step::UpdateLimits { .. }
+            | Step::RemoveContainer { .. } => None,
+        })
+    }
+
+    /// Keeps in mind that a step was not done.
+    fn note(&self, step: &Step) {
+        self.with_failed(|failed| match step {
+            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::WriteFile { .. } => {
+                failed.files = true;
+            }
+            Step::PullImage { reference } | Step::MakeImage { reference } => {
+                failed.images.insert(reference.clone());
+            }
+            Step::CreateNetwork { name, .. } | Step::RemoveNetwork { name, .. } => {
+                failed.networks.insert(name.clone());
+            }
+            Step::SetFirewall { .. } => failed.firewall = true,
+            Step::RemoveContainer { name, user, .. } => {
+                failed.containers.insert(name.clone());
+                failed.users.extend(user.clone());
+            }
+            Step::CreateContainer { name }
+            | Step::RecreateContainer { name, .. }
+            | Step::StartContainer { name, .. }
+            | Step::RestartContainer { name, .. } => {
+                failed.containers.insert(name.clone());
+            }
+            Step::RemoveFile { .. }
+            | Step::RemoveImage { .. }
+            | Step::RemoveFirewall { .. }
+            | Step::StopContainer { .. }
+            | Step::UpdateLimits { .. } => {}
+        });
+    }
+
+    fn container(&self, name: &str) -> Option<&Container> {
+        self.desired
+            .containers
+            .iter()
+            .find(|container| container.name == name)
+    }
+
+    /// The containers to probe: those that were not found missing already.
+    fn to_wait_for(&self, plan: &Plan) -> Vec<&Container> {
+        let failed = self.with_failed(|failed| failed.containers.clone());
+        plan.ready
+            .iter()
+            .filter(|name| !failed.contains(*name))
+            .filter_map(|name| self.container(name))
+            .collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! The difference of what a machine should have and what it has. Pure: from data to data.
+
+mod containers;
+mod paths;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::firewall;
+use crate::machine::hash;
+use crate::machine::observed::{Boot, NetworkState, Observed};
+use crate::machine::plan::{Held, Plan, Refusal, Step};
+use crate::platform::desired::{Container, Desired, Image, Network};
+use crate::spec::names::UserName;
+
+/// Whose objects are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Everybody's and the platform's.
+    #[default]
+    All,
+    /// One user's objects and files, files that are nobody's, and the firewall.
+    User(UserName),
+}
+
+impl Scope {
+    /// Whether something that belongs to a user, or to nobody, is looked at.
+    pub fn covers(&self, user: Option<&UserName>) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::User(one) => user == Some(one),
+        }
+    }
+
+    /// Whether a file is looked at: everybody's files are.
+    pub fn covers_path(&self, user: Option<&UserName>) -> bool {
+        user.is_none() || self.covers(user)
+    }
+
+    fn covers_label(&self, user: Option<&str>) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::User(one) => user == Some(one.as_str()),
+        }
+    }
+}
+
+/// Whose workspaces may be made anew, with what was installed in them lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recreate {
+    /// Nobody's.
+    #[default]
+    No,
+    /// Everybody's.
+    All,
+    /// These users'.
+    Users(BTreeSet<UserName>),
+}
+
+impl Recreate {
+    fn allows(&self, user: Option<&UserName>) -> bool {
+        match self {
+            Recreate::No => false,
+            Recreate::All => true,
+            Recreate::Users(users) => user.is_some_and(|user| users.contains(user)),
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffOptions {
+    /// Whose workspaces may be made anew.
+    pub recreate: Recreate,
+    /// Whose objects are looked at; the same as was observed.
+    pub scope: Scope,
+}
+
+/// The difference, in the order in which it is to be done.
+pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Plan {
+    let mut plan = Plan::default();
+    let remade = networks(desired, observed, options, &mut plan);
+    paths::diff(desired, observed, &options.scope, &mut plan);
+    images(desired, observed, options, &mut plan);
+    rules(desired, observed, &mut plan);
+    containers::diff(desired, observed, options, &remade, &mut plan);
+    // A stable sort: within a phase the order is that of the desired state.
+    plan.steps.sort_by_key(Step::phase);
+    plan
+}
+
+/// The difference of directories and files alone.
+pub fn only_paths(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan::default();
+    paths::diff(desired, observed, &Scope::All, &mut plan);
+    plan.steps.sort_by_key(Step::phase);
+    plan
+}
+
+/// Whether an object's label is this deployment's.
+fn ours(desired: &Desired, label: Option<&str>) -> bool {
+    label == Some(desired.deployment.as_str())
+}
+
+fn not_ours(what: &str, name: &str, deployment: &Desired, label: Option<&str>) -> Refusal {
+    let whose = match label {
+        Some(other) => format!("belongs to the deployment {other}"),
+        None => "was not made by this program".to_owned(),
+    };
+    Refusal {
+        message: format!(
+            "there is a {what} named {name} that {whose}; it is left alone, and the one of {} cannot be made",
+            deployment.deployment
+        ),
+        hint: format!(
+            "see what it is with: docker {what} inspect {name}; rename or remove it, then run this again"
+        ),
+    }
+}
+
+/// Networks. Answers with the names of those that are made anew, for the containers on them must be as well.
+fn networks(
+    desired: &Desired,
+    observed: &Observed,
+    options: &DiffOptions,
+    plan: &mut Plan,
+) -> BTreeSet<String> {
+    let mut remade = BTreeSet::new();
+    let mut going = BTreeSet::new();
+    for (name, state) in &observed.networks {
+        let wanted = desired.networks.iter().any(|network| network.name == *name);
+        if ours(desired, state.deployment.as_deref())
+            && options.scope.covers_label(state.user.as_deref())
+            && !wanted
+        {
+            going.insert(name.as_str());
+            plan.steps.push(Step::RemoveNetwork {
+                name: name.clone(),
+                user: state.user.clone(),
+                why: None,
+            });
+        }
+    }
+    for network in &desired.networks {
+        if !options.scope.covers(Some(&network.user)) {
+            continue;
+        }
+        match observed.networks.get(&network.name) {
+            None => create_network(network, observed, &going, plan),
+            Some(state) if !ours(desired, state.deployment.as_deref()) => {
+                plan.refused.push(not_ours(
+                    "network",
+                    &network.name,
+                    desired,
+                    state.deployment.as_deref(),
+                ));
+            }
+            Some(state)
+                if state.hash.as_deref()
+                    == Some(hash::network(&desired.hash_key, network).as_str()) => {}
+            Some(state) => {
+                if let Some(held) = held_network(desired, observed, options, network, state) {
+                    plan.held.push(held);
+                    continue;
+                }
+                remade.insert(network.name.clone());
+                going.insert(network.name.as_str());
+                plan.steps.push(Step::RemoveNetwork {
+                    name: network.name.clone(),
+                    user: Some(network.user.to_string()),
+                    why: Some("it is made anew".to_owned()),
+                });
+                create_network(network, observed, &going, plan);
+            }
+        }
+    }
+    remade
+}
+
+fn create_network(network: &Network, observed: &Observed, going: &BTreeSet<&str>, plan: &mut Plan) {
+    let overlap = observed.networks.iter().find(|(name, state)| {
+        !going.contains(name.as_str())
+            && **name != network.name
+            && state
+                .subnets
+                .iter()
+                .any(|subnet| subnet.contains(&network.subnet) || network.subnet.contains(subnet))
+    });
+    if let Some((name, _)) = overlap {
+        plan.refused.push(Refusal {
+            message: format!(
+                "the network {name} has addresses that {} needs ({})",
+                network.name, network.subnet
+            ),
+            hint: format!(
+                "set network.pool in dtaas.yaml to addresses that nothing uses, or remove it: docker network rm {name}"
+            ),
+        });
+        return;
+    }
+    plan.steps.push(Step::CreateNetwork {
+        name: network.name.clone(),
+        subnet: network.subnet.to_string(),
+    });
+}
+
+/// A network that differs is held while someone's work is attached to it.
+fn held_network(
+    desired: &Desired,
+    observed: &Observed,
+    options: &DiffOptions,
+    network: &Network,
+    state: &NetworkState,
+) -> Option<Held> {
+    let attached = |container: &&Container| {
+        observed
+            .containers
+            .get(&container.name)
+            .is_some_and(|found| found.started && found.networks.contains(&network.name))
+    };
+    let precious = desired
+        .containers
+        .iter()
+        .filter(|container| container.precious)
+        .find(attached)?;
+    if options.recreate.allows(precious.user.as_ref()) {
+        return None;
+    }
+    let had: Vec<String> = state.subnets.iter().map(ToString::to_string).collect();
+    Some(Held {
+        name: network.name.clone(),
+        user: Some(network.user.clone()),
+        differs: vec![format!("network {} → {}", had.join(" "), network.subnet)],
+    })
+}
+
+fn images(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &mut Plan) {
+    let wanted: BTreeSet<&str> = desired
+        .containers
+        .iter()
+        .filter(|container| options.scope.covers(container.user.as_ref()) && container.running)
+        .map(|container| container.image.as_str())
+        .collect();
+    for image in &desired.images {
+        let reference = image.reference();
+        match (observed.images.get(reference), image) {
+            (None, _) if !wanted.contains(reference) => {}
+            (None, Image::Pull { .. }) => plan.steps.push(Step::PullImage {
+                reference: reference.to_owned(),
+            }),
+            (None, Image::Own { .. }) => plan.steps.push(Step::MakeImage {
+                reference: reference.to_owned(),
+            }),
+            (Some(_), Image::Pull { .. }) => {}
+            (Some(state), Image::Own { .. }) => {
+                if !ours(desired, state.deployment.as_deref()) {
+                    plan.refused.push(not_ours(
+                        "image",
+                        reference,
+                        desired,
+                        state.deployment.as_deref(),
+                    ));
+                }
+            }
+        }
+    }
+    if options.scope != Scope::All {
+        return;
+    }
+    for (reference, state) in &observed.images {
+        let desired_still = desired
+            .images
+            .iter()
+            .any(|image| image.reference() == reference);
+        if ours(desired, state.deployment.as_deref()) && !desired_still {
+            plan.steps.push(Step::RemoveImage {
+                reference: reference.clone(),
+            });
+        }
+    }
+}
+
+fn rules(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    match &desired.firewall {
+        Some(wanted) if firewall::foreign(&observed.firewall) => plan.refused.push(Refusal {
+            message: format!(
+                "the packet filter has a chain named {} that was not made by this program",
+                wanted.chain
+            ),
+            hint: format!(
+                "see what it is with: iptables -t mangle -S {}; rename or remove it, then run this again",
+                wanted.chain
+            ),
+        }),
+        Some(wanted) => {
+            if let Some(why) = firewall::differs(wanted, &observed.firewall) {
+                plan.steps.push(Step::SetFirewall {
+                    chain: wanted.chain.clone(),
+                    why,
+                });
+            }
+            if observed.firewall.boot == Boot::NoSystemd {
+                plan.notes.push(
+                    "systemd does not run here: after a reboot the firewall rules are put back by `dtaas up`"
+                        .to_owned(),
+                );
+            }
+        }
+        None => {
+            if firewall::anything_left(&observed.firewall) {
+                plan.steps.push(Step::RemoveFirewall {
+                    chain: observed.firewall.chain.clone(),
+                });
+            }
+        }
+    }
+}

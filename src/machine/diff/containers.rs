@@ -1,0 +1,269 @@
+//! Containers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::machine::diff::{DiffOptions, not_ours, ours};
+use crate::machine::hash;
+use crate::machine::observed::{ContainerState, Facts, Observed, Run};
+use crate::machine::plan::{Held, Plan, Refusal, Step};
+use crate::platform::desired::{Container, Desired, Limits};
+
+/// `remade` are the networks that are made anew.
+pub(super) fn diff(
+    desired: &Desired,
+    observed: &Observed,
+    options: &DiffOptions,
+    remade: &BTreeSet<String>,
+    plan: &mut Plan,
+) {
+    let wanted: BTreeSet<&str> = desired
+        .containers
+        .iter()
+        .map(|container| container.name.as_str())
+        .collect();
+    for (name, state) in &observed.containers {
+        if ours(desired, state.deployment.as_deref())
+            && options.scope.covers_label(state.user.as_deref())
+            && !wanted.contains(name.as_str())
+        {
+            plan.steps.push(Step::RemoveContainer {
+                name: name.clone(),
+                user: state.user.clone(),
+                why: None,
+            });
+        }
+    }
+    for container in &desired.containers {
+        if !options.scope.covers(container.user.as_ref()) {
+            continue;
+        }
+        if container.running && container.ready.is_some() {
+            plan.ready.push(container.name.clone());
+        }
+        match observed.containers.get(&container.name) {
+            None => absent(container, observed, plan),
+            Some(state) if !ours(desired, state.deployment.as_deref()) => {
+                plan.refused.push(not_ours(
+                    "container",
+                    &container.name,
+                    desired,
+                    state.deployment.as_deref(),
+                ));
+            }
+            Some(state) => present(desired, observed, options, remade, container, state, plan),
+        }
+    }
+}
+
+fn absent(container: &Container, observed: &Observed, plan: &mut Plan) {
+    if !container.running {
+        return;
+    }
+    ports(container, observed, plan);
+    plan.steps.push(Step::CreateContainer {
+        name: container.name.clone(),
+    });
+}
+
+fn ports(container: &Container, observed: &Observed, plan: &mut Plan) {
+    for taken in &observed.taken {
+        if taken.container == container.name {
+            plan.refused.push(Refusal {
+                message: crate::machine::ports::message(taken),
+                hint: crate::machine::ports::hint(taken),
+            });
+        }
+    }
+}
+
+fn present(
+    desired: &Desired,
+    observed: &Observed,
+    options: &DiffOptions,
+    remade: &BTreeSet<String>,
+    container: &Container,
+    state: &ContainerState,
+    plan: &mut Plan,
+) {
+    let name = container.name.clone();
+    if container
+        .network
+        .network()
+        .is_some_and(|network| remade.contains(network))
+    {
+        plan.steps.push(Step::RemoveContainer {
+            name,
+            user: container.user.as_ref().map(ToString::to_string),
+            why: Some("its network is made anew".to_owned()),
+        });
+        return absent(container, observed, plan);
+    }
+    let parts = hash::parts(&desired.hash_key, container);
+    let same =
+        state.hash.as_deref() == Some(hash::container(&desired.hash_key, container).as_str());
+    // Nothing is lost with a container that never ran, or whose files the engine has given up already.
+    let loses = container.precious && state.started && state.run != Run::Dead;
+    if !same || state.run == Run::Dead {
+        let differs = match state.run {
+            Run::Dead if same => vec!["the engine gave it up".to_owned()],
+            Run::Dead
+            | Run::Created
+            | Run::Running
+            | Run::Paused
+            | Run::Restarting
+            | Run::Exited => differences(desired, container, state, &parts),
+        };
+        if !loses || options.recreate.allows(container.user.as_ref()) {
+            plan.steps.push(Step::RecreateContainer {
+                name,
+                differs,
+                loses,
+                start: container.running,
+            });
+            return;
+        }
+        plan.held.push(Held {
+            name: name.clone(),
+            user: container.user.clone(),
+            differs,
+        });
+    }
+    limits(container, state, &observed.machine, plan);
+    run(container, state, observed, plan);
+}
+
+fn limits(container: &Container, state: &ContainerState, machine: &Facts, plan: &mut Plan) {
+    let changes = limit_changes(
+        state.limits.on(machine),
+        container.limits.effective(machine),
+    );
+    if !changes.is_empty() {
+        plan.steps.push(Step::UpdateLimits {
+            name: container.name.clone(),
+            changes,
+            limits: container.limits,
+        });
+    }
+}
+
+fn limit_changes(had: Limits, wanted: Limits) -> Vec<String> {
+    fn change<T: PartialEq + ToString>(
+        what: &str,
+        had: Option<T>,
+        wanted: Option<T>,
+    ) -> Option<String> {
+        let shown = |limit: &Option<T>| {
+            limit
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string)
+        };
+        (had != wanted).then(|| format!("{what} {} → {}", shown(&had), shown(&wanted)))
+    }
+    [
+        change("cpus", had.cpus, wanted.cpus),
+        change("memory", had.memory, wanted.memory),
+        change("pids", had.pids, wanted.pids),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn run(container: &Container, state: &ContainerState, observed: &Observed, plan: &mut Plan) {
+    let name = container.name.clone();
+    if !container.running {
+        match state.run {
+            Run::Running | Run::Paused | Run::Restarting => {
+                plan.steps.push(Step::StopContainer { name });
+            }
+            Run::Created | Run::Exited | Run::Dead => {}
+        }
+        return;
+    }
+    let start = |why: String| Step::StartContainer {
+        name: container.name.clone(),
+        why,
+    };
+    let ended = |how: &str| match (state.exit_code, state.error.as_deref()) {
+        (_, Some(error)) => format!("it {how}: {error}"),
+        (Some(code), None) => format!("it {how} with exit code {code}"),
+        (None, None) => format!("it {how}"),
+    };
+    match state.run {
+        Run::Running | Run::Dead => {}
+        Run::Created => {
+            ports(container, observed, plan);
+            plan.steps
+                .push(start("it was made and never started".to_owned()));
+        }
+        Run::Exited => {
+            ports(container, observed, plan);
+            plan.steps.push(start(ended("stopped")));
+        }
+        Run::Paused => plan.steps.push(start("it is paused".to_owned())),
+        Run::Restarting => plan.steps.push(Step::RestartContainer {
+            name,
+            why: ended("keeps crashing,"),
+        }),
+    }
+}
+
+/// What differs, part by part, with both values where they may be shown.
+fn differences(
+    desired: &Desired,
+    container: &Container,
+    state: &ContainerState,
+    parts: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let differing: Vec<&str> = parts
+        .iter()
+        .filter(|(part, hash)| state.parts.get(*part) != Some(hash))
+        .map(|(part, _)| part.as_str())
+        .collect();
+    if state.parts.is_empty() || differing.is_empty() {
+        return vec!["it was made by another version of this program".to_owned()];
+    }
+    differing
+        .into_iter()
+        .map(|part| match part {
+            "image" => format!("image {} → {}", state.image, container.image),
+            "environment" => environment(desired, container, state),
+            "mounts" => mounts(container, state),
+            other => other.to_owned(),
+        })
+        .collect()
+}
+
+fn environment(desired: &Desired, container: &Container, state: &ContainerState) -> String {
+    let names: Vec<&str> = container
+        .environment
+        .iter()
+        .filter(|(name, value)| {
+            state.environment.get(*name)
+                != Some(&hash::variable(&desired.hash_key, name, value.expose()))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if names.is_empty() {
+        "environment: a variable is taken away".to_owned()
+    } else {
+        format!("environment: {}", names.join(" "))
+    }
+}
+
+fn mounts(container: &Container, state: &ContainerState) -> String {
+    let changed: Vec<String> = container
+        .mounts
+        .iter()
+        .filter(|mount| !state.mounts.contains(mount))
+        .map(|mount| format!("+{}", mount.target.display()))
+        .chain(
+            state
+                .mounts
+                .iter()
+                .filter(|mount| !container.mounts.contains(mount))
+                .map(|mount| format!("-{}", mount.target.display())),
+        )
+        .collect();
+    format!("mounts: {}", changed.join(" "))
+}

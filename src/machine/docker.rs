@@ -1,0 +1,361 @@
+//! The docker engine: every call to it is in this room.
+//!
+//! Nothing that came with an interface later than 1.41 (engine 20.10) is used.
+
+mod containers;
+mod images;
+mod networks;
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use bollard::models::{SystemInfo, SystemVersion};
+use bollard::{ClientVersion, Docker};
+
+use crate::error::Failure;
+use crate::machine::observed::Facts;
+
+pub use containers::Found;
+
+/// The oldest interface that is spoken: engine 20.10's.
+const OLDEST: (u64, u64) = (1, 41);
+/// How long the engine may take to answer a question.
+const TO_ANSWER: Duration = Duration::from_secs(60);
+/// How long it may take to start, stop or remove something.
+const TO_ACT: Duration = Duration::from_secs(180);
+const SOCKET: &str = "/var/run/docker.sock";
+
+/// A connection to an engine that is known to be one we work with.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    docker: Docker,
+    facts: Facts,
+}
+
+impl Engine {
+    /// Connects to the engine behind a unix socket: the one given, the one that `DOCKER_HOST` names if that begins with
+    /// `unix://`, or `/var/run/docker.sock`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]s with a remedy: no engine, no permission, too old, or of a kind that is refused (rootless, Podman,
+    /// userns-remap, Docker Desktop).
+    pub async fn connect(socket: Option<&Path>) -> Result<Self> {
+        let socket = match socket {
+            Some(path) => path.to_owned(),
+            None => socket_from(std::env::var("DOCKER_HOST").ok().as_deref())?,
+        };
+        let unreachable = |error| not_reachable(&socket, error);
+        let address = format!("unix://{}", socket.display());
+        let newest_used = ClientVersion {
+            major_version: OLDEST.0 as usize,
+            minor_version: OLDEST.1 as usize,
+        };
+        let docker = Docker::connect_with_unix(&address, TO_ACT.as_secs(), &newest_used)
+            .map_err(unreachable)?;
+        // bollard asks without a version in the path, so the engine answers as its newest interface does; only
+        // whether that is new enough has to be looked at.
+        let both = async { tokio::try_join!(docker.version(), docker.info()) };
+        let (version, info) = match tokio::time::timeout(TO_ANSWER, both).await {
+            Ok(answers) => answers.map_err(unreachable)?,
+            Err(_) => return Err(no_answer("asking which engine it is")),
+        };
+        refuse(&version, &info)?;
+        Ok(Self {
+            docker,
+            facts: Facts {
+                engine: version.version.unwrap_or_default(),
+                api: version.api_version.unwrap_or_default(),
+                processors: info.ncpu.and_then(|n| u64::try_from(n).ok()).unwrap_or(1),
+                memory: info
+                    .mem_total
+                    .and_then(|n| u64::try_from(n).ok())
+                    .unwrap_or(u64::MAX),
+            },
+        })
+    }
+
+    /// What is known of the engine and the machine below it.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Asks the engine something; `doing` is what an error says was being done.
+    async fn ask<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T> {
+        within(TO_ANSWER, doing, call).await
+    }
+
+    /// Has the engine do something.
+    async fn act<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T> {
+        within(TO_ACT, doing, call).await
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| failed(doing, error)),
+        Err(_) => Err(no_answer(doing)),
+    }
+}
+
+/// The socket that `DOCKER_HOST` names.
+fn socket_from(host: Option<&str>) -> Result<PathBuf> {
+    match host.map(str::trim) {
+        None | Some("") => Ok(PathBuf::from(SOCKET)),
+        Some(host) => match host.strip_prefix("unix://") {
+            Some(path) => Ok(PathBuf::from(path)),
+            None => Err(Failure::new(format!(
+                "DOCKER_HOST is {host}, and only engines behind a unix socket are worked with"
+            ))
+            .hint("unset DOCKER_HOST; for another machine name it in the profile instead")
+            .into()),
+        },
+    }
+}
+
+/// A future that yields `None` when the engine says that there is no such thing.
+async fn if_there<T>(
+    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<Option<T>, bollard::errors::Error> {
+    match call.await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the engine answered with, if it answered.
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        // The many other kinds are bollard's own, and none of them is an answer.
+        _ => None,
+    }
+}
+
+fn failed(doing: &str, error: bollard::errors::Error) -> anyhow::Error {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { message, .. } => {
+            let message = message.trim();
+            match remedy(message) {
+                Some(hint) => Failure::new(format!("{doing} failed: {message}")).hint(hint),
+                None => Failure::new(format!("{doing} failed: {message}")),
+            }
+            .into()
+        }
+        bollard::errors::Error::DockerStreamError { error } => {
+            Failure::new(format!("{doing} failed: {}", error.trim())).into()
+        }
+        bollard::errors::Error::RequestTimeoutError => no_answer(doing),
+        other => anyhow::Error::new(other).context(
+            Failure::new(format!("the docker engine broke off while {doing}")).hint(
+                "see what it says (journalctl -u docker), start it (systemctl start docker), then run this again",
+            ),
+        ),
+    }
+}
+
+/// What to do about answers that operators do meet.
+fn remedy(message: &str) -> Option<&'static str> {
+    const KNOWN: &[(&str, &str)] = &[
+        (
+            "Pool overlaps",
+            "set network.pool in dtaas.yaml to addresses that nothing on this machine uses (docker network ls, ip route)",
+        ),
+        (
+            "bind source path does not exist",
+            "make that directory, or take the mount out of dtaas.yaml",
+        ),
+        (
+            "has active endpoints",
+            "something else is attached to it: see docker network inspect, and detach it with docker network disconnect -f",
+        ),
+        (
+            "device or resource busy",
+            "the workspace uses more memory than the new limit: choose a higher one, or restart it first",
+        ),
+        (
+            "no space left on device",
+            "make room on the disk (docker system df), then run this again",
+        ),
+        (
+            "ptables",
+            "restart the engine so that it makes its rules anew (systemctl restart docker), then run this again",
+        ),
+    ];
+    KNOWN
+        .iter()
+        .find(|(part, _)| message.contains(part))
+        .map(|(_, hint)| *hint)
+}
+
+fn no_answer(doing: &str) -> anyhow::Error {
+    Failure::new(format!("the docker engine did not answer while {doing}"))
+        .hint("see what it says (journalctl -u docker), restart it (systemctl restart docker), then run this again")
+        .into()
+}
+
+fn not_reachable(socket: &Path, error: bollard::errors::Error) -> anyhow::Error {
+    let place = socket.display();
+    // bollard hides the cause behind several layers; the socket itself tells it plainly.
+    let failure = match std::os::unix::net::UnixStream::connect(socket) {
+        Err(cause) if cause.kind() == ErrorKind::PermissionDenied => Failure::new(format!(
+            "no permission to talk to the docker engine at {place}"
+        ))
+        .hint("run this as root: sudo dtaas …"),
+        Err(_) => Failure::new(format!(
+            "the docker engine is not installed or not running: nothing answers at {place}"
+        ))
+        .hint(
+            "install it with: apt-get install docker.io; or start it with: systemctl start docker",
+        ),
+        Ok(_) => Failure::new(format!(
+            "what listens at {place} does not answer as a docker engine"
+        ))
+        .hint("see what it says: journalctl -u docker"),
+    };
+    anyhow::Error::new(error).context(failure)
+}
+
+/// Refuses engines that nobody has tried this with.
+fn refuse(version: &SystemVersion, info: &SystemInfo) -> Result<()> {
+    let options = info.security_options.as_deref().unwrap_or_default();
+    let has = |name: &str| options.iter().any(|option| option.contains(name));
+    let component = |name: &str| {
+        version
+            .components
+            .iter()
+            .flatten()
+            .any(|component| component.name.contains(name))
+    };
+    let platform = version
+        .platform
+        .as_ref()
+        .map(|platform| platform.name.as_str())
+        .unwrap_or_default();
+    let system = info.operating_system.as_deref().unwrap_or_default();
+    let kind = if component("Podman") {
+        Some("Podman")
+    } else if platform.contains("Docker Desktop") || system.contains("Docker Desktop") {
+        Some("Docker Desktop")
+    } else if has("name=rootless") {
+        Some("rootless docker")
+    } else if has("name=userns") {
+        Some("docker with userns-remap")
+    } else {
+        None
+    };
+    if let Some(kind) = kind {
+        return Err(Failure::new(format!("{kind} is not supported"))
+            .hint("use docker engine 20.10 or newer on Linux, run by root (apt-get install docker.io)")
+            .into());
+    }
+    let api = version.api_version.as_deref().unwrap_or_default();
+    let new_enough = api
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .is_some_and(|spoken: (u64, u64)| spoken >= OLDEST);
+    if !new_enough {
+        return Err(Failure::new(format!(
+            "docker engine {} is too old: it speaks interface {api}, and 1.41 is needed",
+            version.version.as_deref().unwrap_or("of unknown version")
+        ))
+        .hint("upgrade it to 20.10 or newer")
+        .into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::{SystemVersionComponents, SystemVersionPlatform};
+
+    fn version(api: &str) -> SystemVersion {
+        SystemVersion {
+            version: Some("20.10.24".into()),
+            api_version: Some(api.into()),
+            ..Default::default()
+        }
+    }
+
+    fn refused(version: &SystemVersion, info: &SystemInfo) -> String {
+        refuse(version, info).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn engines_that_nobody_has_tried_are_refused_by_name() {
+        let plain = SystemInfo::default();
+        let with = |option: &str| SystemInfo {
+            security_options: Some(vec!["name=seccomp,profile=default".into(), option.into()]),
+            ..Default::default()
+        };
+        let podman = SystemVersion {
+            components: Some(vec![SystemVersionComponents {
+                name: "Podman Engine".into(),
+                ..Default::default()
+            }]),
+            ..version("1.41")
+        };
+        let desktop = SystemVersion {
+            platform: Some(SystemVersionPlatform {
+                name: "Docker Desktop 4.30.0 (149282)".into(),
+            }),
+            ..version("1.45")
+        };
+        assert_eq!(refused(&podman, &plain), "Podman is not supported");
+        assert_eq!(refused(&desktop, &plain), "Docker Desktop is not supported");
+        assert_eq!(
+            refused(&version("1.41"), &with("name=rootless")),
+            "rootless docker is not supported"
+        );
+        assert_eq!(
+            refused(&version("1.41"), &with("name=userns")),
+            "docker with userns-remap is not supported"
+        );
+    }
+
+    #[test]
+    fn the_interface_must_be_new_enough() {
+        let plain = SystemInfo::default();
+        assert!(refuse(&version("1.41"), &plain).is_ok());
+        assert!(refuse(&version("1.52"), &plain).is_ok());
+        assert!(refused(&version("1.40"), &plain).contains("is too old"));
+    }
+
+    #[test]
+    fn only_a_unix_socket_is_taken_from_the_environment() {
+        assert_eq!(socket_from(None).unwrap(), Path::new(SOCKET));
+        assert_eq!(
+            socket_from(Some("unix:///run/other.sock")).unwrap(),
+            Path::new("/run/other.sock")
+        );
+        assert!(socket_from(Some("tcp://127.0.0.1:2375")).is_err());
+    }
+
+    #[tokio::test]
+    async fn no_engine_is_one_clear_error() {
+        let error = Engine::connect(Some(Path::new("/nowhere/docker.sock")))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            crate::error::failure_of(&error).unwrap().to_string(),
+            "the docker engine is not installed or not running: nothing answers at /nowhere/docker.sock"
+        );
+    }
+}

@@ -1,0 +1,516 @@
+//! Files below a deployment's root: every write is atomic and durable, happens only where something differs, sets the
+//! mode, and never follows a symbolic link out of the tree.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::io::Errno;
+
+use crate::error::Failure;
+use crate::machine::observed::Kind;
+use crate::platform::desired::Directory;
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was not there before.
+    Created,
+    /// It was there and differed.
+    Changed,
+    /// It was as it should be, and was not touched.
+    Unchanged,
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is; a symbolic link is not followed.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner and group.
+    pub owner: (u32, u32),
+}
+
+/// A directory and what is below it. Paths are relative to it and hold nothing but names.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    descriptor: OwnedFd,
+}
+
+impl Tree {
+    /// Opens a directory that exists.
+    pub fn open(root: &Path) -> Result<Self> {
+        let descriptor =
+            rustix::fs::open(root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
+                .map_err(|error| problem("open", root, error.into()))?;
+        Ok(Self {
+            root: root.to_owned(),
+            descriptor,
+        })
+    }
+
+    /// Opens a directory; makes it (mode 0755 without the umask's bits) and its parents where they are missing.
+    pub fn create(root: &Path) -> Result<Self> {
+        std::fs::create_dir_all(root)
+            .with_context(|| Failure::new(format!("cannot make directory {}", root.display())))?;
+        Self::open(root)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What lies at a path; `None` when nothing does.
+    pub fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let looked = self.parent(path).and_then(|(parent, name)| {
+            rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
+        });
+        match looked {
+            Ok(stat) => Ok(Some(Stat {
+                kind: kind(FileType::from_raw_mode(stat.st_mode)),
+                mode: stat.st_mode & 0o7777,
+                owner: (stat.st_uid, stat.st_gid),
+            })),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(self.problem("look at", path, error)),
+        }
+    }
+
+    /// A file's bytes; `None` when nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// Also when something other than a regular file is there.
+    pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.open_file(path) {
+            Ok(mut file) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)
+                    .map_err(|error| problem("read", &self.root.join(path), error))?;
+                Ok(Some(bytes))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.problem("read", path, error)),
+        }
+    }
+
+    /// The names in a directory and what they are, in order; nothing when it is not there.
+    pub fn list(&self, path: &Path) -> Result<Vec<(OsString, Kind)>> {
+        let listed = self.directory(path).and_then(|directory| {
+            let mut names = Vec::new();
+            for entry in rustix::fs::Dir::read_from(&directory)? {
+                let entry = entry?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                if name == "." || name == ".." {
+                    continue;
+                }
+                let kind = match entry.file_type() {
+                    FileType::Unknown => {
+                        let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                        self::kind(FileType::from_raw_mode(stat.st_mode))
+                    }
+                    known => self::kind(known),
+                };
+                names.push((name.to_owned(), kind));
+            }
+            names.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Ok(names)
+        });
+        match listed {
+            Ok(names) => Ok(names),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(Vec::new()),
+            Err(error) => Err(self.problem("list", path, error)),
+        }
+    }
+
+    /// Writes a file, if its content or mode differs. Its directory must exist.
+    ///
+    /// The content goes to a temporary file beside it, which is synchronised and renamed into place, so that whoever reads
+    /// sees the old or the new content whole. A symbolic link at its place is replaced.
+    pub fn write(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<Written> {
+        self.write_as(path, mode, None, bytes)
+    }
+
+    /// The same with a numeric owner and group, which only root can give away; anyone else keeps the file.
+    pub fn write_as(
+        &self,
+        path: &Path,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+        bytes: &[u8],
+    ) -> Result<Written> {
+        self.try_write(path, mode, owner.filter(|_| is_root()), bytes)
+            .map_err(|error| problem("write", &self.root.join(path), error))
+    }
+
+    fn try_write(
+        &self,
+        path: &Path,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+        bytes: &[u8],
+    ) -> io::Result<Written> {
+        let (parent, name) = self.parent(path)?;
+        let before = match self.open_file(path) {
+            Ok(mut file) => {
+                let stat = rustix::fs::fstat(&file)?;
+                let mut content = Vec::new();
+                if u64::try_from(stat.st_size).ok() == u64::try_from(bytes.len()).ok() {
+                    file.read_to_end(&mut content)?;
+                    if content == bytes {
+                        let owned = owner.is_none_or(|owner| owner == (stat.st_uid, stat.st_gid));
+                        if stat.st_mode & 0o7777 == mode && owned {
+                            return Ok(Written::Unchanged);
+                        }
+                        give(&file, owner)?;
+                        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+                        return Ok(Written::Changed);
+                    }
+                }
+                Written::Changed
+            }
+            Err(Errno::NOENT) => Written::Created,
+            Err(Errno::ISDIR) => return Err(Errno::ISDIR.into()),
+            Err(_) => Written::Changed,
+        };
+        let temporary = temporary_name(name);
+        let placed = place(&parent, &temporary, name, mode, owner, bytes);
+        if placed.is_err() {
+            // What matters is the first error; a temporary file that cannot be removed is found by the next write.
+            let _ = rustix::fs::unlinkat(&parent, temporary.as_os_str(), AtFlags::empty());
+        }
+        placed?;
+        Ok(before)
+    }
+
+    /// Removes a file or a symbolic link. Answers whether there was one.
+    pub fn remove(&self, path: &Path) -> Result<bool> {
+        let removed = self.parent(path).and_then(|(parent, name)| {
+            rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
+            rustix::fs::fsync(&parent)
+        });
+        match removed {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(self.problem("remove", path, error)),
+        }
+    }
+
+    /// Makes a directory with its mode and owner; one that exists keeps them, unless its mode is enforced. Its parent must exist.
+    pub fn make_dir(&self, directory: &Directory) -> Result<Written> {
+        self.try_make_dir(directory)
+            .map_err(|error| self.problem("make directory", &directory.path, error))
+    }
+
+    fn try_make_dir(&self, directory: &Directory) -> rustix::io::Result<Written> {
+        let (parent, name) = self.parent(&directory.path)?;
+        let mode = Mode::from_raw_mode(directory.mode);
+        let open = || rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty());
+        match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+            Ok(()) => {
+                let made = open()?;
+                give(&made, directory.owner.filter(|_| is_root()))?;
+                // The umask does not apply to this.
+                rustix::fs::fchmod(&made, mode)?;
+                rustix::fs::fsync(&parent)?;
+                Ok(Written::Created)
+            }
+            Err(Errno::EXIST) => {
+                let found = open()?;
+                if directory.enforce
+                    && rustix::fs::fstat(&found)?.st_mode & 0o7777 != directory.mode
+                {
+                    rustix::fs::fchmod(&found, mode)?;
+                    return Ok(Written::Changed);
+                }
+                Ok(Written::Unchanged)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves a file or directory within the tree; fails when the new place is taken.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let moved = || -> rustix::io::Result<()> {
+            let (old_parent, old_name) = self.parent(from)?;
+            let (new_parent, new_name) = self.parent(to)?;
+            rustix::fs::renameat_with(
+                &old_parent,
+                old_name,
+                &new_parent,
+                new_name,
+                RenameFlags::NOREPLACE,
+            )?;
+            rustix::fs::fsync(&new_parent)?;
+            rustix::fs::fsync(&old_parent)
+        };
+        moved().map_err(|error| self.problem(&format!("move {} to", from.display()), to, error))
+    }
+
+    /// Opens a regular file for reading.
+    fn open_file(&self, path: &Path) -> rustix::io::Result<File> {
+        let (parent, name) = self.parent(path)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&parent, name, flags, Mode::empty())?;
+        match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+            FileType::RegularFile => Ok(File::from(file)),
+            FileType::Directory => Err(Errno::ISDIR),
+            FileType::Symlink
+            | FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => Err(Errno::INVAL),
+        }
+    }
+
+    /// Opens the directory that a path lies in, and gives the path's last name.
+    fn parent<'p>(&self, path: &'p Path) -> rustix::io::Result<(OwnedFd, &'p OsStr)> {
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        Ok((
+            self.directory(path.parent().unwrap_or(Path::new("")))?,
+            name,
+        ))
+    }
+
+    /// Opens a directory name by name, so that no symbolic link is followed on the way.
+    fn directory(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
+        let mut here = rustix::io::fcntl_dupfd_cloexec(self.descriptor.as_fd(), 0)?;
+        for component in path.components() {
+            match component {
+                Component::Normal(name) => {
+                    here = rustix::fs::openat(&here, name, DIRECTORY, Mode::empty())?;
+                }
+                Component::CurDir => {}
+                Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                    return Err(Errno::INVAL);
+                }
+            }
+        }
+        Ok(here)
+    }
+
+    fn problem(&self, what: &str, path: &Path, error: Errno) -> anyhow::Error {
+        problem(what, &self.root.join(path), error.into())
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Beside the file, so that the rename stays within one file system; always the same for one file, so that what a
+/// killed run left is found by the next. Traefik and the like do not read it, for its ending is not theirs.
+fn temporary_name(name: &OsStr) -> OsString {
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".dtaas-new");
+    temporary
+}
+
+fn place(
+    parent: &OwnedFd,
+    temporary: &OsStr,
+    name: &OsStr,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let private = Mode::RUSR | Mode::WUSR;
+    let open = || rustix::fs::openat(parent, temporary, flags, private);
+    let descriptor = match open() {
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(parent, temporary, AtFlags::empty())?;
+            open()?
+        }
+        other => other?,
+    };
+    let mut file = File::from(descriptor);
+    file.write_all(bytes)?;
+    give(&file, owner)?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    file.sync_all()?;
+    rustix::fs::renameat(parent, temporary, parent, name)?;
+    rustix::fs::fsync(parent)?;
+    Ok(())
+}
+
+/// Sets the owner, where there is one to set.
+fn give(file: impl AsFd, owner: Option<(u32, u32)>) -> rustix::io::Result<()> {
+    match owner {
+        Some((uid, gid)) => {
+            rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether files can be given to others.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => Kind::Other,
+    }
+}
+
+fn problem(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
+    let place = path.display();
+    let failure = Failure::new(format!("cannot {what} {place}"));
+    let failure = match Errno::from_io_error(&error) {
+        Some(Errno::NOSPC | Errno::DQUOT) => {
+            failure.hint("make room on that disk (df -h), then run this again")
+        }
+        Some(Errno::ROFS) => failure.hint("that file system is mounted read-only"),
+        Some(Errno::ACCESS | Errno::PERM) => failure.hint("run this as root: sudo dtaas …"),
+        Some(Errno::LOOP | Errno::NOTDIR) => failure.hint(
+            "a symbolic link or a file stands where a directory should be, and links are not followed: replace it by a directory",
+        ),
+        Some(Errno::EXIST | Errno::NOTEMPTY) => {
+            failure.hint("something is there already: move it away first")
+        }
+        Some(_) | None => failure,
+    };
+    anyhow::Error::new(error).context(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn tree() -> (tempfile::TempDir, Tree) {
+        let root = tempfile::tempdir().unwrap();
+        let tree = Tree::open(root.path()).unwrap();
+        (root, tree)
+    }
+
+    fn directory(path: &str, mode: u32, enforce: bool) -> Directory {
+        Directory {
+            path: path.into(),
+            mode,
+            owner: None,
+            enforce,
+            user: None,
+        }
+    }
+
+    fn names(root: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(root)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_written_only_where_it_differs() {
+        let (root, tree) = tree();
+        let path = Path::new("lib.env");
+        assert_eq!(tree.write(path, 0o640, b"a").unwrap(), Written::Created);
+        assert_eq!(tree.write(path, 0o640, b"a").unwrap(), Written::Unchanged);
+        assert_eq!(tree.write(path, 0o640, b"b").unwrap(), Written::Changed);
+        assert_eq!(tree.write(path, 0o600, b"b").unwrap(), Written::Changed);
+        assert_eq!(tree.read(path).unwrap().unwrap(), b"b");
+        let stat = tree.stat(path).unwrap().unwrap();
+        assert_eq!((stat.kind, stat.mode), (Kind::File, 0o600));
+        assert_eq!(names(root.path()), ["lib.env"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_cleared_away_by_the_next_write() {
+        let (root, tree) = tree();
+        std::fs::write(root.path().join(".a.dtaas-new"), "half").unwrap();
+        tree.write(Path::new("a"), 0o600, b"whole").unwrap();
+        assert_eq!(names(root.path()), ["a"]);
+    }
+
+    #[test]
+    fn links_are_replaced_or_refused_but_never_followed() {
+        let (root, tree) = tree();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("passwd"), "kept").unwrap();
+        symlink(outside.path(), root.path().join("config")).unwrap();
+        symlink(outside.path().join("passwd"), root.path().join("a")).unwrap();
+
+        assert!(tree.write(Path::new("config/passwd"), 0o600, b"x").is_err());
+        assert!(tree.read(Path::new("config/passwd")).is_err());
+        assert!(tree.read(Path::new("a")).is_err());
+        assert!(
+            tree.remove(Path::new("config/passwd"))
+                .is_ok_and(|removed| !removed)
+        );
+        assert!(
+            tree.list(Path::new("config"))
+                .is_ok_and(|names| names.is_empty())
+        );
+        assert!(tree.write(Path::new("../b"), 0o600, b"x").is_err());
+        assert!(tree.write(Path::new("/tmp/b"), 0o600, b"x").is_err());
+        tree.write(Path::new("a"), 0o600, b"new").unwrap();
+
+        assert_eq!(
+            std::fs::read(outside.path().join("passwd")).unwrap(),
+            b"kept"
+        );
+        assert_eq!(names(outside.path()), ["passwd"]);
+    }
+
+    #[test]
+    fn a_directory_gets_its_mode_once_unless_that_is_enforced() {
+        let (root, tree) = tree();
+        let mode = |path: &str| {
+            std::fs::metadata(root.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!(
+            tree.make_dir(&directory("files", 0o775, false)).unwrap(),
+            Written::Created
+        );
+        assert_eq!(mode("files"), 0o775);
+        assert_eq!(
+            tree.make_dir(&directory("files", 0o700, false)).unwrap(),
+            Written::Unchanged
+        );
+        assert_eq!(mode("files"), 0o775);
+        assert_eq!(
+            tree.make_dir(&directory("files", 0o700, true)).unwrap(),
+            Written::Changed
+        );
+        assert_eq!(mode("files"), 0o700);
+    }
+
+    #[test]
+    fn a_move_does_not_overwrite() {
+        let (_root, tree) = tree();
+        tree.write(Path::new("a"), 0o600, b"a").unwrap();
+        tree.write(Path::new("b"), 0o600, b"b").unwrap();
+        assert!(tree.rename(Path::new("a"), Path::new("b")).is_err());
+        tree.rename(Path::new("a"), Path::new("c")).unwrap();
+        assert_eq!(tree.read(Path::new("c")).unwrap().unwrap(), b"a");
+        assert_eq!(tree.read(Path::new("a")).unwrap(), None);
+    }
+}

@@ -1,0 +1,518 @@
+//! The packet filter: what workspaces may reach on the machine they run on.
+//!
+//! One chain in table `mangle`, hooked from PREROUTING for the bridges of a deployment. That comes before the engine's
+//! own address translation, so ports that it publishes for others are covered like any other port of the machine.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::error::Failure;
+use crate::machine::observed::{Boot, ChainState, FirewallState};
+use crate::machine::systemd;
+use crate::platform::desired::{Desired, Firewall, hex};
+use crate::spec::names::DeploymentName;
+
+/// Goes into the hash. Raised when the rules for the same desired state change.
+const WAY_OF_MAKING: u32 = 1;
+/// How long a command of the packet filter may take; it may have to wait for another's lock.
+const TO_RUN: Duration = Duration::from_secs(60);
+
+/// How sources that are not the sender's own are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoofing {
+    /// By the route back (`-m rpfilter`): a workspace can send as itself only.
+    ReversePath,
+    /// By the pool, where the kernel has no `rpfilter`: a workspace can send as another one, but not as the outside.
+    Pool,
+}
+
+/// The address family a table is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn program(self, what: &str) -> String {
+        match self {
+            Family::V4 => format!("iptables{what}"),
+            Family::V6 => format!("ip6tables{what}"),
+        }
+    }
+}
+
+/// The hash that the last rule's comment carries.
+pub fn hash(firewall: &Firewall) -> String {
+    let Firewall {
+        chain,
+        bridge_prefix,
+        pool,
+        ports,
+    } = firewall;
+    let text = format!("{WAY_OF_MAKING} {chain} {bridge_prefix} {pool} {ports:?}");
+    hex(&Sha256::digest(text))[..16].to_owned()
+}
+
+fn comment(deployment: &DeploymentName, firewall: &Firewall) -> String {
+    format!("dtaas:{deployment}:{}", hash(firewall))
+}
+
+/// The chain's rules for IPv4, in the words of `iptables-save`, without the leading `-A <chain>`.
+pub fn rules(deployment: &DeploymentName, firewall: &Firewall, spoofing: Spoofing) -> Vec<String> {
+    let local = "-m addrtype --dst-type LOCAL";
+    let mut rules = vec![
+        match spoofing {
+            Spoofing::ReversePath => "-m rpfilter --invert -j DROP".to_owned(),
+            Spoofing::Pool => format!("! -s {} -j DROP", firewall.pool),
+        },
+        // Answers to what the gateway asked a workspace, and what belongs to connections let through below.
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN".to_owned(),
+        // The engine routes these to the machine when it runs without its userland proxy.
+        "-d 127.0.0.0/8 -j DROP".to_owned(),
+        // Cloud providers' metadata.
+        "-d 169.254.0.0/16 -j DROP".to_owned(),
+        "-m addrtype --dst-type MULTICAST -j DROP".to_owned(),
+        "-m addrtype --dst-type BROADCAST -j DROP".to_owned(),
+    ];
+    rules.extend(
+        firewall
+            .ports
+            .iter()
+            .map(|port| format!("-p tcp {local} -m tcp --dport {port} -j RETURN")),
+    );
+    rules.extend([
+        format!("-p icmp {local} -m icmp --icmp-type echo-request -j RETURN"),
+        format!("{local} -j DROP"),
+        // Other workspaces.
+        format!("-d {} -j DROP", firewall.pool),
+        format!(
+            "-m comment --comment \"{}\" -j RETURN",
+            comment(deployment, firewall)
+        ),
+    ]);
+    rules
+}
+
+/// IPv6 is off on these bridges; whatever comes from them all the same is dropped.
+fn rules_v6(deployment: &DeploymentName, firewall: &Firewall) -> Vec<String> {
+    vec![format!(
+        "-m comment --comment \"{}\" -j DROP",
+        comment(deployment, firewall)
+    )]
+}
+
+/// What differs on the machine, if anything does.
+pub fn differs(wanted: &Firewall, found: &FirewallState) -> Option<String> {
+    let hash = hash(wanted);
+    // Only the number of rules matters here, and it does not depend on the deployment's name.
+    let wanted_rules = |family: Family| match family {
+        Family::V4 => 10 + wanted.ports.len(),
+        Family::V6 => 1,
+    };
+    let chain = |family: Family, state: &ChainState| {
+        let name = family.program("");
+        if !state.present {
+            Some(format!("{name} has none"))
+        } else if state.hash.as_deref() != Some(hash.as_str())
+            || state.rules != wanted_rules(family)
+            || found.chain != wanted.chain
+        {
+            Some(format!("those of {name} differ"))
+        } else if state.jumps.len() != 1 {
+            Some(format!("{name} does not go through them"))
+        } else {
+            None
+        }
+    };
+    chain(Family::V4, &found.v4)
+        .or_else(|| found.v6.as_ref().and_then(|state| chain(Family::V6, state)))
+        .or(match found.boot {
+            Boot::NoSystemd | Boot::Installed => None,
+            Boot::Missing => Some("they would not survive a reboot".to_owned()),
+            Boot::Differs => Some("others would be set at the next start".to_owned()),
+        })
+}
+
+/// Whether a chain has the desired name and is not ours.
+pub fn foreign(found: &FirewallState) -> bool {
+    let foreign = |state: &ChainState| state.present && state.hash.is_none();
+    foreign(&found.v4) || found.v6.as_ref().is_some_and(foreign)
+}
+
+/// Whether anything of ours is there.
+pub fn anything_left(found: &FirewallState) -> bool {
+    let ours = |state: &ChainState| state.present && state.hash.is_some();
+    ours(&found.v4)
+        || found.v6.as_ref().is_some_and(ours)
+        || matches!(found.boot, Boot::Differs | Boot::Installed)
+}
+
+/// Looks at the packet filter. A machine without `iptables` has no rules.
+pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
+    let chain = desired
+        .firewall
+        .as_ref()
+        .map(|firewall| firewall.chain.as_str());
+    let (v4, v6) = tokio::try_join!(
+        observe_family(Family::V4, &desired.deployment, chain),
+        async {
+            if has_v6() {
+                observe_family(Family::V6, &desired.deployment, chain)
+                    .await
+                    .map(Some)
+            } else {
+                Ok(None)
+            }
+        }
+    )?;
+    let found_chain =
+        |found: &(String, ChainState)| Some(found.0.clone()).filter(|name| !name.is_empty());
+    Ok(FirewallState {
+        chain: found_chain(&v4)
+            .or_else(|| v6.as_ref().and_then(found_chain))
+            .unwrap_or_default(),
+        v4: v4.1,
+        v6: v6.map(|found| found.1),
+        boot: systemd::observe(desired),
+    })
+}
+
+async fn observe_family(
+    family: Family,
+    deployment: &DeploymentName,
+    chain: Option<&str>,
+) -> Result<(String, ChainState)> {
+    let Ok(program) = find(&family.program("-save")) else {
+        return Ok((String::new(), ChainState::default()));
+    };
+    let saved = run(&program, &["-t", "mangle"], None).await?;
+    Ok(read(&saved, deployment, chain))
+}
+
+/// Finds our chain in what `iptables-save` wrote: by the deployment's name in a comment, or else by the desired name.
+fn read(saved: &str, deployment: &DeploymentName, chain: Option<&str>) -> (String, ChainState) {
+    let mark = format!("dtaas:{deployment}:");
+    let hash_in = |line: &str| {
+        let (_, behind) = line.split_once(&mark)?;
+        let hash: String = behind.chars().take_while(char::is_ascii_hexdigit).collect();
+        (hash.len() == 16).then_some(hash)
+    };
+    let rule_of = |line: &str| {
+        line.strip_prefix("-A ")
+            .and_then(|rest| rest.split_once(' '))
+            .map(|(chain, _)| chain.to_owned())
+    };
+    let marked = saved
+        .lines()
+        .find_map(|line| Some((rule_of(line)?, hash_in(line)?)));
+    let (name, hash) = match (marked, chain) {
+        (Some((name, hash)), _) => (name, Some(hash)),
+        (None, Some(name)) => (name.to_owned(), None),
+        (None, None) => return (String::new(), ChainState::default()),
+    };
+    let declared = format!(":{name} ");
+    if !saved.lines().any(|line| line.starts_with(&declared)) {
+        return (String::new(), ChainState::default());
+    }
+    let target = format!(" -j {name}");
+    let state = ChainState {
+        present: true,
+        hash,
+        rules: saved
+            .lines()
+            .filter(|line| rule_of(line).as_deref() == Some(name.as_str()))
+            .count(),
+        jumps: saved
+            .lines()
+            .filter(|line| line.starts_with("-A PREROUTING ") && line.ends_with(&target))
+            .map(str::to_owned)
+            .collect(),
+    };
+    (name, state)
+}
+
+/// Puts the rules in place, at once in each family, and has them put back after a reboot where systemd runs.
+pub(super) async fn apply(desired: &Desired, wanted: &Firewall) -> Result<()> {
+    let found = observe(desired).await?;
+    let deployment = &desired.deployment;
+    let over = Some((found.chain.as_str(), &found.v4));
+    let mut spoofing = Spoofing::ReversePath;
+    let by_route = script(&rules(deployment, wanted, spoofing), wanted, over);
+    if restore(Family::V4, &by_route).await.is_err() {
+        spoofing = Spoofing::Pool;
+        let by_pool = script(&rules(deployment, wanted, spoofing), wanted, over);
+        restore(Family::V4, &by_pool).await?;
+    }
+    if let Some(state) = &found.v6 {
+        let over = Some((found.chain.as_str(), state));
+        let all = script(&rules_v6(deployment, wanted), wanted, over);
+        restore(Family::V6, &all).await?;
+    }
+    let boot = at_boot(deployment, wanted, spoofing, found.v6.is_some());
+    systemd::install(desired, &boot).await
+}
+
+/// What the packet filter's programs are fed with at the next start.
+pub(super) fn at_boot(
+    deployment: &DeploymentName,
+    wanted: &Firewall,
+    spoofing: Spoofing,
+    v6: bool,
+) -> systemd::Rules {
+    systemd::Rules {
+        v4: script(&rules(deployment, wanted, spoofing), wanted, None),
+        v6: v6.then(|| script(&rules_v6(deployment, wanted), wanted, None)),
+    }
+}
+
+/// Takes the rules away, and what would put them back.
+pub(super) async fn remove(desired: &Desired) -> Result<()> {
+    let found = observe(desired).await?;
+    for (family, state) in [
+        (Family::V4, Some(&found.v4)),
+        (Family::V6, found.v6.as_ref()),
+    ] {
+        let Some(state) = state.filter(|state| state.present && state.hash.is_some()) else {
+            continue;
+        };
+        let mut lines = vec!["*mangle".to_owned()];
+        lines.extend(clear(&found.chain, state));
+        lines.push(format!("-X {}", found.chain));
+        restore(family, &commit(lines)).await?;
+    }
+    systemd::remove(desired).await
+}
+
+/// What sets the rules in one go, over what was found.
+fn script(rules: &[String], wanted: &Firewall, found: Option<(&str, &ChainState)>) -> String {
+    let chain = &wanted.chain;
+    let mut lines = vec!["*mangle".to_owned()];
+    // Declaring a chain makes it, or empties it.
+    lines.push(format!(":{chain} - [0:0]"));
+    if let Some((old, state)) = found {
+        lines.extend(clear(old, state));
+        if old != chain && state.present {
+            lines.push(format!("-X {old}"));
+        }
+    }
+    lines.extend(rules.iter().map(|rule| format!("-A {chain} {rule}")));
+    lines.push(format!(
+        "-I PREROUTING 1 -i {}+ -j {chain}",
+        wanted.bridge_prefix
+    ));
+    commit(lines)
+}
+
+/// Takes the jumps to a chain away, and empties it.
+fn clear(chain: &str, state: &ChainState) -> Vec<String> {
+    if !state.present {
+        return Vec::new();
+    }
+    state
+        .jumps
+        .iter()
+        .map(|jump| jump.replacen("-A ", "-D ", 1))
+        .chain([format!("-F {chain}")])
+        .collect()
+}
+
+fn commit(mut lines: Vec<String>) -> String {
+    lines.push("COMMIT\n".to_owned());
+    lines.join("\n")
+}
+
+async fn restore(family: Family, script: &str) -> Result<()> {
+    let program = find(&family.program("-restore"))?;
+    run(&program, &["-w", "--noflush"], Some(script)).await?;
+    Ok(())
+}
+
+/// Whether the machine speaks IPv6 at all.
+fn has_v6() -> bool {
+    std::fs::exists("/proc/net/if_inet6").unwrap_or(false) && find("ip6tables-restore").is_ok()
+}
+
+/// Finds a program where root's programs are, whatever the PATH of whoever runs us.
+pub(super) fn find(program: &str) -> Result<PathBuf> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let mut path = own.clone();
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
+    which::which_in_global(program, Some(path))
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(|| {
+            Failure::new(format!("{program} is not installed"))
+                .hint("install it with: apt-get install iptables")
+                .into()
+        })
+}
+
+/// Runs a program to its end; answers with what it wrote.
+pub(super) async fn run(
+    program: &PathBuf,
+    arguments: &[&str],
+    input: Option<&str>,
+) -> Result<String> {
+    let shown = || format!("{} {}", program.display(), arguments.join(" "));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {}", shown()))?;
+    let pipe = child.stdin.take();
+    let finished = async {
+        if let (Some(mut pipe), Some(input)) = (pipe, input) {
+            // A program that ends early says why by itself.
+            let _ = pipe.write_all(input.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    };
+    let output = match tokio::time::timeout(TO_RUN, finished).await {
+        Ok(output) => output.with_context(|| format!("cannot run {}", shown()))?,
+        Err(_) => {
+            return Err(Failure::new(format!(
+                "{} did not end within {} s",
+                shown(),
+                TO_RUN.as_secs()
+            ))
+            .into());
+        }
+    };
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("{} failed: {}", shown(), said.trim())).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn firewall() -> Firewall {
+        Firewall {
+            chain: "DTAAS-foo".into(),
+            bridge_prefix: "dtf".into(),
+            pool: "10.90.0.0/16".parse().unwrap(),
+            ports: vec![80, 443],
+        }
+    }
+
+    fn deployment() -> DeploymentName {
+        "foo.com".parse().unwrap()
+    }
+
+    #[test]
+    fn the_gateways_ports_are_open_and_the_rest_of_the_machine_is_not() {
+        assert_eq!(
+            rules(&deployment(), &firewall(), Spoofing::ReversePath),
+            [
+                "-m rpfilter --invert -j DROP",
+                "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+                "-d 127.0.0.0/8 -j DROP",
+                "-d 169.254.0.0/16 -j DROP",
+                "-m addrtype --dst-type MULTICAST -j DROP",
+                "-m addrtype --dst-type BROADCAST -j DROP",
+                "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 80 -j RETURN",
+                "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 443 -j RETURN",
+                "-p icmp -m addrtype --dst-type LOCAL -m icmp --icmp-type echo-request -j RETURN",
+                "-m addrtype --dst-type LOCAL -j DROP",
+                "-d 10.90.0.0/16 -j DROP",
+                &format!(
+                    "-m comment --comment \"dtaas:foo.com:{}\" -j RETURN",
+                    hash(&firewall())
+                ),
+            ]
+        );
+    }
+
+    fn saved(extra: &str) -> String {
+        let rules: String = rules(&deployment(), &firewall(), Spoofing::Pool)
+            .iter()
+            .map(|rule| format!("-A DTAAS-foo {rule}\n"))
+            .collect();
+        format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n:DTAAS-foo - [0:0]\n\
+             -A PREROUTING -i dtf+ -j DTAAS-foo\n{extra}{rules}COMMIT\n"
+        )
+    }
+
+    fn state(text: &str) -> FirewallState {
+        let (chain, v4) = read(text, &deployment(), Some("DTAAS-foo"));
+        FirewallState {
+            chain,
+            v4,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn rules_that_are_in_place_do_not_differ() {
+        assert_eq!(differs(&firewall(), &state(&saved(""))), None);
+    }
+
+    #[test]
+    fn a_rule_too_many_a_missing_jump_and_other_ports_differ() {
+        let more = saved("-A DTAAS-foo -j ACCEPT\n");
+        assert_eq!(
+            differs(&firewall(), &state(&more)).as_deref(),
+            Some("those of iptables differ")
+        );
+        let unhooked = saved("").replace("-A PREROUTING -i dtf+ -j DTAAS-foo\n", "");
+        assert_eq!(
+            differs(&firewall(), &state(&unhooked)).as_deref(),
+            Some("iptables does not go through them")
+        );
+        let other = Firewall {
+            ports: vec![8080, 8443],
+            ..firewall()
+        };
+        assert!(differs(&other, &state(&saved(""))).is_some());
+        assert_eq!(
+            differs(&firewall(), &state("*mangle\nCOMMIT\n")).as_deref(),
+            Some("iptables has none")
+        );
+    }
+
+    #[test]
+    fn a_chain_of_the_same_name_without_our_mark_is_foreign() {
+        let text = "*mangle\n:DTAAS-foo - [0:0]\n-A DTAAS-foo -j ACCEPT\nCOMMIT\n";
+        assert!(foreign(&state(text)));
+        assert!(!anything_left(&state(text)));
+        assert!(!foreign(&state(&saved(""))));
+    }
+
+    #[test]
+    fn old_jumps_and_an_old_chain_go_with_the_same_commit() {
+        let old = ChainState {
+            present: true,
+            hash: Some("0".repeat(16)),
+            rules: 1,
+            jumps: vec!["-A PREROUTING -i dto+ -j DTAAS-old".into()],
+        };
+        let text = script(
+            &["-j DROP".to_owned()],
+            &firewall(),
+            Some(("DTAAS-old", &old)),
+        );
+        assert_eq!(
+            text,
+            "*mangle\n:DTAAS-foo - [0:0]\n-D PREROUTING -i dto+ -j DTAAS-old\n-F DTAAS-old\n-X DTAAS-old\n\
+             -A DTAAS-foo -j DROP\n-I PREROUTING 1 -i dtf+ -j DTAAS-foo\nCOMMIT\n"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Our own image, made of the running executable: library, website and auth endpoint run from it, so nothing of ours
+//! has to be published or can be of another version.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+
+use crate::machine::docker::Engine;
+use crate::platform::desired::{label, sha256};
+use crate::spec::names::DeploymentName;
+
+const SELF: &str = "/proc/self/exe";
+
+/// What a deployment calls its own image: `dtaas-self/<deployment>:<first 16 hex digits of the executable's SHA-256>`.
+pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
+    let executable = fs::read(SELF).context("cannot read the running executable")?;
+    Ok(reference(deployment, &executable))
+}
+
+fn reference(deployment: &DeploymentName, executable: &[u8]) -> String {
+    format!("dtaas-self/{deployment}:{}", &sha256(executable)[..16])
+}
+
+/// Makes the image: one file, `/dtaas`, and its entrypoint.
+pub(super) async fn make(engine: &Engine, deployment: &DeploymentName, name: &str) -> Result<()> {
+    let executable = fs::read(SELF).context("cannot read the running executable")?;
+    let archive = archive(&executable).context("cannot pack the running executable")?;
+    let changes = vec![
+        r#"ENTRYPOINT ["/dtaas"]"#.to_owned(),
+        format!("LABEL {}={deployment}", label::DEPLOYMENT),
+        format!("LABEL {}=own-image", label::COMPONENT),
+    ];
+    engine.import(name, archive, changes).await
+}
+
+/// A tar archive of the executable alone. Its time is fixed, so that the same executable is the same image.
+fn archive(executable: &[u8]) -> std::io::Result<Bytes> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(executable.len() as u64);
+    header.set_mode(0o755);
+    header.set_mtime(0);
+    header.set_cksum();
+    let mut builder = tar::Builder::new(Vec::with_capacity(executable.len() + 4096));
+    builder.append_data(&mut header, "dtaas", executable)?;
+    Ok(builder.into_inner()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_holds_the_executables_digest() {
+        let deployment = "foo.com".parse().unwrap();
+        assert_eq!(
+            reference(&deployment, b"abc"),
+            "dtaas-self/foo.com:ba7816bf8f01cfea"
+        );
+    }
+}

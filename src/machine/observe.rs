@@ -1,0 +1,272 @@
+//! Looks at one machine. Reads only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::machine::diff::Scope;
+use crate::machine::docker::{Engine, Found};
+use crate::machine::files::{Stat, Tree, is_root};
+use crate::machine::observed::{
+    ContainerState, ImageState, Kind, NetworkState, Observed, PathState, Run, Taken,
+};
+use crate::machine::{firewall, ports};
+use crate::platform::desired::{Container, Content, Desired, File, label, sha256};
+
+/// How many questions the engine is asked side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// What the machine has now of what is desired, and of what carries the deployment's label. With a user's scope the engine
+/// is asked for that user's objects only, however many others there are.
+///
+/// # Errors
+///
+/// When the engine, the packet filter or a directory cannot be read.
+pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Result<Observed> {
+    let (containers, networks, images, firewall, paths) = tokio::try_join!(
+        containers(engine, desired, scope),
+        networks(engine, desired, scope),
+        images(engine, desired, scope),
+        firewall::observe(desired),
+        async { paths(desired, scope) },
+    )?;
+    let taken = taken(desired, scope, &containers);
+    Ok(Observed {
+        machine: engine.facts().clone(),
+        paths,
+        images,
+        networks,
+        containers,
+        firewall,
+        taken,
+    })
+}
+
+/// A deployment's label, and the user's where there is one, as filters want them.
+fn labels(desired: &Desired, scope: &Scope) -> Vec<String> {
+    let deployment = format!("{}={}", label::DEPLOYMENT, desired.deployment);
+    match scope {
+        Scope::All => vec![deployment],
+        Scope::User(user) => vec![deployment, format!("{}={user}", label::USER)],
+    }
+}
+
+async fn containers(
+    engine: &Engine,
+    desired: &Desired,
+    scope: &Scope,
+) -> Result<BTreeMap<String, ContainerState>> {
+    let wanted: BTreeSet<&str> = desired
+        .containers
+        .iter()
+        .filter(|container| scope.covers(container.user.as_ref()))
+        .map(|container| container.name.as_str())
+        .collect();
+    let found: Vec<Found> = match scope {
+        Scope::All => engine.containers(HashMap::new()).await?,
+        Scope::User(_) => {
+            let names: Vec<String> = wanted.iter().map(|name| exactly(name)).collect();
+            let by_label = HashMap::from([("label".to_owned(), labels(desired, scope))]);
+            let mut found = engine.containers(by_label).await?;
+            if !names.is_empty() {
+                let by_name = HashMap::from([("name".to_owned(), names)]);
+                found.extend(engine.containers(by_name).await?);
+            }
+            found
+        }
+    };
+    let concerned: BTreeMap<String, Found> = found
+        .into_iter()
+        .filter(|found| {
+            found.deployment.as_deref() == Some(desired.deployment.as_str())
+                || wanted.contains(found.name.as_str())
+        })
+        .map(|found| (found.name.clone(), found))
+        .collect();
+    futures_util::stream::iter(concerned.into_values().map(|found| async move {
+        // By id: a name may be given to another one in between.
+        let state = engine.container(&found.id, &desired.hash_key).await?;
+        anyhow::Ok(state.map(|state| (found.name, state)))
+    }))
+    .buffer_unordered(SIDE_BY_SIDE)
+    .try_filter_map(|found| std::future::ready(Ok(found)))
+    .try_collect()
+    .await
+}
+
+/// The engine takes names in filters as regular expressions.
+fn exactly(name: &str) -> String {
+    format!("^/?{}$", name.replace('.', "\\."))
+}
+
+async fn networks(
+    engine: &Engine,
+    desired: &Desired,
+    scope: &Scope,
+) -> Result<BTreeMap<String, NetworkState>> {
+    // Without a user's scope all of them, for others' may overlap ours.
+    let filters = match scope {
+        Scope::All => Vec::new(),
+        Scope::User(_) => labels(desired, scope),
+    };
+    let mut found: BTreeMap<String, NetworkState> =
+        engine.networks(&filters).await?.into_iter().collect();
+    if let Scope::User(user) = scope {
+        for network in desired
+            .networks
+            .iter()
+            .filter(|network| network.user == *user)
+        {
+            if !found.contains_key(&network.name)
+                && let Some(state) = engine.network(&network.name).await?
+            {
+                found.insert(network.name.clone(), state);
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn images(
+    engine: &Engine,
+    desired: &Desired,
+    scope: &Scope,
+) -> Result<BTreeMap<String, ImageState>> {
+    let mut found = match scope {
+        Scope::All => engine.images_of(desired.deployment.as_str()).await?,
+        Scope::User(_) => BTreeMap::new(),
+    };
+    let used: BTreeSet<&str> = desired
+        .containers
+        .iter()
+        .filter(|container| scope.covers(container.user.as_ref()))
+        .map(|container| container.image.as_str())
+        .collect();
+    for image in &desired.images {
+        let reference = image.reference();
+        if used.contains(reference)
+            && let Some(state) = engine.image(reference).await?
+        {
+            found.insert(reference.to_owned(), state);
+        }
+    }
+    Ok(found)
+}
+
+/// What lies at the desired paths and in the owned directories.
+pub fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathState>> {
+    let mut found = BTreeMap::new();
+    if !std::fs::exists(&desired.root).unwrap_or(false) {
+        return Ok(found);
+    }
+    let tree = Tree::open(&desired.root)?;
+    for directory in &desired.directories {
+        if scope.covers_path(directory.user.as_ref())
+            && let Some(stat) = stat(desired, &tree, &directory.path)?
+        {
+            found.insert(directory.path.clone(), plain(stat));
+        }
+    }
+    for path in &desired.absent {
+        if let Some(stat) = tree.stat(path)? {
+            found.insert(path.clone(), plain(stat));
+        }
+    }
+    for file in &desired.files {
+        if scope.covers_path(file.user.as_ref())
+            && let Some(state) = file_state(&tree, file)?
+        {
+            found.insert(file.path.clone(), state);
+        }
+    }
+    for owned in &desired.owned {
+        below(&tree, owned, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// A directory may lie in a library elsewhere, which need not be there yet.
+fn stat(desired: &Desired, tree: &Tree, path: &Path) -> Result<Option<Stat>> {
+    let (base, below) = desired.locate(path);
+    if base == tree.root() {
+        return tree.stat(below);
+    }
+    if !std::fs::exists(base).unwrap_or(false) {
+        return Ok(None);
+    }
+    Tree::open(base)?.stat(below)
+}
+
+fn plain(stat: Stat) -> PathState {
+    PathState {
+        kind: stat.kind,
+        mode: stat.mode,
+        owner: is_root().then_some(stat.owner),
+        digest: None,
+        text: None,
+    }
+}
+
+fn file_state(tree: &Tree, file: &File) -> Result<Option<PathState>> {
+    let Some(stat) = tree.stat(&file.path)? else {
+        return Ok(None);
+    };
+    let mut state = plain(stat);
+    if stat.kind == Kind::File
+        && let Some(bytes) = tree.read(&file.path)?
+    {
+        state.digest = Some(sha256(&bytes));
+        state.text = match &file.content {
+            Content::Plain(text) if text.as_bytes() != bytes => {
+                Some(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Content::Plain(_) | Content::Secret(_) => None,
+        };
+    }
+    Ok(Some(state))
+}
+
+/// Adds what lies below an owned directory and was not looked at yet.
+fn below(tree: &Tree, directory: &Path, found: &mut BTreeMap<PathBuf, PathState>) -> Result<()> {
+    for (name, kind) in tree.list(directory)? {
+        let path = directory.join(name);
+        if kind == Kind::Directory {
+            below(tree, &path, found)?;
+        }
+        found.entry(path).or_insert_with(|| {
+            plain(Stat {
+                kind,
+                mode: 0,
+                owner: (0, 0),
+            })
+        });
+    }
+    Ok(())
+}
+
+/// Addresses that containers which do not run now are to listen on, and cannot.
+fn taken(desired: &Desired, scope: &Scope, found: &BTreeMap<String, ContainerState>) -> Vec<Taken> {
+    desired
+        .containers
+        .iter()
+        .filter(|container| container.running && scope.covers(container.user.as_ref()))
+        .filter(|container| !runs(container, found))
+        .flat_map(|container| {
+            container
+                .listens
+                .iter()
+                .filter_map(|address| ports::taken(*address, &container.name))
+        })
+        .collect()
+}
+
+fn runs(container: &Container, found: &BTreeMap<String, ContainerState>) -> bool {
+    found
+        .get(&container.name)
+        .is_some_and(|state| match state.run {
+            Run::Running | Run::Paused | Run::Restarting => true,
+            Run::Created | Run::Exited | Run::Dead => false,
+        })
+}

@@ -1,0 +1,254 @@
+//! Observed state: what one machine has now. Plain data, without a secret in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::platform::desired::{Limits, Mount};
+use crate::spec::quantity::{Bytes, Cpus};
+
+/// What one machine has of a deployment, and what lies in its way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The engine and the machine below it.
+    pub machine: Facts,
+    /// Directories that were desired, and files that were desired or lie in owned directories; relative to the root.
+    pub paths: BTreeMap<PathBuf, PathState>,
+    /// Images that were desired or carry the deployment's label, by reference.
+    pub images: BTreeMap<String, ImageState>,
+    /// Networks by name; without a user's scope all of the machine's, for they may overlap ours.
+    pub networks: BTreeMap<String, NetworkState>,
+    /// Containers by name: those with the deployment's label, and those that have a desired name.
+    pub containers: BTreeMap<String, ContainerState>,
+    /// The chains of ours in the packet filter.
+    pub firewall: FirewallState,
+    /// Addresses that a container is to listen on and that something else holds.
+    pub taken: Vec<Taken>,
+}
+
+/// The engine and the machine below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The engine's version, such as `20.10.24`.
+    pub engine: String,
+    /// The version of its interface, such as `1.41`.
+    pub api: String,
+    /// Processors; a limit of as many is none.
+    pub processors: u64,
+    /// Memory in bytes; a limit of as much is none.
+    pub memory: u64,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link; never followed.
+    Link,
+    /// A socket, a device, a pipe.
+    Other,
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathState {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner and group; `None` where whoever runs us could not change them.
+    pub owner: Option<(u32, u32)>,
+    /// SHA-256 (hex) of a desired file's content; `None` where it was not read.
+    pub digest: Option<String>,
+    /// The text of a plain desired file that differs, for showing the difference; never a secret one's.
+    pub text: Option<String>,
+}
+
+/// An image on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageState {
+    /// The engine's id for it.
+    pub id: String,
+    /// The deployment whose label it carries.
+    pub deployment: Option<String>,
+}
+
+/// A network on the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkState {
+    /// The engine's id for it.
+    pub id: String,
+    /// The deployment whose label it carries.
+    pub deployment: Option<String>,
+    /// The user whose label it carries.
+    pub user: Option<String>,
+    /// The keyed hash of what was desired when it was made.
+    pub hash: Option<String>,
+    /// Its IPv4 subnets.
+    pub subnets: Vec<Ipv4Net>,
+    /// The host's interface, where that was named.
+    pub bridge: Option<String>,
+}
+
+/// How a container stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Run {
+    /// Made, not started yet or never.
+    Created,
+    /// It runs.
+    Running,
+    /// It runs, frozen.
+    Paused,
+    /// It crashed, and the engine is about to start it again.
+    Restarting,
+    /// It ended or was stopped.
+    #[default]
+    Exited,
+    /// The engine is removing it, or could not.
+    Dead,
+}
+
+/// A container on the machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerState {
+    /// The engine's id for it.
+    pub id: String,
+    /// The deployment whose label it carries.
+    pub deployment: Option<String>,
+    /// The component whose label it carries.
+    pub component: Option<String>,
+    /// The user whose label it carries.
+    pub user: Option<String>,
+    /// The keyed hash of what was desired when it was made.
+    pub hash: Option<String>,
+    /// The keyed hashes of the parts of it.
+    pub parts: BTreeMap<String, String>,
+    /// The image's reference, as it was given.
+    pub image: String,
+    /// How it stands.
+    pub run: Run,
+    /// Whether it ever ran: if not, nothing in it can be lost.
+    pub started: bool,
+    /// When it was started last, as the engine writes it.
+    pub since: Option<String>,
+    /// What it ended with last.
+    pub exit_code: Option<i64>,
+    /// Why the engine could not start it.
+    pub error: Option<String>,
+    /// How often the engine started it again by itself.
+    pub restarts: i64,
+    /// `healthy`, `unhealthy` or `starting`, where its image says how to tell.
+    pub health: Option<String>,
+    /// The limits it has.
+    pub limits: RawLimits,
+    /// Its bind mounts.
+    pub mounts: Vec<Mount>,
+    /// Keyed hashes of its environment's values, by name.
+    pub environment: BTreeMap<String, String>,
+    /// The networks it is attached to.
+    pub networks: BTreeSet<String>,
+}
+
+/// Limits as the engine keeps them; 0 (for processes also -1) is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawLimits {
+    /// Billionths of a processor.
+    pub nano_cpus: i64,
+    /// Bytes.
+    pub memory: i64,
+    /// Processes and threads.
+    pub pids: i64,
+}
+
+impl RawLimits {
+    /// The limits that these are on a machine: as many processors or as much memory as it has are no limit.
+    pub fn on(self, machine: &Facts) -> Limits {
+        Limits {
+            cpus: Some(Cpus {
+                nano: self.nano_cpus,
+            })
+            .filter(|cpus| cpus.nano > 0),
+            memory: u64::try_from(self.memory)
+                .ok()
+                .filter(|bytes| *bytes > 0)
+                .map(Bytes),
+            pids: Some(self.pids).filter(|pids| *pids > 0),
+        }
+        .effective(machine)
+    }
+}
+
+impl Limits {
+    /// The limits that have an effect on a machine: the engine refuses more processors than there are, and more memory
+    /// than there is limits nothing.
+    pub fn effective(self, machine: &Facts) -> Limits {
+        let processors = i64::try_from(machine.processors).unwrap_or(i64::MAX);
+        Limits {
+            cpus: self
+                .cpus
+                .filter(|cpus| cpus.nano < processors.saturating_mul(1_000_000_000)),
+            memory: self.memory.filter(|bytes| bytes.0 < machine.memory),
+            pids: self.pids.filter(|pids| *pids > 0),
+        }
+    }
+}
+
+/// Our chains in the packet filter, and what puts them back after a reboot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallState {
+    /// The chain's name: the desired one, or that of the chain that carries the deployment's name.
+    pub chain: String,
+    /// IPv4.
+    pub v4: ChainState,
+    /// IPv6; `None` where the machine has none.
+    pub v6: Option<ChainState>,
+    /// What puts the rules back after a reboot.
+    pub boot: Boot,
+}
+
+/// A chain of ours in one packet filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainState {
+    /// Whether the chain is there.
+    pub present: bool,
+    /// The hash in its last rule's comment, behind the deployment's name; a chain without is not ours.
+    pub hash: Option<String>,
+    /// How many rules it has.
+    pub rules: usize,
+    /// The rules of PREROUTING that jump to it, as `iptables-save` writes them.
+    pub jumps: Vec<String>,
+}
+
+/// What puts the rules back after a reboot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// systemd does not run here: `dtaas up` puts them back.
+    #[default]
+    NoSystemd,
+    /// systemd runs, and there is no unit of ours.
+    Missing,
+    /// There is a unit of ours or its rules, and they are not what they should be.
+    Differs,
+    /// The unit and its rules are as they should be.
+    Installed,
+}
+
+/// An address that something else listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The address.
+    pub address: SocketAddrV4,
+    /// The container that needs it.
+    pub container: String,
+    /// Who holds it, such as `nginx (process 812)`, where that can be told.
+    pub holder: Option<String>,
+}

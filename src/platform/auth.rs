@@ -1,0 +1,71 @@
+//! The auth endpoint: who may open what, asked by the gateway on loopback.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use super::desired::{Component, Desired, File, Probe};
+use super::{Input, own_container, plain, read_only};
+use crate::spec::model::{AuthMode, User};
+use crate::spec::names::UserName;
+
+/// What browsers show above the name and the password.
+pub const REALM: &str = "DTaaS";
+
+/// Seconds after which our own small servers count as failed.
+pub const DEADLINE: u64 = 30;
+
+/// The file that opens the door for a user, relative to the root: it exists for enabled users only.
+pub fn user_file(name: &UserName) -> PathBuf {
+    format!("config/auth/{name}.json").into()
+}
+
+/// What the endpoint knows of a user besides the password.
+pub fn user_access(name: &UserName, user: &User) -> File {
+    let groups: Vec<&str> = user.groups.iter().map(|group| group.as_str()).collect();
+    plain(
+        user_file(name),
+        0o644,
+        format!("{}\n", serde_json::json!({ "groups": groups })),
+    )
+}
+
+/// The URL that the gateway asks, for one user's workspace or (`None`) for what is any user's.
+pub fn authz_url(input: &Input<'_>, user: Option<&UserName>) -> String {
+    let port = input.spec.ports.auth;
+    match user {
+        Some(user) => format!("http://127.0.0.1:{port}/authz/{user}"),
+        None => format!("http://127.0.0.1:{port}/authz"),
+    }
+}
+
+/// Adds the endpoint's container, unless Traefik checks passwords itself.
+pub fn add(input: &Input<'_>, desired: &mut Desired) {
+    if input.spec.auth == AuthMode::Basic {
+        return;
+    }
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, input.spec.ports.auth);
+    let command = [
+        "auth",
+        "serve",
+        "--listen",
+        &address.to_string(),
+        "--htpasswd",
+        "/auth",
+        "--users",
+        "/users",
+        "--realm",
+        REALM,
+    ];
+    let mut container = own_container(input, Component::Auth, command.map(str::to_owned).into());
+    container.mounts = vec![
+        read_only(input, "auth", "/auth"),
+        read_only(input, "config/auth", "/users"),
+    ];
+    container.listens = vec![address];
+    container.ready = Some(Probe::Http {
+        address,
+        path: "/healthz".to_owned(),
+        deadline_seconds: DEADLINE,
+    });
+    desired.containers.push(container);
+}

@@ -1,0 +1,246 @@
+//! The gateway: Traefik in host network mode, its static configuration, and one dynamic file a user.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::desired::{
+    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Probe, digest,
+};
+use super::{Input, auth, naming, plain, read_only, secret};
+use crate::render::RenderError;
+use crate::spec::model::{AuthMode, Tls};
+use crate::spec::names::UserName;
+
+/// The static configuration, relative to the root.
+const STATIC: &str = "config/gateway/static/traefik.yml";
+
+#[derive(Serialize)]
+struct StaticContext {
+    log_level: &'static str,
+    tls: bool,
+    http_address: String,
+    https_address: String,
+    redirect_to: String,
+}
+
+#[derive(Serialize)]
+struct PlatformContext<'a> {
+    gateway_secret: &'a str,
+    basic: bool,
+    realm: &'a str,
+    entries: Vec<&'a str>,
+    authz_url: String,
+    website_rule: String,
+    library_rule: String,
+    live_rule: String,
+    website_url: String,
+    library_url: String,
+}
+
+#[derive(Serialize)]
+struct UserContext<'a> {
+    user: &'a str,
+    basic: bool,
+    realm: &'a str,
+    entry: &'a str,
+    authz_url: String,
+    middleware: String,
+    router: String,
+    rule: String,
+    workspace_url: String,
+}
+
+/// The dynamic configuration of a user, relative to the root.
+pub fn user_file(name: &UserName) -> PathBuf {
+    format!("config/gateway/dynamic/user-{name}.yml").into()
+}
+
+/// A rule for a path and everything below it, whole segments only: `/alice` and `/alice/…`, not `/alicex`.
+pub fn rule(input: &Input<'_>, path: &str) -> String {
+    let host = &input.spec.domain;
+    let path = input.spec.base_path.path(path);
+    if path.is_empty() {
+        return format!("Host(`{host}`)");
+    }
+    format!("Host(`{host}`) && (Path(`{path}`) || PathPrefix(`{path}/`))")
+}
+
+/// Adds the container and every file but the users' own.
+pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    let spec = input.spec;
+    let tls = spec.tls != Tls::Off;
+    let address = |port| format!("{}:{port}", spec.bind);
+    let configuration = input.templates.render(
+        "gateway/static/traefik.yml",
+        &StaticContext {
+            log_level: spec.gateway.log_level.as_str(),
+            tls,
+            http_address: address(spec.ports.http),
+            https_address: address(spec.ports.https),
+            redirect_to: format!(":{}", spec.ports.https),
+        },
+    )?;
+    let image = input.image(&spec.gateway.image);
+    desired.images.push(Image::Pull {
+        reference: image.clone(),
+    });
+    desired
+        .containers
+        .push(container(input, image, digest([configuration.as_str()])));
+    desired.files.push(plain(STATIC, 0o644, configuration));
+    desired.files.push(platform(input)?);
+    if let Some(certificate) = input.certificate {
+        let digest = digest([certificate.chain.as_str(), certificate.key.expose()]);
+        let text = input.templates.render(
+            "gateway/dynamic/tls.yml",
+            &serde_json::json!({ "digest": digest }),
+        )?;
+        // The certificate first: Traefik reads it when it sees the file that names it.
+        desired.files.push(plain(
+            "config/gateway/tls/cert.pem",
+            0o644,
+            certificate.chain.clone(),
+        ));
+        desired.files.push(secret(
+            "config/gateway/tls/key.pem",
+            certificate.key.expose().to_owned(),
+        ));
+        desired
+            .files
+            .push(plain("config/gateway/dynamic/tls.yml", 0o644, text));
+    }
+    desired.files.push(htpasswd(input)?);
+    Ok(())
+}
+
+/// The files that hold everyone's credentials: those that change with any user.
+pub fn add_credentials(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    desired.files.push(htpasswd(input)?);
+    if input.spec.auth == AuthMode::Basic {
+        desired.files.push(platform(input)?);
+    }
+    Ok(())
+}
+
+/// The dynamic configuration of one user who is enabled.
+pub fn user(
+    input: &Input<'_>,
+    name: &UserName,
+    workspace: SocketAddrV4,
+) -> Result<Option<File>, RenderError> {
+    // A user without a password has no way in; a route would only confuse.
+    let Some(entry) = input.entries.get(name) else {
+        return Ok(None);
+    };
+    let basic = input.spec.auth == AuthMode::Basic;
+    let context = UserContext {
+        user: name.as_str(),
+        basic,
+        realm: auth::REALM,
+        entry: entry.expose(),
+        authz_url: auth::authz_url(input, Some(name)),
+        middleware: format!("only-{name}"),
+        router: format!("workspace-{name}"),
+        rule: rule(input, name.as_str()),
+        workspace_url: format!("http://{workspace}"),
+    };
+    let text = input
+        .templates
+        .render("gateway/dynamic/user.yml", &context)?;
+    Ok(Some(match basic {
+        true => secret(user_file(name), text),
+        false => plain(user_file(name), 0o644, text),
+    }))
+}
+
+fn platform(input: &Input<'_>) -> Result<File, RenderError> {
+    let spec = input.spec;
+    let basic = spec.auth == AuthMode::Basic;
+    let local = |port| format!("http://127.0.0.1:{port}");
+    let context = PlatformContext {
+        gateway_secret: input.secrets.gateway.expose(),
+        basic,
+        realm: auth::REALM,
+        entries: match basic {
+            true => input
+                .open_users()
+                .map(|(_, entry)| entry.expose())
+                .collect(),
+            false => Vec::new(),
+        },
+        authz_url: auth::authz_url(input, None),
+        website_rule: rule(input, ""),
+        library_rule: rule(input, "lib"),
+        live_rule: format!(
+            "Host(`{}`) && Path(`{}`)",
+            spec.domain,
+            spec.base_path.path("healthz")
+        ),
+        website_url: local(spec.ports.website),
+        library_url: local(spec.ports.library),
+    };
+    let text = input
+        .templates
+        .render("gateway/dynamic/platform.yml", &context)?;
+    Ok(secret("config/gateway/dynamic/platform.yml", text))
+}
+
+/// The plain htpasswd file of everyone who may enter, for other tools.
+fn htpasswd(input: &Input<'_>) -> Result<File, RenderError> {
+    let entries: Vec<&str> = input
+        .open_users()
+        .map(|(_, entry)| entry.expose())
+        .collect();
+    let text = input
+        .templates
+        .render("gateway/auth", &serde_json::json!({ "entries": entries }))?;
+    Ok(secret("config/gateway/auth", text))
+}
+
+fn container(input: &Input<'_>, image: String, config_digest: String) -> Container {
+    let spec = input.spec;
+    let mut mounts = vec![
+        read_only(input, "config/gateway/static", "/static"),
+        read_only(input, "config/gateway/dynamic", "/dynamic"),
+    ];
+    if input.certificate.is_some() {
+        mounts.push(read_only(input, "config/gateway/tls", "/tls"));
+    }
+    let probed = match spec.bind {
+        Ipv4Addr::UNSPECIFIED => Ipv4Addr::LOCALHOST,
+        address => address,
+    };
+    Container {
+        name: naming::container(&spec.name, Component::Gateway, None),
+        component: Component::Gateway,
+        user: None,
+        image,
+        command: vec!["--configFile=/static/traefik.yml".to_owned()],
+        environment: Default::default(),
+        mounts,
+        network: Attachment::Host,
+        listens: match spec.tls {
+            Tls::Off => vec![spec.ports.http],
+            Tls::SelfSigned | Tls::Files { .. } => vec![spec.ports.http, spec.ports.https],
+        }
+        .into_iter()
+        .map(|port| SocketAddrV4::new(spec.bind, port))
+        .collect(),
+        run_as: Some("0:0".to_owned()),
+        read_only: true,
+        // The ports below 1024 of the host's own network.
+        capabilities: Capabilities::Only(vec!["NET_BIND_SERVICE".to_owned()]),
+        shm: None,
+        limits: Limits::default(),
+        config_digest: Some(config_digest),
+        precious: false,
+        running: true,
+        ready: Some(Probe::Http {
+            address: SocketAddrV4::new(probed, spec.ports.http),
+            path: spec.base_path.path("healthz"),
+            deadline_seconds: 60,
+        }),
+    }
+}

@@ -1,0 +1,94 @@
+//! The library: its server, and the folders that every user has.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::desired::{Component, Content, Desired, Directory, File, Mount, Probe, digest};
+use super::{ASSET_KINDS, COMMON, Input, auth, own_container, plain, read_only};
+use crate::render::RenderError;
+use crate::spec::names::UserName;
+
+/// Where the library lies inside the container.
+const INSIDE: &str = "/library";
+
+#[derive(Serialize)]
+struct Context {
+    port: u16,
+    local_path: &'static str,
+    apollo_path: String,
+}
+
+/// The folders of a user, or of `common`: five kinds of assets, and for a user the place where `common` is mounted.
+pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Vec<Directory> {
+    let owner = input.spec.workspace.user;
+    let directory = |path: PathBuf| Directory {
+        path,
+        mode: 0o755,
+        owner: Some((owner.uid, owner.gid)),
+        enforce: false,
+        user: user.cloned(),
+    };
+    let top = input.spec.library_root.join(name);
+    let mut all = vec![directory(top.clone())];
+    all.extend(ASSET_KINDS.iter().map(|kind| directory(top.join(kind))));
+    if name != COMMON {
+        all.push(directory(top.join(COMMON)));
+    }
+    all
+}
+
+/// Adds the container and its files.
+pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    let spec = input.spec;
+    let env = input.templates.render(
+        "lib.env",
+        &Context {
+            port: spec.ports.library,
+            local_path: INSIDE,
+            apollo_path: spec.base_path.path("lib"),
+        },
+    )?;
+    let owner = spec.workspace.user;
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, spec.ports.library);
+    let listen = address.to_string();
+    let command = [
+        "lib",
+        "serve",
+        "--env-file",
+        "/config/lib.env",
+        "--listen",
+        &listen,
+        "--gateway-secret-file",
+        "/secrets/gateway-secret",
+    ];
+    let mut container = own_container(input, Component::Library, command.map(str::to_owned).into());
+    container.run_as = Some(String::from(owner));
+    container.config_digest = Some(digest([env.as_str()]));
+    container.mounts = vec![
+        read_only(input, "config/lib.env", "/config/lib.env"),
+        read_only(input, "config/library", "/secrets"),
+        Mount {
+            source: input.library_root(),
+            target: INSIDE.into(),
+            read_only: true,
+        },
+    ];
+    container.listens = vec![address];
+    container.ready = Some(Probe::Http {
+        address,
+        path: "/healthz".to_owned(),
+        deadline_seconds: auth::DEADLINE,
+    });
+    desired.files.push(plain("config/lib.env", 0o644, env));
+    desired.files.push(File {
+        path: "config/library/gateway-secret".into(),
+        mode: 0o400,
+        owner: Some((owner.uid, owner.gid)),
+        user: None,
+        content: Content::Secret(input.secrets.gateway.clone()),
+    });
+    desired.containers.push(container);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The website: its server, and the `env.js` that it and the upstream build read.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::Serialize;
+
+use super::desired::{Component, Content, Desired, File, Probe};
+use super::{Input, auth, own_container, plain, read_only};
+use crate::render::RenderError;
+use crate::secrets::Secret;
+
+/// The website serves public files and needs no rights at all: it runs as `nobody`.
+const NOBODY: (u32, u32) = (65534, 65534);
+
+#[derive(Serialize)]
+struct Context<'a> {
+    url: String,
+    basename: &'a str,
+    vnc_link: String,
+}
+
+/// Adds the container and its files.
+pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    let spec = input.spec;
+    let context = Context {
+        url: super::url(spec),
+        basename: spec.base_path.as_str(),
+        vnc_link: format!(
+            "/tools/vnc/?password={}",
+            input.secrets.vnc_password.expose()
+        ),
+    };
+    let mut env = plain(
+        "config/client/env.js",
+        0o644,
+        input.templates.render("client/env.js", &context)?,
+    );
+    // It holds the desktop password, which every signed-in user may know and a plan's reader need not.
+    env.content = Content::Secret(Secret::new(env.content.expose()));
+    desired.files.push(env);
+    desired.files.push(File {
+        path: "config/website/gateway-secret".into(),
+        mode: 0o400,
+        owner: Some(NOBODY),
+        user: None,
+        content: Content::Secret(input.secrets.gateway.clone()),
+    });
+
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, spec.ports.website);
+    let listen = address.to_string();
+    let command = [
+        "website",
+        "serve",
+        "--listen",
+        &listen,
+        "--env",
+        "/client/env.js",
+        "--base-path",
+        &spec.base_path.path(""),
+        "--gateway-secret-file",
+        "/website/gateway-secret",
+    ];
+    let mut container = own_container(input, Component::Website, command.map(str::to_owned).into());
+    container.run_as = Some(format!("{}:{}", NOBODY.0, NOBODY.1));
+    container.mounts = vec![
+        read_only(input, "config/client", "/client"),
+        read_only(input, "config/website", "/website"),
+    ];
+    container.listens = vec![address];
+    container.ready = Some(Probe::Http {
+        address,
+        path: "/healthz".to_owned(),
+        deadline_seconds: auth::DEADLINE,
+    });
+    desired.containers.push(container);
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Handlebars templates to text. Strict: an unknown variable, or a placeholder left over, is an error. No HTML escaping:
+//! every value passes a quoting helper for the language that it stands in.
+
+mod quote;
+
+use std::collections::BTreeMap;
+
+use handlebars::Handlebars;
+use serde::Serialize;
+
+macro_rules! template {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../templates/", $name, ".hbs")),
+        )
+    };
+}
+/// The templates in the binary: name below `templates/`, without `.hbs`, and text.
+const BUILT_IN: &[(&str, &str)] = &[
+    template!("gateway/static/traefik.yml"),
+    template!("gateway/dynamic/platform.yml"),
+    template!("gateway/dynamic/tls.yml"),
+    template!("gateway/dynamic/user.yml"),
+    template!("gateway/auth"),
+    template!("lib.env"),
+    template!("client/env.js"),
+    template!("dtaas.yaml"),
+    template!("user.yaml"),
+];
+
+/// Why a template gave nothing: its name, and Handlebars' reason with line and column.
+#[derive(Debug, thiserror::Error)]
+#[error("template {template}: {reason}")]
+pub struct RenderError {
+    /// Name below `templates/`, without `.hbs`.
+    pub template: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// All templates, parsed once.
+pub struct Templates {
+    registry: Handlebars<'static>,
+}
+
+impl Templates {
+    /// The templates in the binary, with the operator's own in place of those they replace. Keys are names
+    /// below `templates/` without `.hbs`; one that replaces nothing is an error that lists what can be replaced.
+    pub fn new(replacements: &BTreeMap<String, String>) -> Result<Self, RenderError> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(handlebars::no_escape);
+        quote::register(&mut registry);
+        if let Some(unknown) = replacements
+            .keys()
+            .find(|name| !BUILT_IN.iter().any(|(known, _)| known == name))
+        {
+            let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+            return Err(RenderError {
+                template: unknown.clone(),
+                reason: format!("it replaces none of ours, which are: {}", names.join(", ")),
+            });
+        }
+        for (name, text) in BUILT_IN {
+            let text = replacements.get(*name).map_or(*text, String::as_str);
+            registry
+                .register_template_string(name, text)
+                .map_err(|error| RenderError {
+                    template: (*name).to_owned(),
+                    reason: error.to_string(),
+                })?;
+        }
+        Ok(Self { registry })
+    }
+
+    /// Renders one. Everything the template names must be in `context`.
+    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<String, RenderError> {
+        let error = |reason: String| RenderError {
+            template: name.to_owned(),
+            reason,
+        };
+        let text = self
+            .registry
+            .render(name, context)
+            .map_err(|failure| error(failure.to_string()))?;
+        // Values cannot hold these: the quoting helpers write braces as escapes, or refuse them.
+        match text
+            .lines()
+            .position(|line| line.contains("{{") || line.contains("}}"))
+        {
+            Some(index) => Err(error(format!(
+                "a placeholder is left over in line {} of what it gives",
+                index + 1
+            ))),
+            None => Ok(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, text: &str) -> Result<Templates, RenderError> {
+        Templates::new(&BTreeMap::from([(name.to_owned(), text.to_owned())]))
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error() {
+        let templates = with("lib.env", "PORT={{env prot}}").unwrap();
+        let error = templates
+            .render("lib.env", &serde_json::json!({"port": "4001"}))
+            .unwrap_err();
+        assert!(error.to_string().contains("prot"), "{error}");
+    }
+
+    #[test]
+    fn a_placeholder_left_over_is_an_error() {
+        let templates = with("lib.env", "PORT=\\{{port}}").unwrap();
+        let error = templates
+            .render("lib.env", &serde_json::json!({"port": "4001"}))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "template lib.env: a placeholder is left over in line 1 of what it gives"
+        );
+    }
+
+    #[test]
+    fn an_operators_template_that_replaces_nothing_is_refused() {
+        let error = with("gateway/traefik.yml", "").err().unwrap().to_string();
+        assert!(error.starts_with("template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml,"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_template_says_where() {
+        let error = with("lib.env", "PORT=1\n{{#if x}}")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("lib.env") && error.contains('2'), "{error}");
+    }
+}

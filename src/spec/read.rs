@@ -1,0 +1,437 @@
+//! From a parsed file to the model: defaults, and every rule that one file can break by itself.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde_yaml::Value;
+
+use super::document::{Document, Section};
+use super::model::{
+    AuthMode, ExtraMount, Gateway, Group, Limit, LimitOverrides, LogLevel, Owner, Ports, Spec, Tls,
+    User, Workspace, WorkspaceLimits,
+};
+use super::names::{BasePath, DeploymentName, Domain};
+use super::quantity::{Bytes, Cpus};
+
+/// What counts where the spec says nothing. The values stand in the file that `init` writes.
+pub mod default {
+    /// Profile.
+    pub const PROFILE: &str = "single-host";
+    /// Gateway without TLS.
+    pub const HTTP: u16 = 80;
+    /// Gateway with TLS.
+    pub const HTTPS: u16 = 443;
+    /// Auth endpoint, on loopback.
+    pub const AUTH: u16 = 4002;
+    /// Website, on loopback; v0.2's port.
+    pub const WEBSITE: u16 = 4000;
+    /// Library server, on loopback; v0.2's port.
+    pub const LIBRARY: u16 = 4001;
+    /// Where the certificate comes from.
+    pub const TLS: &str = "self-signed";
+    /// Room for 8,192 workspaces in a corner of 10/8 that docker's own pools do not use.
+    pub const POOL: &str = "10.213.0.0/16";
+    /// Where users' files are.
+    pub const LIBRARY_ROOT: &str = "files";
+    /// A current Traefik; v0.2's v2.5 is long out of support.
+    pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
+    /// v0.2's workspace.
+    pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
+    /// ml-workspace's services run as root inside.
+    pub const WORKSPACE_USER: &str = "0:0";
+    /// Processors of a workspace.
+    pub const CPUS: &str = "2";
+    /// Memory of a workspace.
+    pub const MEMORY: &str = "4g";
+    /// Processes and threads of a workspace.
+    pub const PIDS: i64 = 4096;
+    /// v0.2's `--shm-size`.
+    pub const SHM: &str = "512m";
+}
+
+/// Reads `dtaas.yaml`; users are empty. `None` when something that everything else needs is wrong; the document holds the problems.
+pub fn spec(document: &Document) -> Option<Spec> {
+    let mut top = document.section();
+    match top.require::<Value>("version", "write version: 1") {
+        Some(version) if version != Value::from(1) => top.problem(
+            "version",
+            "this program knows version 1",
+            "write version: 1",
+        ),
+        _ => {}
+    }
+    let domain: Option<Domain> = top.require("domain", "write a host name, such as foo.com");
+    let name: Option<DeploymentName> = top.get("name", "write a name, such as foo.com");
+    let base_path: BasePath = top
+        .get("base_path", "write \"\" or a path, such as dtaas")
+        .unwrap_or_default();
+    let profile: String = top
+        .get("profile", "write single-host")
+        .unwrap_or_else(|| default::PROFILE.to_owned());
+    let bind: Ipv4Addr = top
+        .get("bind", "write an IPv4 address of this machine, or 0.0.0.0")
+        .unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let ports = ports(top.section("ports"));
+    let tls = tls(top.section("tls"));
+    let mut network = top.section("network");
+    let pool = pool(&mut network);
+    network.finish();
+    let auth = top
+        .get("auth", "write endpoint or basic")
+        .unwrap_or(AuthMode::Endpoint);
+    let mut library = top.section("library");
+    let library_root: PathBuf = library
+        .get("root", "write a directory")
+        .unwrap_or_else(|| PathBuf::from(default::LIBRARY_ROOT));
+    if library_root.as_os_str().is_empty()
+        || library_root
+            .components()
+            .any(|part| part.as_os_str() == "..")
+    {
+        library.problem(
+            "root",
+            "this is not a directory's path",
+            "write it without ..",
+        );
+    }
+    library.finish();
+    let mut images = top.section("images");
+    let image_prefix: String = images
+        .get(
+            "prefix",
+            "write \"\" or a registry, such as registry.lab.example/",
+        )
+        .unwrap_or_default();
+    if !image_prefix.is_empty()
+        && (!image_prefix.ends_with('/') || !is_image(&format!("{image_prefix}x")))
+    {
+        images.problem(
+            "prefix",
+            "this is not the beginning of an image's name",
+            "end it with a slash",
+        );
+    }
+    images.finish();
+    let mut gateway = top.section("gateway");
+    let gateway_model = Gateway {
+        image: image(&mut gateway).unwrap_or_else(|| default::GATEWAY_IMAGE.to_owned()),
+        log_level: gateway
+            .get("log_level", "write DEBUG, INFO, WARN or ERROR")
+            .unwrap_or(LogLevel::Info),
+    };
+    gateway.finish();
+    let workspace = workspace(top.section("workspace"));
+    top.finish();
+
+    let domain = domain?;
+    Some(Spec {
+        // A domain is a deployment name by its grammar, but for length.
+        name: match name {
+            Some(name) => name,
+            None => domain
+                .as_str()
+                .chars()
+                .take(63)
+                .collect::<String>()
+                .parse()
+                .ok()?,
+        },
+        domain,
+        base_path,
+        profile,
+        bind,
+        ports,
+        tls: tls?,
+        pool: pool?,
+        auth,
+        library_root,
+        image_prefix,
+        gateway: gateway_model,
+        workspace: workspace?,
+        users: BTreeMap::new(),
+    })
+}
+
+/// Reads `users/<name>.yaml`.
+pub fn user(document: &Document) -> Option<User> {
+    let mut top = document.section();
+    let slot: Option<u32> = top.require(
+        "slot",
+        "write the number of a free /29 of network.pool; `dtaas user add` does",
+    );
+    let enabled = top.get("enabled", "write true or false").unwrap_or(true);
+    let groups: Vec<Group> = top
+        .get(
+            "groups",
+            "write a list of publishers and admins, such as [publishers]",
+        )
+        .unwrap_or_default();
+    let image = image(&mut top);
+    let mut section = top.section("limits");
+    let limits = limit_overrides(&mut section);
+    section.finish();
+    top.finish();
+    Some(User {
+        slot: slot?,
+        enabled,
+        groups,
+        image,
+        limits,
+    })
+}
+
+fn ports(mut section: Section<'_>) -> Ports {
+    const FORM: &str = "write a port from 1 to 65535";
+    let mut port = |key: &'static str, default: u16| {
+        let port = section.get(key, FORM).unwrap_or(default);
+        if port == 0 {
+            section.problem(key, "0 is not a port", FORM);
+        }
+        (key, port)
+    };
+    let all = [
+        port("http", default::HTTP),
+        port("https", default::HTTPS),
+        port("auth", default::AUTH),
+        port("website", default::WEBSITE),
+        port("library", default::LIBRARY),
+    ];
+    for (index, (key, number)) in all.iter().enumerate() {
+        if let Some((other, _)) = all[..index].iter().find(|(_, earlier)| earlier == number) {
+            // Point at what the operator wrote, not at a default beside it.
+            let (written, default) = if section.has(key) {
+                (key, other)
+            } else {
+                (other, key)
+            };
+            section.problem(
+                written,
+                format!("ports.{default} is {number} as well"),
+                "give each its own",
+            );
+        }
+    }
+    section.finish();
+    let [(_, http), (_, https), (_, auth), (_, website), (_, library)] = all;
+    Ports {
+        http,
+        https,
+        auth,
+        website,
+        library,
+    }
+}
+
+fn tls(mut section: Section<'_>) -> Option<Tls> {
+    let mode: String = section
+        .get("mode", "write off, self-signed or files")
+        .unwrap_or_else(|| default::TLS.to_owned());
+    let cert: Option<PathBuf> = section.get("cert", "write a PEM file's path");
+    let key: Option<PathBuf> = section.get("key", "write a PEM file's path");
+    let tls = match (mode.as_str(), cert, key) {
+        ("off", None, None) => Some(Tls::Off),
+        ("self-signed", None, None) => Some(Tls::SelfSigned),
+        ("files", Some(cert), Some(key)) => Some(Tls::Files { cert, key }),
+        ("files", _, _) => {
+            section.problem(
+                "mode",
+                "tls.cert and tls.key are both needed with it",
+                "name both PEM files",
+            );
+            None
+        }
+        ("off" | "self-signed", _, _) => {
+            section.problem(
+                "mode",
+                "tls.cert and tls.key count only with mode files",
+                "write files, or take them out",
+            );
+            None
+        }
+        _ => {
+            section.problem(
+                "mode",
+                "there is no such mode",
+                "write off, self-signed or files",
+            );
+            None
+        }
+    };
+    section.finish();
+    tls
+}
+
+fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
+    const FORM: &str = "write a private range with a prefix from 8 to 29, such as 10.213.0.0/16";
+    let pool = match section.get::<Ipv4Net>("pool", FORM) {
+        Some(pool) => pool,
+        None => default::POOL.parse().ok()?,
+    };
+    let reason = if !(8..=29).contains(&pool.prefix_len()) {
+        "its prefix must be from 8 to 29"
+    } else if pool.trunc() != pool {
+        "it has bits set behind its prefix"
+    } else if !(pool.network().is_private() || is_shared(pool.network())) {
+        "it is not a private range, so workspaces would hide a part of the internet from themselves"
+    } else {
+        return Some(pool);
+    };
+    section.problem("pool", reason, FORM);
+    None
+}
+
+/// 100.64.0.0/10, RFC 6598.
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    a == 100 && (64..128).contains(&b)
+}
+
+fn workspace(mut section: Section<'_>) -> Option<Workspace> {
+    let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
+    let user = section.get("user", "write uid:gid, such as \"0:0\"");
+    let environment: BTreeMap<String, String> = section
+        .get(
+            "environment",
+            "write names and texts, such as TZ: \"Europe/Copenhagen\"",
+        )
+        .unwrap_or_default();
+    for name in environment.keys() {
+        let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty();
+        if !fine {
+            section.problem(
+                "environment",
+                format!("{name:?} is not a variable's name"),
+                "use letters, digits and '_'",
+            );
+        }
+        if OURS.contains(&name.as_str()) {
+            section.problem(
+                "environment",
+                format!("{name} is set by the platform"),
+                "take it out",
+            );
+        }
+    }
+    let mut limits = section.section("limits");
+    let overrides = limit_overrides(&mut limits);
+    limits.finish();
+    let mounts = section
+        .sections("mounts")
+        .into_iter()
+        .filter_map(mount)
+        .collect();
+    section.finish();
+    Some(Workspace {
+        image,
+        user: match user {
+            Some(user) => user,
+            None => Owner::try_from(default::WORKSPACE_USER.to_owned()).ok()?,
+        },
+        limits: WorkspaceLimits {
+            cpus: default::CPUS.parse().ok(),
+            memory: default::MEMORY.parse().ok(),
+            pids: Some(default::PIDS),
+            shm: default::SHM.parse().ok()?,
+        }
+        .with(overrides),
+        environment,
+        mounts,
+    })
+}
+
+/// Variables that a workspace gets from us.
+const OURS: &[&str] = &["AUTHENTICATE_VIA_JUPYTER", "WORKSPACE_BASE_URL", "VNC_PW"];
+
+fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
+    let pids: Option<Limit<i64>> = section.get("pids", "write a whole number, or none");
+    if pids.and_then(Limit::most).is_some_and(|most| most < 16) {
+        section.problem(
+            "pids",
+            "a workspace does not start with so few",
+            "write 16 or more, or none",
+        );
+    }
+    let memory: Option<Limit<Bytes>> = section.get("memory", "write an amount such as 4g, or none");
+    // Docker's own lower bound.
+    if memory
+        .and_then(Limit::most)
+        .is_some_and(|most| most < Bytes(6 << 20))
+    {
+        section.problem(
+            "memory",
+            "docker takes no less than 6m",
+            "write an amount such as 4g, or none",
+        );
+    }
+    let cpus: Option<Limit<Cpus>> = section.get("cpus", "write a number such as 2 or 0.5, or none");
+    LimitOverrides {
+        cpus,
+        memory,
+        pids,
+        shm: section.get("shm", "write an amount such as 512m"),
+    }
+}
+
+fn mount(mut section: Section<'_>) -> Option<ExtraMount> {
+    let source: Option<PathBuf> =
+        section.require("source", "write an absolute path of this machine");
+    let target: Option<PathBuf> =
+        section.require("target", "write an absolute path in the workspace");
+    let read_only = section
+        .get("read_only", "write true or false")
+        .unwrap_or(true);
+    for (key, path) in [("source", &source), ("target", &target)] {
+        let Some(path) = path else { continue };
+        if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
+            section.problem(
+                key,
+                "this is not an absolute path",
+                "begin it with / and leave out ..",
+            );
+        }
+    }
+    let hides = |path: &PathBuf| {
+        ["/", "/workspace", "/workspace/common"]
+            .iter()
+            .any(|own| path.as_os_str() == *own)
+    };
+    if target.as_ref().is_some_and(hides) {
+        section.problem(
+            "target",
+            "the platform's own folders are there",
+            "write another path",
+        );
+    }
+    section.finish();
+    Some(ExtraMount {
+        source: source?,
+        target: target?,
+        read_only,
+    })
+}
+
+fn image(section: &mut Section<'_>) -> Option<String> {
+    const FORM: &str = "write name:tag or name@sha256:…";
+    let image: String = section.get("image", FORM)?;
+    if !is_image(&image) {
+        section.problem("image", "this is not an image's name", FORM);
+        return None;
+    }
+    Some(image)
+}
+
+/// Whether a text has the characters and the order of an image reference (distribution's grammar, without its finer points).
+fn is_image(text: &str) -> bool {
+    let allowed =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
+    !text.is_empty()
+        && text.len() <= 255
+        && text.chars().all(allowed)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && !text.contains("//")
+}

@@ -1,0 +1,25 @@
+//! Talking to the operator: data goes to standard output, talk to standard error.
+
+pub mod failure;
+pub mod progress;
+pub mod prompt;
+pub mod table;
+
+use std::io::Write;
+
+/// Says a line to the operator.
+pub fn say(text: impl std::fmt::Display) {
+    // When nobody listens any more there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Gives a line of data. Whoever reads it may have closed the pipe; that is not an error of ours.
+pub fn data(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Gives a value as JSON, indented.
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    data(serde_json::to_string_pretty(value)?);
+    Ok(())
+}

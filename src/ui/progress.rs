@@ -1,0 +1,140 @@
+//! Progress of a plan: a line a step under way on a terminal, a line a finished step elsewhere.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use console::style;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::machine::event::{Event, StepFailure};
+
+/// Shows what happens. Shared by all that happens side by side.
+pub struct Progress {
+    bars: MultiProgress,
+    running: Mutex<HashMap<Key, Running>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Step(usize),
+    Ready(String),
+}
+
+struct Running {
+    text: String,
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Nothing under way yet.
+    pub fn new() -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Shows one event.
+    pub fn show(&self, event: Event) {
+        match event {
+            Event::StepStarted { step, text } => self.begin(Key::Step(step), text),
+            Event::StepProgress { step, done, total } => self.advance(step, done, total),
+            Event::StepDone { step, millis } => self.end(&Key::Step(step), millis),
+            Event::StepFailed { step, failure } => self.fail(&Key::Step(step), &failure),
+            Event::StepSkipped { because, .. } => {
+                self.line(format!(
+                    "{} left out: {because}",
+                    style("–").for_stderr().yellow()
+                ));
+            }
+            Event::Waiting { container } => {
+                let text = format!("wait for {container}");
+                self.begin(Key::Ready(container), text);
+            }
+            Event::Ready { container, millis } => self.end(&Key::Ready(container), millis),
+            Event::NotReady { container, failure } => self.fail(&Key::Ready(container), &failure),
+        }
+    }
+
+    /// A line above whatever is under way.
+    pub fn line(&self, text: String) {
+        if self.bars.is_hidden() {
+            super::say(text);
+        } else {
+            // A terminal that went away has nobody in front of it.
+            let _ = self.bars.println(text);
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Running>> {
+        self.running
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn begin(&self, key: Key, text: String) {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
+            bar.set_style(look);
+        }
+        bar.set_message(text.clone());
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        self.running().insert(key, Running { text, bar });
+    }
+
+    fn advance(&self, step: usize, done: u64, total: u64) {
+        let running = self.running();
+        let Some(Running { bar, .. }) = running.get(&Key::Step(step)) else {
+            return;
+        };
+        if bar.length().is_none()
+            && let Ok(look) = ProgressStyle::with_template(
+                "{spinner:.cyan} {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}",
+            )
+        {
+            bar.set_style(look.progress_chars("=> "));
+        }
+        bar.set_length(total);
+        bar.set_position(done);
+    }
+
+    fn end(&self, key: &Key, millis: u64) {
+        let Some(running) = self.running().remove(key) else {
+            return;
+        };
+        running.bar.finish_and_clear();
+        let time = style(took(millis)).for_stderr().dim();
+        self.line(format!(
+            "{} {}{time}",
+            style("✓").for_stderr().green(),
+            running.text
+        ));
+    }
+
+    fn fail(&self, key: &Key, failure: &StepFailure) {
+        let Some(running) = self.running().remove(key) else {
+            return;
+        };
+        running.bar.finish_and_clear();
+        self.line(format!(
+            "{} {}: {}",
+            style("✗").for_stderr().red(),
+            running.text,
+            failure.message
+        ));
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Times worth knowing: from a tenth of a second.
+fn took(millis: u64) -> String {
+    match millis {
+        0..100 => String::new(),
+        _ => format!(" {:.1} s", millis as f64 / 1000.0),
+    }
+}

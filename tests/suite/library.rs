@@ -1,0 +1,8 @@
+//! `dtaas lib serve`: the real binary, asked over HTTP.
+
+mod asking;
+mod containment;
+mod fixture;
+mod limits;
+mod running;
+mod users;

@@ -1,0 +1,199 @@
+//! Starting, stopping, and what is said meanwhile.
+
+use std::process::Output;
+
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::fixture::{LIST, Library, PATIENCE, READ, Reply, SECRET, client, lib_serve, question};
+
+fn refused(output: &Output) -> (Option<i32>, String) {
+    assert_eq!(output.stdout, b"");
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr.clone()).unwrap(),
+    )
+}
+
+#[test]
+fn it_does_not_start_before_someone_says_who_may_see_the_library() {
+    let output = lib_serve().output().unwrap();
+    let (code, said) = refused(&output);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("nothing says who may see the library"),
+        "{said}"
+    );
+    assert!(said.contains("--gateway-secret-file"), "{said}");
+    assert!(said.contains("--no-auth"), "{said}");
+}
+
+#[test]
+fn it_names_every_wrong_setting_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("lib.env");
+    std::fs::write(
+        &file,
+        "PORT='x'\nMODE='gitlab'\nLOCAL_PATH='/none'\nLOG_LEVLE='info'\n",
+    )
+    .unwrap();
+    let mut command = lib_serve();
+    command.args(["--no-auth", "--env-file"]).arg(&file);
+    let (code, said) = refused(&command.output().unwrap());
+    let name = file.display();
+    assert_eq!(code, Some(2), "{said}");
+    for line in [
+        format!("{name}:4: LOG_LEVLE: no such setting; did you mean LOG_LEVEL?"),
+        format!("{name}:1: PORT='x': not a port; write a number from 1 to 65535"),
+        format!("{name}:2: MODE='gitlab': this version cannot serve a library from GitLab yet;"),
+        format!("{name}:3: LOCAL_PATH='/none': cannot be listed (No such file or directory"),
+    ] {
+        assert!(said.contains(&line), "{line}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn it_does_not_start_with_a_secret_that_is_missing_or_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    for (contents, expected) in [
+        (None, "cannot read the gateway's secret from"),
+        (Some(" \n"), "is empty"),
+    ] {
+        if let Some(contents) = contents {
+            std::fs::write(&file, contents).unwrap();
+        }
+        let mut command = lib_serve();
+        command.arg("--gateway-secret-file").arg(&file);
+        let (code, said) = refused(&command.output().unwrap());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn it_says_what_it_serves_and_where() {
+    let library = Library::new();
+    let server = library.serve();
+    let (root, address) = (library.root(), server.address());
+    assert_eq!(
+        server.ready,
+        format!(
+            "library: serving {} at http://{address}/lib",
+            root.display()
+        )
+    );
+}
+
+#[tokio::test]
+async fn health_and_readiness_need_no_gateway() {
+    let library = Library::new();
+    let server = library.serve_users();
+    for path in ["/healthz", "/readyz"] {
+        let reply = Reply::of(client().get(server.at(path))).await;
+        assert_eq!((reply.status, reply.text.as_str()), (200, "ok\n"), "{path}");
+    }
+    let (here, gone) = (library.root(), library.root().with_extension("gone"));
+    std::fs::rename(&here, &gone).unwrap();
+    let reply = Reply::of(client().get(server.at("/readyz"))).await;
+    assert_eq!(
+        (reply.status, reply.text.as_str()),
+        (503, "the library cannot be read\n")
+    );
+    let reply = Reply::of(client().get(server.at("/healthz"))).await;
+    assert_eq!(reply.status, 200);
+    std::fs::rename(&gone, &here).unwrap();
+    let reply = Reply::of(client().get(server.at("/readyz"))).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_of_the_log() {
+    let library = Library::new();
+    let server = library.serve_users();
+    server.ask_as("alice", LIST, json!({"path": "alice"})).await;
+    let line = server.logged("alice ");
+    assert!(
+        line.starts_with("library: alice listDirectory 200 "),
+        "{line}"
+    );
+    assert!(line.ends_with(" ms"), "{line}");
+    server
+        .ask_as("alice", READ, json!({"path": "bob/secret.txt"}))
+        .await;
+    let line = server.logged("readFile");
+    assert!(
+        line.starts_with("library: alice readFile 200 NOT_FOUND "),
+        "{line}"
+    );
+    server.ask(LIST, json!({"path": "\n forged"})).await;
+    let line = server.logged("401");
+    assert!(
+        line.starts_with("library: - - 401 UNAUTHENTICATED "),
+        "{line}"
+    );
+
+    let quiet = library.serve_with("LOG_LEVEL='error'", &["--no-auth"]);
+    quiet.ask(LIST, json!({"path": "alice"})).await;
+    quiet.signal(Signal::TERM);
+    let mut quiet = quiet;
+    assert!(quiet.wait().success());
+    assert_eq!(quiet.rest(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn told_to_stop_it_ends_what_it_has_begun() {
+    let library = Library::new();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = library.serve_users();
+        let idle = TcpStream::connect(server.address()).await.unwrap();
+
+        // Given a request whose body is half here,
+        let body = question(READ, json!({"path": "alice/README.md"}));
+        let (first, second) = body.split_at(body.len() / 2);
+        let mut begun = TcpStream::connect(server.address()).await.unwrap();
+        let head = format!(
+            "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             X-Dtaas-Gateway: {SECRET}\r\nX-Forwarded-User: alice\r\n\r\n",
+            body.len()
+        );
+        begun.write_all(head.as_bytes()).await.unwrap();
+        begun.write_all(first.as_bytes()).await.unwrap();
+        // (the server has it for sure once it answers what came later)
+        server.ask_as("alice", LIST, json!({"path": ""})).await;
+
+        // when the server is told to stop and takes no more connections,
+        server.signal(signal);
+        let refused = async {
+            while TcpStream::connect(server.address()).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, refused).await.unwrap();
+
+        // then the rest is still taken and answered, and the server ends well.
+        begun.write_all(second.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        begun.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains(r##""rawBlob":"# alice""##), "{answer}");
+        drop(idle);
+        assert!(server.wait().success());
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let library = Library::new();
+    let server = library.serve();
+    let mut command = lib_serve();
+    command.env("LOCAL_PATH", library.root());
+    command.args(["--no-auth", "--listen", &server.address()]);
+    command.current_dir(library.root());
+    let (code, said) = refused(&command.output().unwrap());
+    assert_eq!(code, Some(1), "{said}");
+    let expected = format!("the library server cannot listen on {}", server.address());
+    assert!(said.contains(&expected), "{said}");
+}

@@ -1,0 +1,103 @@
+//! A server of ours on a free loopback port, and requests to it as they stand, byte by byte.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The real binary, running until dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+}
+
+/// An answer, header names in lower case.
+pub struct Answer {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Server {
+    /// Starts `dtaas <arguments> --listen 127.0.0.1:0` and waits for its line `<name>: listening at http://…`.
+    pub fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dtaas"))
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut talk = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        talk.read_line(&mut line).unwrap();
+        let address = line
+            .trim_end()
+            .strip_prefix(&format!("{name}: listening at http://"))
+            .unwrap_or_else(|| panic!("it said {line:?}"))
+            .to_owned();
+        // What it says later must be read by someone, or it would wait for that.
+        std::thread::spawn(move || std::io::copy(&mut talk, &mut std::io::stderr()));
+        Self { child, address }
+    }
+
+    /// `GET <path>` with these headers.
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask("GET", path, headers)
+    }
+
+    /// A request with these headers, its path sent as it is.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += "\r\n";
+        self.send(request.as_bytes())
+    }
+
+    /// Bytes as they are, and what comes back.
+    pub fn send(&self, request: &[u8]) -> Answer {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        connection
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        connection.write_all(request).unwrap();
+        let mut bytes = Vec::new();
+        connection.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        Answer {
+            status: status.parse().unwrap(),
+            headers: lines
+                .map(|line| line.split_once(':').unwrap())
+                .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+                .collect(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// Sends SIGTERM and gives the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}

@@ -1,0 +1,61 @@
+import { link, tools } from './links.js';
+
+const find = (id) => document.getElementById(id);
+
+function say(text) {
+  const notice = find('notice');
+  notice.textContent = text;
+  notice.hidden = false;
+}
+
+function inATab(anchor, href) {
+  anchor.href = href;
+  anchor.target = '_blank';
+  anchor.rel = 'noopener';
+  anchor.hidden = false;
+}
+
+async function visitor() {
+  const answer = await fetch('whoami', { headers: { accept: 'application/json' } });
+  if (!answer.ok) throw new Error(`whoami answered ${answer.status}`);
+  return answer.json();
+}
+
+function show(env, user, groups) {
+  find('greeting').textContent = `Welcome, ${user}`;
+  const who = find('who');
+  who.textContent = groups.length ? `${user} (${groups.join(', ')})` : user;
+  who.hidden = false;
+
+  const here = new URL('.', location.href).href;
+  const sections = { library: env.REACT_APP_URL_LIBLINK, twins: env.REACT_APP_URL_DTLINK };
+  for (const anchor of document.querySelectorAll('[data-link]')) {
+    inATab(anchor, link(env, user, sections[anchor.dataset.link], here));
+  }
+  const list = find('tools');
+  for (const { name, href } of tools(env, user, here)) {
+    const anchor = document.createElement('a');
+    inATab(anchor, href);
+    const badge = document.createElement('span');
+    badge.className = 'badge';
+    badge.ariaHidden = 'true';
+    badge.textContent = name[0];
+    anchor.append(badge, name);
+    const item = document.createElement('li');
+    item.append(anchor);
+    list.append(item);
+  }
+  if (!list.children.length) list.replaceWith('No tool is configured.');
+}
+
+try {
+  if (!window.env) throw new Error('env.js is missing or damaged');
+  const { user, groups } = await visitor();
+  if (user) {
+    show(window.env, user, groups);
+  } else {
+    say('Nobody has signed in here, so there is no workspace to link to. Open this page through the gateway.');
+  }
+} catch (error) {
+  say(`The links to your workspace cannot be shown: ${error.message}. Reload the page; if that does not help, tell your operator.`);
+}

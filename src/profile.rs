@@ -63,8 +63,7 @@ pub fn load(directory: &Path, name: &str) -> anyhow::Result<Profile> {
 }
 
 fn parse(file: &str, text: &str) -> anyhow::Result<Profile> {
-    let document =
-        Document::parse(file, text).map_err(|problem| Problems(vec![*problem]).into_failure())?;
+    let document = Document::parse(file, text).map_err(Problems::into_failure)?;
     let mut top = document.section();
     if top
         .require::<u32>("version", "write version: 1")

@@ -31,6 +31,7 @@ impl Down {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
         let root = deployment.root().to_owned();
+        run::require_root("dtaas down")?;
         prompt::confirm(&self.question(&deployment), self.yes)?;
         let engine = Engine::connect(None).await?;
         let lock = Lock::take(&root, "dtaas down")?;

@@ -33,6 +33,7 @@ impl Plan {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()
         };
+        run::require_root("dtaas plan")?;
         let engine = Engine::connect(None).await?;
         let desired = deployment.desired(Missing::Pretend)?;
         let plan = converge::difference(&engine, desired, &options).await?.plan;

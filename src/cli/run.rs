@@ -4,12 +4,25 @@ use console::style;
 use tokio::sync::watch;
 
 use crate::deployment::converge::{self, Difference};
-use crate::error::Exit;
+use crate::error::{Exit, Failure};
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
+use crate::machine::files::is_root;
 use crate::machine::plan::Plan;
 use crate::ui;
 use crate::ui::progress::Progress;
+
+/// Fails for anyone but root: the packet filter is root's, and so are the files that the platform's containers read.
+pub fn require_root(command: &str) -> anyhow::Result<()> {
+    match is_root() {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "{command} works on the packet filter and on docker, which takes root"
+        ))
+        .hint(format!("sudo {command}"))
+        .into()),
+    }
+}
 
 /// The plan as text: a line a step, the differences of files below theirs.
 pub fn text(plan: &Plan) -> String {

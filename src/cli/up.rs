@@ -52,8 +52,10 @@ impl Up {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()
         };
+        run::require_root("dtaas up")?;
         let engine = Engine::connect(None).await?;
         let _lock = Lock::take(deployment.root(), "dtaas up")?;
+        deployment.require_roots_own()?;
         let desired = deployment.desired(Missing::Keep)?;
         let difference = converge::difference(&engine, desired, &options).await?;
         let outcome = run::carry_out(&engine, &difference).await?;

@@ -164,6 +164,30 @@ impl Deployment {
         format!("{}{user}/lab", self.page())
     }
 
+    /// Fails where what the platform's containers read is not root's: they run as root without the right to read others' files.
+    pub fn require_roots_own(&self) -> anyhow::Result<()> {
+        for name in ["auth", "secrets", "config"] {
+            if let Some(found) = self.tree.stat(Path::new(name))?
+                && found.owner.0 != 0
+            {
+                let path = self.root().join(name);
+                return Err(Failure::new(format!(
+                    "{} belongs to user {}, not to root",
+                    path.display(),
+                    found.owner.0
+                ))
+                .hint(format!(
+                    "chown -R root:root {}",
+                    ["auth", "secrets", "config"]
+                        .map(|name| self.root().join(name).display().to_string())
+                        .join(" ")
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+
     /// The gateway's container.
     pub fn gateway_container(&self) -> String {
         naming::container(&self.spec.name, Component::Gateway, None)

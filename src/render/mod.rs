@@ -54,6 +54,7 @@ impl From<RenderError> for Failure {
 /// All templates, parsed once.
 pub struct Templates {
     registry: Handlebars<'static>,
+    /// Names of those that are the operator's.
     replaced: BTreeSet<String>,
 }
 
@@ -112,7 +113,7 @@ impl Templates {
         }
         // One broken file freezes all of Traefik's dynamic configuration. Ours are sound for every value; tests hold them to it.
         if name.ends_with(".yml") && self.replaced.contains(name) {
-            serde_yaml::from_str::<serde_yaml::Value>(&text)
+            serde_yaml::from_str::<serde_yaml::Mapping>(&text)
                 .map_err(|reason| error(format!("what it gives is not YAML: {reason}")))?;
         }
         Ok(text)
@@ -185,6 +186,21 @@ mod tests {
     fn an_operators_template_that_replaces_nothing_is_refused() {
         let error = with("gateway/traefik.yml", "").err().unwrap().to_string();
         assert!(error.starts_with("template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml,"), "{error}");
+    }
+
+    #[test]
+    fn an_operators_template_that_gives_broken_yaml_is_an_error() {
+        let name = "gateway/dynamic/tls.yml";
+        let templates = with(name, "tls: [{{line digest}}").unwrap();
+        let error = templates
+            .render(name, &serde_json::json!({"digest": "d"}))
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("template gateway/dynamic/tls.yml: what it gives is not YAML: "),
+            "{error}"
+        );
     }
 
     #[test]

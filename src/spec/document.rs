@@ -7,7 +7,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 
 /// A parsed file that collects what is wrong with it while it is read.
 pub struct Document {
@@ -27,16 +27,16 @@ pub struct Section<'a> {
 
 impl Document {
     /// Parses `text`; `file` is how messages call it. A syntax error is the only problem then, with its line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Problem>> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let syntax = |line: Option<usize>, reason: String| {
-            Box::new(Problem {
+            Problems(vec![Problem {
                 file: file.to_owned(),
                 line,
                 key: String::new(),
                 value: None,
                 reason,
                 fix: "see the comments that `dtaas init` writes for the form".into(),
-            })
+            }])
         };
         let root: Value = serde_yaml::from_str(text).map_err(|error| {
             syntax(

@@ -103,8 +103,8 @@ fn parse<T>(
 ) -> Option<T> {
     let document = match Document::parse(file, text) {
         Ok(document) => document,
-        Err(problem) => {
-            problems.push(*problem);
+        Err(syntax) => {
+            problems.extend(syntax.0);
             return None;
         }
     };

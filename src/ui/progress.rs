@@ -51,7 +51,7 @@ impl Progress {
                 let text = format!("wait for {container}");
                 self.begin(Key::Ready(container), text);
             }
-            Event::Ready { container, millis } => self.end(&Key::Ready(container), millis),
+            Event::Ready { container, millis } => self.answers(container, millis),
             Event::NotReady { container, failure } => self.fail(&Key::Ready(container), &failure),
         }
     }
@@ -111,6 +111,17 @@ impl Progress {
         ));
     }
 
+    /// What answers at once is not worth a line: of 500 workspaces 499 do.
+    fn answers(&self, container: String, millis: u64) {
+        let key = Key::Ready(container);
+        if millis >= NOTICEABLE {
+            return self.end(&key, millis);
+        }
+        if let Some(running) = self.running().remove(&key) {
+            running.bar.finish_and_clear();
+        }
+    }
+
     fn fail(&self, key: &Key, failure: &StepFailure) {
         let Some(running) = self.running().remove(key) else {
             return;
@@ -131,10 +142,12 @@ impl Default for Progress {
     }
 }
 
-/// Times worth knowing: from a tenth of a second.
+/// From how many milliseconds on a time is worth knowing.
+const NOTICEABLE: u64 = 100;
+
 fn took(millis: u64) -> String {
     match millis {
-        0..100 => String::new(),
+        0..NOTICEABLE => String::new(),
         _ => format!(" {:.1} s", millis as f64 / 1000.0),
     }
 }

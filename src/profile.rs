@@ -53,8 +53,12 @@ pub fn load(directory: &Path, name: &str) -> anyhow::Result<Profile> {
             .into());
     }
     let path = directory.join(name);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| Failure::usage(format!("cannot read the profile {}", path.display())))?;
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        Failure::usage(format!("cannot read the profile {}", path.display())).hint(format!(
+            "name a file that is there, relative to the deployment, or one of ours: {}",
+            known.join(", ")
+        ))
+    })?;
     parse(name, &text)
 }
 

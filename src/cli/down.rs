@@ -32,8 +32,8 @@ impl Down {
         let deployment = Deployment::open(directory)?;
         let root = deployment.root().to_owned();
         run::require_root("dtaas down")?;
-        let engine = Engine::connect(None).await?;
         prompt::confirm(&self.question(&deployment), self.yes)?;
+        let engine = Engine::connect(None).await?;
         let lock = Lock::take(&root, "dtaas down")?;
         let nothing = Desired::nothing(deployment.spec.name.clone(), root.clone());
         let difference = converge::difference(&engine, nothing, &DiffOptions::default()).await?;
@@ -56,7 +56,12 @@ impl Down {
     }
 
     fn question(&self, deployment: &Deployment) -> String {
-        let users = deployment.spec.users.len();
+        let workspaces = match deployment.spec.users.len() {
+            1 => "the workspace of 1 user with what was installed in it".to_owned(),
+            users => {
+                format!("the workspaces of {users} users with what was installed in them")
+            }
+        };
         let files = match self.purge {
             true => format!(
                 " and remove {} with every user's files{}",
@@ -68,10 +73,7 @@ impl Down {
             ),
             false => String::new(),
         };
-        format!(
-            "Stop {}, remove the workspaces of {users} users with what was installed in them{files}?",
-            deployment.spec.name
-        )
+        format!("Stop {}, remove {workspaces}{files}?", deployment.spec.name)
     }
 }
 

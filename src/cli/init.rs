@@ -89,11 +89,7 @@ impl Init {
         if prompt::can_ask() {
             self.ask()?;
         }
-        if self.users.is_empty() {
-            return Err(Failure::usage("no users are given")
-                .hint("give --users alice,bob")
-                .into());
-        }
+        self.require_all()?;
         let given = self.passwords.read(&self.users)?;
         let mut request = self.request();
         request.users = self.users.iter().cloned().zip(given).collect();
@@ -110,6 +106,23 @@ impl Init {
             load::FILE
         ));
         Ok(())
+    }
+
+    /// Names all that is missing at once.
+    fn require_all(&self) -> anyhow::Result<()> {
+        let (what, give) = match (self.domain.is_none(), self.users.is_empty()) {
+            (false, false) => return Ok(()),
+            (true, true) => (
+                "no domain and no users are given",
+                "give --domain foo.com --users alice,bob",
+            ),
+            (true, false) => (
+                "no domain is given",
+                "give --domain foo.com, or --domain localhost",
+            ),
+            (false, true) => ("no users are given", "give --users alice,bob"),
+        };
+        Err(Failure::usage(what).hint(give).into())
     }
 
     fn run_again(&self, directory: &Path) -> anyhow::Result<()> {

@@ -49,10 +49,14 @@ impl Passwords {
                     .context("cannot read standard input")?
                     .ok_or_else(|| {
                         Failure::usage(format!("standard input has no line for {user}'s password"))
+                            .hint(
+                                "give one line for each user, in their order; nothing was changed",
+                            )
                     })?;
                 let password = Secret::new(line);
                 check_password(&password).with_context(|| {
                     Failure::usage(format!("the password for {user} is refused"))
+                        .hint("give another; nothing was changed")
                 })?;
                 Ok(Some(password))
             })
@@ -72,7 +76,11 @@ impl Passwords {
                         file.display()
                     )
                 })?;
-                ui::say(format!("The passwords are in {}.", file.display()));
+                let what = match credentials.len() {
+                    1 => "password is",
+                    _ => "passwords are",
+                };
+                ui::say(format!("The {what} in {}.", file.display()));
             }
             None => {
                 let rows: Vec<[String; 2]> = credentials
@@ -80,7 +88,10 @@ impl Passwords {
                     .map(|(user, password)| [user.to_string(), password.expose().to_owned()])
                     .collect();
                 ui::data(table(["USER", "PASSWORD"], &rows));
-                ui::say("These passwords are shown this once.");
+                ui::say(match credentials.len() {
+                    1 => "This password is shown this once.",
+                    _ => "These passwords are shown this once.",
+                });
             }
         }
         Ok(())

@@ -216,7 +216,9 @@ async fn converge(deployment: &Deployment, name: &UserName) -> anyhow::Result<Op
         Ok(engine) => engine,
         Err(error) => {
             deployment.render()?;
-            ui::say(format!("Only files were changed: {error}."));
+            ui::say(format!(
+                "Only files were changed: {error}. Run `dtaas up` once it answers."
+            ));
             return Ok(None);
         }
     };

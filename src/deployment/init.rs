@@ -16,8 +16,9 @@ use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
-use crate::spec::model::{AuthMode, Spec};
+use crate::spec::model::{self, AuthMode, SUBNET_PREFIX, Spec};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
+use crate::spec::problem::{Problem, Problems};
 use crate::spec::read::default;
 
 /// What `init` was told; `None` leaves the default.
@@ -68,12 +69,23 @@ pub struct Made {
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
 pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
     let text = spec_text(request)?;
-    let templates =
-        Templates::new(&BTreeMap::new()).map_err(|error| Failure::usage(error.to_string()))?;
+    let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
     let mut user_texts = BTreeMap::new();
+    if let Some(room) = room(request)
+        && request.users.len() > room as usize
+    {
+        return Err(Failure::usage(format!(
+            "the pool has room for {room} users, not for {}",
+            request.users.len()
+        ))
+        .hint("nothing was written; give --pool a larger range, such as 10.213.0.0/16")
+        .into());
+    }
     for (slot, (name, _)) in request.users.iter().enumerate() {
         if user_texts.contains_key(name) {
-            return Err(Failure::usage(format!("the user {name} is named twice")).into());
+            return Err(Failure::usage(format!("the user {name} is named twice"))
+                .hint("name each user once; nothing was written")
+                .into());
         }
         user_texts.insert(
             name.clone(),
@@ -84,7 +96,8 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
         .iter()
         .map(|(name, text)| (format!("{name}.yaml"), text.clone()))
         .collect();
-    let spec = load::from_texts(&text, &files)?;
+    let spec = load::check(&text, &files).map_err(refused)?;
+    Deployment::beside(directory, &spec)?;
     // Only now is anything written.
     Tree::create(directory)?;
     let _lock = Lock::take(directory, "dtaas init")?;
@@ -124,6 +137,17 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
         credentials,
         kept: kept.into_iter().map(|(name, _)| name.clone()).collect(),
     })
+}
+
+/// What is wrong with a spec that is not written yet: there is no file and no line to point at.
+fn refused(problems: Problems) -> Failure {
+    let problems = problems.0.into_iter().map(|problem| Problem {
+        file: String::new(),
+        line: None,
+        ..problem
+    });
+    Failure::usage(Problems(problems.collect()).to_string())
+        .hint("nothing was written; give other values")
 }
 
 /// What a request says otherwise than a deployment that exists: key, what it is, what was asked for.
@@ -214,9 +238,12 @@ fn spec_text(request: &Request) -> anyhow::Result<String> {
         Failure::usage("no domain is given").hint("give --domain foo.com, or --domain localhost")
     })?;
     let text = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
-    let name = request.name.as_ref().map(DeploymentName::to_string);
+    let name = match &request.name {
+        Some(name) => name.clone(),
+        None => DeploymentName::of(domain),
+    };
     let context = serde_json::json!({
-        "name": name.unwrap_or_else(|| domain.as_str().chars().take(63).collect()),
+        "name": name,
         "domain": domain,
         "base_path": request.base_path.clone().unwrap_or_default(),
         "profile": text(request.profile.clone(), default::PROFILE),
@@ -242,7 +269,13 @@ fn spec_text(request: &Request) -> anyhow::Result<String> {
     });
     Templates::new(&BTreeMap::new())
         .and_then(|templates| templates.render("dtaas.yaml", &context))
-        .map_err(|error| Failure::usage(error.to_string()).into())
+        .map_err(|error| Failure::from(error).into())
+}
+
+/// How many users the pool has room for; `None` when it cannot be one.
+fn room(request: &Request) -> Option<u32> {
+    let pool = request.pool.or_else(|| default::POOL.parse().ok())?;
+    (pool.prefix_len() <= SUBNET_PREFIX).then(|| model::slots(pool))
 }
 
 /// Hashes side by side: one takes a good part of a tenth of a second, on purpose.

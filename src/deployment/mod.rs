@@ -58,15 +58,20 @@ impl Deployment {
     pub fn with_spec(directory: &Path, spec: Spec) -> anyhow::Result<Self> {
         let root = std::fs::canonicalize(directory)
             .with_context(|| format!("cannot open {}", directory.display()))?;
-        let profile = profile::load(&root, &spec.profile)?;
-        let templates = Templates::new(&replacements(&root)?)
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let (profile, templates) = Self::beside(&root, &spec)?;
         Ok(Self {
             tree: Tree::open(&root)?,
             spec,
             profile,
             templates,
         })
+    }
+
+    /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
+    fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
+        let profile = profile::load(directory, &spec.profile)?;
+        let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
+        Ok((profile, templates))
     }
 
     /// Its directory, absolute.
@@ -211,7 +216,7 @@ impl Deployment {
             root: self.root(),
             own_image: &own_image,
         };
-        build(&input).map_err(|error| Failure::usage(error.to_string()).into())
+        build(&input).map_err(|error| Failure::from(error).into())
     }
 
     fn own_certificate(

@@ -29,13 +29,10 @@ pub fn generate_password() -> Secret {
 pub fn check_password(password: &Secret) -> anyhow::Result<()> {
     let text = password.expose();
     if text.chars().count() < PASSWORD_MIN {
-        return Err(Failure::usage(format!(
-            "the password has fewer than {PASSWORD_MIN} characters"
-        ))
-        .into());
+        return Err(Failure::usage(format!("it has fewer than {PASSWORD_MIN} characters")).into());
     }
     if text.chars().any(char::is_control) {
-        return Err(Failure::usage("the password holds a control character").into());
+        return Err(Failure::usage("it holds a control character").into());
     }
     Ok(())
 }
@@ -49,7 +46,7 @@ pub fn user_text(
     let context = serde_json::json!({ "slot": slot, "groups": groups });
     templates
         .render("user.yaml", &context)
-        .map_err(|error| Failure::usage(error.to_string()).into())
+        .map_err(|error| Failure::from(error).into())
 }
 
 impl Deployment {

@@ -5,8 +5,10 @@ mod quote;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use handlebars::Handlebars;
+use handlebars::{Handlebars, RenderErrorReason, TemplateErrorReason};
 use serde::Serialize;
+
+use crate::error::Failure;
 
 macro_rules! template {
     ($name:literal) => {
@@ -29,7 +31,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("user.yaml"),
 ];
 
-/// Why a template gave nothing: its name, and Handlebars' reason with line and column.
+/// Why a template gave nothing: its name, the line, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("template {template}: {reason}")]
 pub struct RenderError {
@@ -37,6 +39,16 @@ pub struct RenderError {
     pub template: String,
     /// In words.
     pub reason: String,
+}
+
+impl From<RenderError> for Failure {
+    /// A fault of what the operator wrote: our own templates take every value that a spec can hold.
+    fn from(error: RenderError) -> Self {
+        Failure::usage(error.to_string()).hint(format!(
+            "mend templates/{0}.hbs in the deployment, or remove it: then ours counts",
+            error.template
+        ))
+    }
 }
 
 /// All templates, parsed once.
@@ -70,7 +82,7 @@ impl Templates {
                 .register_template_string(name, text)
                 .map_err(|error| RenderError {
                     template: (*name).to_owned(),
-                    reason: error.to_string(),
+                    reason: unreadable(&error),
                 })?;
         }
         Ok(Self {
@@ -88,7 +100,7 @@ impl Templates {
         let text = self
             .registry
             .render(name, context)
-            .map_err(|failure| error(failure.to_string()))?;
+            .map_err(|failure| error(unrenderable(&failure)))?;
         // Values cannot hold these: the quoting helpers write braces as escapes, or refuse them.
         if let Some(index) = text
             .lines()
@@ -99,14 +111,45 @@ impl Templates {
                 index + 1
             )));
         }
-        // One broken file makes Traefik keep the old state of all of them. Ours are known to be whole.
-        if self.replaced.contains(name)
-            && name.ends_with(".yml")
-            && let Err(failure) = serde_yaml::from_str::<serde_yaml::Mapping>(&text)
-        {
-            return Err(error(format!("what it gives is not YAML: {failure}")));
+        // One broken file freezes all of Traefik's dynamic configuration. Ours are sound for every value; tests hold them to it.
+        if name.ends_with(".yml") && self.replaced.contains(name) {
+            serde_yaml::from_str::<serde_yaml::Mapping>(&text)
+                .map_err(|reason| error(format!("what it gives is not YAML: {reason}")))?;
         }
         Ok(text)
+    }
+}
+
+/// Why a text is no template. Handlebars lists its grammar there, which helps nobody.
+fn unreadable(error: &handlebars::TemplateError) -> String {
+    let reason = match error.reason() {
+        TemplateErrorReason::InvalidSyntax(_) => {
+            "a placeholder cannot be read; is every {{…}} closed, and every {{#…}} ended?"
+                .to_owned()
+        }
+        // The others name the blocks that do not match.
+        other => other.to_string(),
+    };
+    match error.pos() {
+        Some((line, _)) => format!("line {line}: {reason}"),
+        None => reason,
+    }
+}
+
+fn unrenderable(error: &handlebars::RenderError) -> String {
+    let reason = match error.reason() {
+        RenderErrorReason::MissingVariable(Some(name)) => {
+            format!("there is no variable {name:?} here")
+        }
+        RenderErrorReason::HelperNotFound(name) => {
+            format!("there is no helper {name:?}; there are yaml, js, env and line")
+        }
+        // The others are rare, and speak for themselves.
+        other => other.to_string(),
+    };
+    match error.line_no {
+        Some(line) => format!("line {line}: {reason}"),
+        None => reason,
     }
 }
 

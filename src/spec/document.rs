@@ -121,7 +121,7 @@ impl<'a> Section<'a> {
             Ok(parsed) => Some(parsed),
             Err(error) => {
                 self.document
-                    .problem(&self.path_of(key), Some(value), error.to_string(), form);
+                    .problem(&self.path_of(key), Some(value), plainly(&error), form);
                 None
             }
         }
@@ -276,6 +276,23 @@ pub fn nearest(word: &str, known: &[&str]) -> String {
             format!("did you mean {candidate}?")
         }
         _ => format!("known are {}", known.join(", ")),
+    }
+}
+
+/// What serde says, without its words for Rust's types. Our own types' reasons are kept.
+fn plainly(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let jargon = [
+        "invalid type: ",
+        "invalid value: ",
+        "invalid length: ",
+        "unknown variant ",
+        "data did not match any variant",
+    ];
+    // What stands before it is where: the name of a variable, the place in a list.
+    match jargon.iter().find_map(|word| text.find(word)) {
+        Some(at) => format!("{}this cannot stand here", &text[..at]),
+        None => text,
     }
 }
 

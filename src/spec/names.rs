@@ -304,6 +304,15 @@ impl FromStr for DeploymentName {
     }
 }
 
+impl DeploymentName {
+    /// What a deployment is called that has no other name: its domain, as much of it as fits.
+    pub fn of(domain: &Domain) -> Self {
+        // A domain is made of the same characters; only its length and where it is cut need care.
+        let cut = domain.as_str().get(..63).unwrap_or(domain.as_str());
+        Self(cut.trim_end_matches(['.', '-']).to_owned())
+    }
+}
+
 name_type!(DeploymentName);
 
 #[cfg(test)]

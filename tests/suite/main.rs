@@ -2,6 +2,7 @@
 
 mod auth;
 mod auth_htpasswd;
+mod golden;
 mod library;
 mod loopback;
 mod machine_engine;

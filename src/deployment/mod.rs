@@ -319,6 +319,7 @@ fn private(path: &str) -> Directory {
         mode: 0o700,
         owner: None,
         enforce: true,
+        yielding: false,
         user: None,
     }
 }

@@ -23,18 +23,24 @@ struct Context {
 /// The folders of a user, or of `common`: five kinds of assets, and for a user the place where `common` is mounted.
 pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Vec<Directory> {
     let owner = input.spec.workspace.user;
-    let directory = |path: PathBuf| Directory {
+    let directory = |path: PathBuf, yielding: bool| Directory {
         path,
         mode: 0o755,
         owner: Some((owner.uid, owner.gid)),
         enforce: false,
+        yielding,
         user: user.cloned(),
     };
     let top = input.spec.library_root.join(name);
-    let mut all = vec![directory(top.clone())];
-    all.extend(ASSET_KINDS.iter().map(|kind| directory(top.join(kind))));
+    // The top is mounted, so nobody can move it from inside. What lies in it is the users'.
+    let mut all = vec![directory(top.clone(), false)];
+    all.extend(
+        ASSET_KINDS
+            .iter()
+            .map(|kind| directory(top.join(kind), true)),
+    );
     if name != COMMON {
-        all.push(directory(top.join(COMMON)));
+        all.push(directory(top.join(COMMON), true));
     }
     all
 }

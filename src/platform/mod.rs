@@ -136,6 +136,7 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         mode,
         owner: None,
         enforce,
+        yielding: false,
         user: None,
     };
     let mut directories = vec![

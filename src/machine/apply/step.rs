@@ -217,6 +217,7 @@ fn make_parents(tree: &Tree, path: &Path) -> Result<()> {
             mode: 0o755,
             owner: None,
             enforce: false,
+            yielding: false,
             user: None,
         })?;
     }

@@ -41,6 +41,13 @@ fn diff_directory(directory: &Directory, state: Option<&PathState>, plan: &mut P
             path,
             mode: directory.mode,
         }),
+        Some(state) if state.kind != Kind::Directory && directory.yielding => {
+            plan.notes.push(format!(
+                "{} is {}, where a directory is expected; it is left as it is",
+                path.display(),
+                state.kind
+            ));
+        }
         Some(state) if state.kind != Kind::Directory => plan.refused.push(Refusal {
             message: format!("{} is in the way: it is no directory", path.display()),
             hint: format!("move {} away, then run this again", path.display()),

@@ -13,6 +13,7 @@ fn directory(path: &str, mode: u32, enforce: bool) -> Directory {
         mode,
         owner: None,
         enforce,
+        yielding: false,
         user: None,
     }
 }

@@ -341,6 +341,7 @@ impl Run<'_> {
             Step::RemoveNetwork { user: None, .. }
             | Step::MakeDirectory { .. }
             | Step::SetMode { .. }
+            | Step::SetOwner { .. }
             | Step::WriteFile { .. }
             | Step::RemoveFile { .. }
             | Step::PullImage { .. }
@@ -356,7 +357,9 @@ impl Run<'_> {
     /// Keeps in mind that a step was not done.
     fn note(&self, step: &Step) {
         self.with_failed(|failed| match step {
-            Step::MakeDirectory { path, .. } | Step::SetMode { path, .. } => {
+            Step::MakeDirectory { path, .. }
+            | Step::SetMode { path, .. }
+            | Step::SetOwner { path, .. } => {
                 let mut directories = self.desired.directories.iter();
                 match directories.find(|directory| directory.path == *path) {
                     Some(directory) if directory.yielding => {}

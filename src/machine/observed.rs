@@ -78,7 +78,8 @@ pub struct PathState {
     pub owner: Option<(u32, u32)>,
     /// SHA-256 (hex) of a desired file's content; `None` where it was not read.
     pub digest: Option<String>,
-    /// The text of a plain desired file that differs, for showing the difference; never a secret one's.
+    /// The text of a plain desired file that differs, for showing the difference; never a secret one's, nor that of a file
+    /// which not everyone may read.
     pub text: Option<String>,
 }
 

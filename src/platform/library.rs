@@ -20,6 +20,21 @@ struct Context {
     apollo_path: String,
 }
 
+/// The library's root, where it lies in the deployment. Other accounts of the machine stay outside: inside lie everybody's
+/// files, and programs that carry their owner's rights. Containers are given what is below it and do not mind; the library
+/// server runs as its owner. A root elsewhere is the operator's own.
+pub fn root(input: &Input<'_>) -> Option<Directory> {
+    let owner = input.spec.workspace.user;
+    input.spec.library_root.is_relative().then(|| Directory {
+        path: input.spec.library_root.clone(),
+        mode: 0o700,
+        owner: Some((owner.uid, owner.gid)),
+        enforce: true,
+        yielding: false,
+        user: None,
+    })
+}
+
 /// The folders of a user, or of `common`: five kinds of assets, and for a user the place where `common` is mounted.
 pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Vec<Directory> {
     let owner = input.spec.workspace.user;

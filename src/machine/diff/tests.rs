@@ -425,6 +425,36 @@ fn what_a_user_puts_in_place_of_a_folder_holds_nothing_up() {
 }
 
 #[test]
+fn what_guards_others_files_gets_its_owner_and_mode_back() {
+    let mut desired = desired(&[]);
+    desired.directories = vec![Directory {
+        mode: 0o700,
+        owner: Some((1000, 100)),
+        ..directory("files", None)
+    }];
+    let mut observed = applied(&desired);
+    let mut with = |mode, owner| {
+        let state = PathState {
+            owner,
+            ..path(Kind::Directory, mode, None)
+        };
+        observed.paths.insert("files".into(), state);
+        lines(&plan(&desired, &observed))
+    };
+    assert_eq!(
+        with(0o755, Some((0, 0))),
+        ["set owner of files (0:0 → 1000:100)"]
+    );
+    assert_eq!(
+        with(0o755, Some((1000, 100))),
+        ["set mode of files (755 → 700)"]
+    );
+    assert_eq!(with(0o700, Some((1000, 100))), [""; 0]);
+    // Who is not root cannot change it, and did not look.
+    assert_eq!(with(0o700, None), [""; 0]);
+}
+
+#[test]
 fn what_stopped_is_started_and_what_crashes_is_restarted() {
     let desired = desired(&["alice"]);
     let mut observed = applied(&desired);

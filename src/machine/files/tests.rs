@@ -107,6 +107,24 @@ fn a_directory_gets_its_mode_once_unless_that_is_enforced() {
 }
 
 #[test]
+fn an_enforced_directory_is_given_to_its_owner() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root gives files away");
+        return;
+    }
+    let (root, tree) = tree();
+    std::fs::create_dir(root.path().join("files")).unwrap();
+    let directory = Directory {
+        owner: Some((1000, 100)),
+        ..directory("files", 0o700, true)
+    };
+    assert_eq!(tree.make_dir(&directory).unwrap(), Written::Changed);
+    assert_eq!(tree.make_dir(&directory).unwrap(), Written::Unchanged);
+    let stat = tree.stat(Path::new("files")).unwrap().unwrap();
+    assert_eq!((stat.owner, stat.mode), ((1000, 100), 0o700));
+}
+
+#[test]
 fn a_move_does_not_overwrite() {
     let (_root, tree) = tree();
     tree.write(Path::new("a"), 0o600, b"a").unwrap();

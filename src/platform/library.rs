@@ -86,7 +86,8 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     ];
     let mut container = own_container(input, Component::Library, command.map(str::to_owned).into());
     container.run_as = Some(String::from(owner));
-    container.config_digest = Some(digest([env.as_str()]));
+    // It reads both when it starts. In a label the digest stands keyed, so that nobody can try secrets against it.
+    container.config_digest = Some(digest([env.as_str(), input.secrets.gateway.expose()]));
     container.mounts = vec![
         read_only(input, "config/lib.env", "/config/lib.env"),
         read_only(input, "config/library", "/secrets"),

@@ -1,11 +1,11 @@
 //! Certificates of our own making: an authority that can be trusted once, and the gateway's certificate signed by it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
@@ -23,10 +23,15 @@ const CERTIFICATE_DAYS: i64 = 397;
 /// With fewer days left than this, a certificate is made anew.
 const RENEW_DAYS: i64 = 30;
 
-/// Makes an authority: its certificate and key. `deployment` is what browsers show as its name.
-pub fn authority(deployment: &str, now: OffsetDateTime) -> anyhow::Result<Certificate> {
+/// Makes an authority: its certificate and key. `deployment` is what browsers show as its name. Whoever trusts it trusts it for
+/// `domain` alone: it can sign for no other (RFC 5280, 4.2.1.10).
+pub fn authority(
+    deployment: &str,
+    domain: &Domain,
+    now: OffsetDateTime,
+) -> anyhow::Result<Certificate> {
     let key = KeyPair::generate().context("cannot make a key")?;
-    let certificate = authority_params(deployment, now)
+    let certificate = authority_params(deployment, domain, now)
         .self_signed(&key)
         .context("cannot make a certificate authority")?;
     Ok(Certificate {
@@ -47,9 +52,14 @@ pub fn issue(
         .context("the authority's certificate cannot be read")?;
     let key = KeyPair::generate().context("cannot make a key")?;
     let mut params = CertificateParams::default();
+    // Where no host name is among the names, OpenSSL takes the common name for one, and holds it to the constraints.
+    let common_name = match domain.address() {
+        Some(_) => "DTaaS gateway",
+        None => domain.as_str(),
+    };
     params
         .distinguished_name
-        .push(DnType::CommonName, domain.as_str());
+        .push(DnType::CommonName, common_name);
     params.subject_alt_names = names(domain)?;
     params.not_before = now - Duration::hours(1);
     params.not_after = now + Duration::days(CERTIFICATE_DAYS);
@@ -90,13 +100,62 @@ pub fn serves(chain: &str, domain: &Domain, now: OffsetDateTime) -> bool {
     named && last >= (now + Duration::days(RENEW_DAYS)).unix_timestamp()
 }
 
-fn authority_params(deployment: &str, now: OffsetDateTime) -> CertificateParams {
+/// Whether an authority (PEM) may sign for the domain, and for no other. One that cannot be read may not.
+pub fn permits(authority: &str, domain: &Domain) -> bool {
+    let Ok((_, pem)) = parse_x509_pem(authority.as_bytes()) else {
+        return false;
+    };
+    let Ok((_, certificate)) = parse_x509_certificate(&pem.contents) else {
+        return false;
+    };
+    let Ok(Some(constraints)) = certificate.name_constraints() else {
+        return false;
+    };
+    let permitted = constraints.value.permitted_subtrees.iter().flatten();
+    let mut permitted = permitted.map(|subtree| &subtree.base);
+    // The domain stands first; localhost's address behind it.
+    permitted.next().is_some_and(|first| match first {
+        GeneralName::DNSName(name) => *name == domain.as_str(),
+        GeneralName::IPAddress(bytes) => domain
+            .address()
+            .is_some_and(|address| *bytes == [address.octets(), [255; 4]].concat()),
+        _ => false,
+    })
+}
+
+/// The domain, and nothing else: of a kind of names that is not permitted at all, every one is excluded, for constraints bind
+/// only the kinds that they mention.
+fn constraints(domain: &Domain) -> NameConstraints {
+    let one = |address: Ipv4Addr| {
+        GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(address.octets(), 32))
+    };
+    let no_address = [
+        CidrSubnet::V4([0; 4], [0; 4]),
+        CidrSubnet::V6([0; 16], [0; 16]),
+    ];
+    let name = GeneralSubtree::DnsName(domain.as_str().to_owned());
+    let (permitted_subtrees, excluded_subtrees) = match (domain.address(), domain.as_str()) {
+        (Some(address), _) => (
+            vec![one(address)],
+            vec![GeneralSubtree::DnsName(String::new())],
+        ),
+        (None, "localhost") => (vec![name, one(Ipv4Addr::LOCALHOST)], Vec::new()),
+        (None, _) => (vec![name], no_address.map(GeneralSubtree::IpAddress).into()),
+    };
+    NameConstraints {
+        permitted_subtrees,
+        excluded_subtrees,
+    }
+}
+
+fn authority_params(deployment: &str, domain: &Domain, now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(
         DnType::CommonName,
         format!("DTaaS authority of {deployment}"),
     );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.name_constraints = Some(constraints(domain));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = now - Duration::hours(1);
     params.not_after = now + Duration::days(AUTHORITY_DAYS);
@@ -126,8 +185,8 @@ mod tests {
     #[test]
     fn a_certificate_serves_its_domain_until_a_month_before_its_end() {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
-        let authority = authority("foo.com", now).unwrap();
         let foo: Domain = "foo.com".parse().unwrap();
+        let authority = authority("foo.com", &foo, now).unwrap();
         let certificate = issue(&authority, &foo, now).unwrap();
         assert!(serves(&certificate.chain, &foo, now));
         assert!(!serves(
@@ -142,14 +201,71 @@ mod tests {
     #[test]
     fn addresses_and_localhost_get_certificates_as_well() {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
-        let authority = authority("here", now).unwrap();
         for domain in ["127.0.0.1", "localhost"] {
             let domain: Domain = domain.parse().unwrap();
+            let authority = authority("here", &domain, now).unwrap();
             assert!(serves(
                 &issue(&authority, &domain, now).unwrap().chain,
                 &domain,
                 now
             ));
+        }
+    }
+
+    #[test]
+    fn an_authority_is_for_its_domain_alone() {
+        let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let domains = [
+            "foo.com",
+            "bar.foo.com",
+            "localhost",
+            "127.0.0.1",
+            "10.1.2.3",
+        ];
+        for domain in domains {
+            let authority = authority("here", &domain.parse().unwrap(), now).unwrap();
+            for other in domains {
+                let permitted = permits(&authority.chain, &other.parse().unwrap());
+                assert_eq!(permitted, domain == other, "{other} by that of {domain}");
+            }
+            let (_, pem) = parse_x509_pem(authority.chain.as_bytes()).unwrap();
+            let (_, certificate) = parse_x509_certificate(&pem.contents).unwrap();
+            assert!(certificate.name_constraints().unwrap().unwrap().critical);
+        }
+        assert!(!permits("rubbish", &"foo.com".parse().unwrap()));
+    }
+
+    #[test]
+    fn openssl_takes_the_domains_certificate_and_refuses_anothers() {
+        use std::process::Command;
+
+        if Command::new("openssl").arg("version").output().is_err() {
+            eprintln!("SKIPPED: openssl is not installed");
+            return;
+        }
+        let now = OffsetDateTime::now_utc();
+        let directory = tempfile::tempdir().unwrap();
+        let domains = ["foo.com", "localhost", "10.1.2.3"];
+        for domain in domains {
+            let authority = authority("here", &domain.parse().unwrap(), now).unwrap();
+            let trusted = directory.path().join("authority.pem");
+            std::fs::write(&trusted, &authority.chain).unwrap();
+            for other in domains {
+                let leaf = directory.path().join("leaf.pem");
+                let issued = issue(&authority, &other.parse().unwrap(), now).unwrap();
+                std::fs::write(&leaf, issued.chain).unwrap();
+                let verified = Command::new("openssl")
+                    .args(["verify", "-x509_strict", "-CAfile"])
+                    .arg(&trusted)
+                    .arg(&leaf)
+                    .output()
+                    .unwrap();
+                assert_eq!(
+                    verified.status.success(),
+                    domain == other,
+                    "{other} by that of {domain}: {verified:?}"
+                );
+            }
         }
     }
 }

@@ -233,7 +233,8 @@ impl Deployment {
         let authority = match self.read_pair("tls/authority.pem", "tls/authority.key")? {
             Some(authority) => authority,
             None => {
-                let authority = certificate::authority(self.spec.name.as_str(), now)?;
+                let authority =
+                    certificate::authority(self.spec.name.as_str(), &self.spec.domain, now)?;
                 let (chain, key) = (authority.chain.as_str(), authority.key.expose());
                 self.keep(
                     missing,

@@ -8,5 +8,6 @@ mod loopback;
 mod machine_engine;
 mod machine_faults;
 mod machine_lab;
+mod scripts;
 mod website;
 mod website_links;

@@ -4,5 +4,7 @@ mod auth;
 mod auth_htpasswd;
 mod library;
 mod loopback;
+mod platform;
+mod rig;
 mod website;
 mod website_links;

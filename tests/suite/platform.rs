@@ -5,6 +5,8 @@ mod deployment;
 mod doors;
 mod engine;
 mod first_light;
+mod isolation;
+mod namespaces;
 mod snapshot;
 mod steps;
 mod terminal;

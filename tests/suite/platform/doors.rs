@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::client::Request;
 use super::deployment::Deployment;
 
 /// Each of them opens their own workspace, the website and the library.
@@ -104,32 +105,97 @@ pub fn closed_without_credentials(deployment: &Deployment) {
 
 /// Alice's workspace opens for alice alone, however it is asked for.
 pub fn closed_to_others(deployment: &Deployment) {
-    for path in [
-        "/alice",
-        "/alice/",
-        "/alice/lab",
-        "/alice/api/contents",
-        "/alice?x",
-        "/bob/../alice/lab",
-        "/%61lice/lab",
-        "//alice/lab",
-        "/bob/..%2falice/lab",
-        "/bob/%2e%2e/alice/lab",
-        "/./alice/lab",
-        "/lib/../alice/lab",
-        "/alice;x/lab",
-        "/alice%2flab",
-        "/ALICE/lab",
-        "/alicex",
-        "/alice%00/lab",
-        "/bob/..%5calice/lab",
+    for (path, bobs, alices) in [
+        ("/alice", 403, 302),
+        ("/alice/", 403, 302),
+        ("/alice?x", 403, 302),
+        ("/alice/lab", 403, 200),
+        ("/alice/api/contents", 403, 200),
+        // What stands for the same address gets the same answer.
+        ("//alice/lab", 403, 200),
+        ("/./alice/lab", 403, 200),
+        ("/%61lice/lab", 403, 200),
+        ("/bob/../alice/lab", 403, 200),
+        ("/lib/../alice/lab", 403, 200),
+        ("/bob/%2e%2e/alice/lab", 403, 200),
+        ("/alice/../bob/lab", 200, 403),
+        // What stands for something in bob's workspace is not there.
+        ("/bob/..%2falice/lab", 404, 403),
+        ("/bob/..%5calice/lab", 404, 403),
+        // What only resembles it is nothing at all.
+        ("/alicex", 404, 404),
+        ("/ALICE/lab", 404, 404),
+        ("/alice;x/lab", 404, 404),
+        ("/alice%2flab", 404, 404),
+        ("/alice%00/lab", 404, 404),
     ] {
-        eprintln!("{path}: {}", deployment.get(path).by("bob").status());
+        let bob = deployment.get(path).by("bob").send();
+        assert_eq!(bob.status, bobs, "{path}: {}", bob.body);
+        let other = format!("{}/alice/", deployment.base);
+        assert!(!bob.body.contains(&other), "{path}: {}", bob.body);
+        assert_eq!(deployment.get(path).by("alice").status(), alices, "{path}");
     }
 }
 
 /// Names that a visitor gives themself are not believed.
-pub fn forged_names_count_for_nothing(_deployment: &Deployment) {}
+pub fn forged_names_count_for_nothing(deployment: &Deployment) {
+    let forged: [&[(&str, &str)]; 9] = [
+        &[("X-Forwarded-User", "bob")],
+        &[("x-forwarded-user", "bob")],
+        &[("X_Forwarded_User", "bob")],
+        &[
+            ("X-Forwarded_User", "bob"),
+            ("X_Forwarded_Groups", "admins"),
+        ],
+        &[("X-Forwarded-User", "bob"), ("X-Forwarded-User", "bob")],
+        &[("X-Dtaas-Gateway", "guess"), ("X-Forwarded-User", "bob")],
+        &[
+            ("X_Dtaas_Gateway", "guess"),
+            ("X-Forwarded-Groups", "admins"),
+        ],
+        &[
+            ("Connection", "close, X-Forwarded-User"),
+            ("X-Forwarded-User", "bob"),
+        ],
+        &[
+            (
+                "Connection",
+                "close, X-Forwarded-User, X-Dtaas-Gateway, Authorization",
+            ),
+            ("X-Forwarded-User", "bob"),
+            ("X_Forwarded_User", "bob"),
+        ],
+    ];
+    for headers in forged {
+        let forge = |request: Request<'_>| {
+            let mut request = request;
+            for (name, value) in headers {
+                request = request.with(name, value);
+            }
+            request.send()
+        };
+        let ask = |path: &str| deployment.post("/lib", &question(&reading(path)));
+        for path in ["/", "/whoami", "/alice/lab", "/bob/lab"] {
+            assert_eq!(
+                forge(deployment.get(path)).status,
+                401,
+                "{path} {headers:?}"
+            );
+        }
+        assert_eq!(forge(ask("bob/data/secret.csv")).status, 401, "{headers:?}");
+        // Headers that `Connection` names may get lost on the way, credentials too.
+        let bobs = forge(deployment.get("/bob/lab").by("alice")).status;
+        assert!(matches!(bobs, 401 | 403), "{bobs} {headers:?}");
+        // Known as herself, or as nobody; never as bob.
+        let known = forge(deployment.get("/whoami").by("alice")).body;
+        assert!(
+            !known.contains("bob") && !known.contains("admins"),
+            "{headers:?}: {known}"
+        );
+        let bobs = forge(ask("bob/data/secret.csv").by("alice")).body;
+        assert!(!bobs.contains("only,bob"), "{headers:?}: {bobs}");
+    }
+}
 
 /// Without TLS there is nothing but the way to https.
 pub fn redirect(deployment: &Deployment) {

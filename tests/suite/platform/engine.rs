@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// What all the names of these tests' deployments begin with; the process's id follows.
 pub const MARK: &str = "suite-";
 
+/// On containers that stand for someone else's.
+pub const FOREIGN: &str = "dtaas-suite-foreign";
+
 /// Runs a program to its end.
 pub fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new(program)
@@ -114,11 +117,20 @@ pub fn rules(deployment: &str) -> Vec<String> {
 }
 
 /// The bridges' and the chain's names hold this of the deployment's name.
-pub fn short(deployment: &str) -> String {
+fn short(deployment: &str) -> String {
     Sha256::digest(deployment)[..2]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// The bridges as the packet filter names them, and the chain that they go through.
+pub fn hook(deployment: &str) -> (String, String) {
+    let short = short(deployment);
+    (
+        format!("dt{short}-+"),
+        format!("DTAAS-{}", short.to_uppercase()),
+    )
 }
 
 /// Takes away what a deployment left, without asking our own program for help.
@@ -132,9 +144,8 @@ pub fn sweep(deployment: &str) {
             run("docker", &[&[kind, "rm"], force, &[id.as_str()]].concat());
         }
     }
-    let chain = format!("DTAAS-{}", short(deployment).to_uppercase());
+    let (bridges, chain) = hook(deployment);
     for program in ["iptables", "ip6tables"] {
-        let bridges = format!("dt{}-+", short(deployment));
         let mangle = |rest: &[&str]| run(program, &[&["-w", "-t", "mangle"], rest].concat());
         mangle(&["-D", "PREROUTING", "-i", &bridges, "-j", &chain]);
         mangle(&["-F", &chain]);
@@ -156,6 +167,12 @@ pub fn sweep_the_dead() {
     for deployment in listed.iter().flat_map(|list| list.lines()) {
         if is_of_the_dead(deployment) {
             sweep(deployment);
+        }
+    }
+    let foreign = format!("label={FOREIGN}");
+    for name in docker(&["ps", "-a", "--filter", &foreign, "--format", "{{.Names}}"]).lines() {
+        if is_of_the_dead(name.trim_start_matches("dtaas-")) {
+            run("docker", &["rm", "-f", name]);
         }
     }
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {

@@ -2,7 +2,7 @@
 
 use super::deployment::Deployment;
 use super::steps::Steps;
-use super::{doors, terminal};
+use super::{doors, isolation, terminal};
 use crate::rig::rig;
 
 #[test]
@@ -41,6 +41,7 @@ fn from_nothing_to_each_users_jupyterlab() {
     });
     steps.step("http only leads to https", || doors::redirect(&foo));
     steps.step("a terminal runs a command", || terminal::check(&foo));
+    isolation::check(&steps, &foo, &rig);
 }
 
 /// A digital twin with its lifecycle scripts, data in text and bytes, and words about it.

@@ -99,6 +99,12 @@ impl Request<'_> {
         self.with("Authorization", &credentials)
     }
 
+    /// At another path, which need not lie below the base path.
+    pub fn at(mut self, path: &str) -> Self {
+        self.path = path.to_owned();
+        self
+    }
+
     /// With one more header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

@@ -197,6 +197,20 @@ pub fn forged_names_count_for_nothing(deployment: &Deployment) {
     }
 }
 
+/// Outside of the base path there is nothing, not even a place to sign in.
+pub fn nothing_outside(deployment: &Deployment) {
+    for path in ["/", "/lib", "/alice/lab", "/healthz", "/env.js", "/dtaasx/"] {
+        for request in [deployment.get(""), deployment.get("").by("alice")] {
+            assert_eq!(request.at(path).status(), 404, "{path}");
+        }
+    }
+    let page = deployment.get("").by("alice").send();
+    assert_eq!(
+        (page.status, page.header("location")),
+        (308, Some("/dtaas/"))
+    );
+}
+
 /// Without TLS there is nothing but the way to https.
 pub fn redirect(deployment: &Deployment) {
     for path in ["/", "/alice/lab", "/lib", "/env.js"] {

@@ -39,6 +39,15 @@ pub fn docker(arguments: &[&str]) -> String {
     out("docker", arguments)
 }
 
+/// Everything that docker says of an object, always in the same order.
+pub fn inspect(kind: &str, name: &str) -> String {
+    let mut found: Value = serde_json::from_str(&docker(&[kind, "inspect", name])).unwrap();
+    if let Some(mounts) = found[0]["Mounts"].as_array_mut() {
+        mounts.sort_by_key(Value::to_string);
+    }
+    format!("{found:#}")
+}
+
 /// `docker inspect` of a container that is there.
 pub fn container(name: &str) -> Value {
     let text = docker(&["container", "inspect", name]);
@@ -58,11 +67,7 @@ pub fn objects(deployment: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (kind, ids) in docker_objects(deployment) {
         for id in ids {
-            let output = run("docker", &[kind, "inspect", &id]);
-            all.push(format!(
-                "{kind} {id} {}",
-                String::from_utf8_lossy(&output.stdout)
-            ));
+            all.push(format!("{kind} {id} {}", inspect(kind, &id)));
         }
     }
     all.extend(rules(deployment));

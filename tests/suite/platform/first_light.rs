@@ -1,6 +1,8 @@
 //! From nothing to a user's JupyterLab behind the gateway.
 
-use super::deployment::Deployment;
+use std::process::Command;
+
+use super::deployment::{Deployment, Ran};
 use super::steps::Steps;
 use super::{doors, isolation, terminal};
 use crate::rig::rig;
@@ -29,6 +31,22 @@ fn from_nothing_to_each_users_jupyterlab() {
                 "workspace j.doe_x-1: ready",
             ]
         );
+    });
+    steps.step("curl knows the certificate", || {
+        let curl = |domain: &str| {
+            let port = foo.ports.https;
+            let resolve = format!("{domain}:{port}:127.0.0.1");
+            let user = format!("alice:{}", foo.password("alice"));
+            let address = format!("https://{domain}:{port}/alice/lab");
+            let mut curl = Command::new("curl");
+            curl.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"]);
+            curl.arg(foo.path("secrets/tls/authority.pem"));
+            curl.args(["--resolve", &resolve, "--user", &user, &address]);
+            Ran::of(curl.output().unwrap())
+        };
+        assert_eq!(curl("foo.com").succeeded().stdout, "200");
+        // 60: the certificate is not for that name.
+        assert_eq!(curl("bar.com").code, Some(60));
     });
     steps.step("each door opens for whom it should", || {
         doors::open(&foo, &["alice", "bob", "j.doe_x-1"]);

@@ -112,7 +112,7 @@ impl Outcome {
 ///
 /// When something is in the way, or at the first step that fails.
 pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let mut done = 0;
@@ -135,7 +135,7 @@ pub async fn apply(
     options: &Options,
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Outcome> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let run = Run {
@@ -178,27 +178,6 @@ pub async fn apply(
             .extend(silent.into_iter().map(|(_, failure)| failure));
     }
     Ok(outcome)
-}
-
-fn refusal(plan: &Plan) -> Option<Failure> {
-    match plan.refused.as_slice() {
-        [] => None,
-        [one] => Some(Failure::new(one.message.clone()).hint(one.hint.clone())),
-        several => {
-            let lines: Vec<String> = several
-                .iter()
-                .map(|one| format!("- {}: {}", one.message, one.hint))
-                .collect();
-            Some(
-                Failure::new(format!(
-                    "{} things are in the way, and nothing was done:\n{}",
-                    several.len(),
-                    lines.join("\n")
-                ))
-                .hint("clear them away, then run this again"),
-            )
-        }
-    }
 }
 
 /// How many steps of a phase are done side by side.

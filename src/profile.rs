@@ -53,14 +53,17 @@ pub fn load(directory: &Path, name: &str) -> anyhow::Result<Profile> {
             .into());
     }
     let path = directory.join(name);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| Failure::usage(format!("cannot read the profile {}", path.display())))?;
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        Failure::usage(format!("cannot read the profile {}", path.display())).hint(format!(
+            "name a file that is there, relative to the deployment, or one of ours: {}",
+            known.join(", ")
+        ))
+    })?;
     parse(name, &text)
 }
 
 fn parse(file: &str, text: &str) -> anyhow::Result<Profile> {
-    let document =
-        Document::parse(file, text).map_err(|problem| Problems(vec![problem]).into_failure())?;
+    let document = Document::parse(file, text).map_err(Problems::into_failure)?;
     let mut top = document.section();
     if top
         .require::<u32>("version", "write version: 1")

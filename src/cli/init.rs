@@ -68,6 +68,9 @@ pub struct Init {
     passwords: Passwords,
 }
 
+/// From so many users on, their passwords' hashes take seconds.
+const MANY: usize = 20;
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Tls {
     Off,
@@ -89,16 +92,19 @@ impl Init {
         if prompt::can_ask() {
             self.ask()?;
         }
-        if self.users.is_empty() {
-            return Err(Failure::usage("no users are given")
-                .hint("give --users alice,bob")
-                .into());
-        }
+        self.require_all()?;
         let given = self.passwords.read(&self.users)?;
         let mut request = self.request();
         request.users = self.users.iter().cloned().zip(given).collect();
+        let mut recipient = self.passwords.open()?;
+        if self.users.len() > MANY {
+            ui::say(format!(
+                "Making the passwords of {} users, which takes a while …",
+                self.users.len()
+            ));
+        }
         let made = init::make(directory, &request)?;
-        self.passwords.hand_out(&made.credentials)?;
+        recipient.hand_out(&made.credentials)?;
         for name in &made.kept {
             ui::say(format!(
                 "{name} has a password from an earlier run; set a new one with `dtaas user passwd {name}`."
@@ -110,6 +116,23 @@ impl Init {
             load::FILE
         ));
         Ok(())
+    }
+
+    /// Names all that is missing at once.
+    fn require_all(&self) -> anyhow::Result<()> {
+        let (what, give) = match (self.domain.is_none(), self.users.is_empty()) {
+            (false, false) => return Ok(()),
+            (true, true) => (
+                "no domain and no users are given",
+                "give --domain foo.com --users alice,bob",
+            ),
+            (true, false) => (
+                "no domain is given",
+                "give --domain foo.com, or --domain localhost",
+            ),
+            (false, true) => ("no users are given", "give --users alice,bob"),
+        };
+        Err(Failure::usage(what).hint(give).into())
     }
 
     fn run_again(&self, directory: &Path) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use clap::Args;
 use console::style;
 use serde::Serialize;
 
+use super::run;
 use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::DiffOptions;
@@ -78,6 +79,7 @@ impl Status {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
+        run::require_root("dtaas status")?;
         let engine = Engine::connect(None).await?;
         let desired = deployment.desired(Missing::Pretend)?;
         let difference = converge::difference(&engine, desired, &DiffOptions::default()).await?;

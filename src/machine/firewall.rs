@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::machine::observed::{Boot, ChainState, FirewallState};
 use crate::machine::systemd;
 use crate::platform::desired::{Desired, Firewall, hex};
+use crate::platform::naming;
 use crate::spec::names::DeploymentName;
 
 /// Goes into the hash. Raised when the rules for the same desired state change.
@@ -142,24 +143,25 @@ pub fn differs(wanted: &Firewall, found: &FirewallState) -> Option<String> {
 
 /// Whether a chain has the desired name and is not ours.
 pub fn foreign(found: &FirewallState) -> bool {
-    let foreign = |state: &ChainState| state.present && state.hash.is_none();
+    let foreign = |state: &ChainState| state.present && !state.is_ours();
     foreign(&found.v4) || found.v6.as_ref().is_some_and(foreign)
 }
 
 /// Whether anything of ours is there.
 pub fn anything_left(found: &FirewallState) -> bool {
-    let ours = |state: &ChainState| state.present && state.hash.is_some();
-    ours(&found.v4)
-        || found.v6.as_ref().is_some_and(ours)
+    found.v4.is_ours()
+        || found.v6.as_ref().is_some_and(ChainState::is_ours)
         || matches!(found.boot, Boot::Differs | Boot::Installed)
 }
 
 /// Looks at the packet filter. A machine without `iptables` has no rules.
 pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
-    let chain = desired
-        .firewall
-        .as_ref()
-        .map(|firewall| firewall.chain.as_str());
+    // The chain that is to go as well: emptied by somebody, it carries no mark to find it by.
+    let usual = naming::chain(&desired.deployment);
+    let chain = match &desired.firewall {
+        Some(firewall) => firewall.chain.as_str(),
+        None => usual.as_str(),
+    };
     let (v4, v6) = tokio::try_join!(
         observe_family(Family::V4, &desired.deployment, chain),
         async {
@@ -187,7 +189,7 @@ pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
 async fn observe_family(
     family: Family,
     deployment: &DeploymentName,
-    chain: Option<&str>,
+    chain: &str,
 ) -> Result<(String, ChainState)> {
     let Ok(program) = find(&family.program("-save")) else {
         return Ok((String::new(), ChainState::default()));
@@ -197,7 +199,7 @@ async fn observe_family(
 }
 
 /// Finds our chain in what `iptables-save` wrote: by the deployment's name in a comment, or else by the desired name.
-fn read(saved: &str, deployment: &DeploymentName, chain: Option<&str>) -> (String, ChainState) {
+fn read(saved: &str, deployment: &DeploymentName, chain: &str) -> (String, ChainState) {
     let mark = format!("dtaas:{deployment}:");
     let hash_in = |line: &str| {
         let (_, behind) = line.split_once(&mark)?;
@@ -212,10 +214,9 @@ fn read(saved: &str, deployment: &DeploymentName, chain: Option<&str>) -> (Strin
     let marked = saved
         .lines()
         .find_map(|line| Some((rule_of(line)?, hash_in(line)?)));
-    let (name, hash) = match (marked, chain) {
-        (Some((name, hash)), _) => (name, Some(hash)),
-        (None, Some(name)) => (name.to_owned(), None),
-        (None, None) => return (String::new(), ChainState::default()),
+    let (name, hash) = match marked {
+        Some((name, hash)) => (name, Some(hash)),
+        None => (chain.to_owned(), None),
     };
     let declared = format!(":{name} ");
     if !saved.lines().any(|line| line.starts_with(&declared)) {
@@ -279,7 +280,7 @@ pub(super) async fn remove(desired: &Desired) -> Result<()> {
         (Family::V4, Some(&found.v4)),
         (Family::V6, found.v6.as_ref()),
     ] {
-        let Some(state) = state.filter(|state| state.present && state.hash.is_some()) else {
+        let Some(state) = state.filter(|state| state.is_ours()) else {
             continue;
         };
         let mut lines = vec!["*mangle".to_owned()];
@@ -400,119 +401,4 @@ pub(super) async fn run(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn firewall() -> Firewall {
-        Firewall {
-            chain: "DTAAS-foo".into(),
-            bridge_prefix: "dtf".into(),
-            pool: "10.90.0.0/16".parse().unwrap(),
-            ports: vec![80, 443],
-        }
-    }
-
-    fn deployment() -> DeploymentName {
-        "foo.com".parse().unwrap()
-    }
-
-    #[test]
-    fn the_gateways_ports_are_open_and_the_rest_of_the_machine_is_not() {
-        assert_eq!(
-            rules(&deployment(), &firewall(), Spoofing::ReversePath),
-            [
-                "-m rpfilter --invert -j DROP",
-                "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
-                "-d 127.0.0.0/8 -j DROP",
-                "-d 169.254.0.0/16 -j DROP",
-                "-m addrtype --dst-type MULTICAST -j DROP",
-                "-m addrtype --dst-type BROADCAST -j DROP",
-                "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 80 -j RETURN",
-                "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 443 -j RETURN",
-                "-p icmp -m addrtype --dst-type LOCAL -m icmp --icmp-type echo-request -j RETURN",
-                "-m addrtype --dst-type LOCAL -j DROP",
-                "-d 10.90.0.0/16 -j DROP",
-                &format!(
-                    "-m comment --comment \"dtaas:foo.com:{}\" -j RETURN",
-                    hash(&firewall())
-                ),
-            ]
-        );
-    }
-
-    fn saved(extra: &str) -> String {
-        let rules: String = rules(&deployment(), &firewall(), Spoofing::Pool)
-            .iter()
-            .map(|rule| format!("-A DTAAS-foo {rule}\n"))
-            .collect();
-        format!(
-            "*mangle\n:PREROUTING ACCEPT [0:0]\n:DTAAS-foo - [0:0]\n\
-             -A PREROUTING -i dtf+ -j DTAAS-foo\n{extra}{rules}COMMIT\n"
-        )
-    }
-
-    fn state(text: &str) -> FirewallState {
-        let (chain, v4) = read(text, &deployment(), Some("DTAAS-foo"));
-        FirewallState {
-            chain,
-            v4,
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn rules_that_are_in_place_do_not_differ() {
-        assert_eq!(differs(&firewall(), &state(&saved(""))), None);
-    }
-
-    #[test]
-    fn a_rule_too_many_a_missing_jump_and_other_ports_differ() {
-        let more = saved("-A DTAAS-foo -j ACCEPT\n");
-        assert_eq!(
-            differs(&firewall(), &state(&more)).as_deref(),
-            Some("those of iptables differ")
-        );
-        let unhooked = saved("").replace("-A PREROUTING -i dtf+ -j DTAAS-foo\n", "");
-        assert_eq!(
-            differs(&firewall(), &state(&unhooked)).as_deref(),
-            Some("iptables does not go through them")
-        );
-        let other = Firewall {
-            ports: vec![8080, 8443],
-            ..firewall()
-        };
-        assert!(differs(&other, &state(&saved(""))).is_some());
-        assert_eq!(
-            differs(&firewall(), &state("*mangle\nCOMMIT\n")).as_deref(),
-            Some("iptables has none")
-        );
-    }
-
-    #[test]
-    fn a_chain_of_the_same_name_without_our_mark_is_foreign() {
-        let text = "*mangle\n:DTAAS-foo - [0:0]\n-A DTAAS-foo -j ACCEPT\nCOMMIT\n";
-        assert!(foreign(&state(text)));
-        assert!(!anything_left(&state(text)));
-        assert!(!foreign(&state(&saved(""))));
-    }
-
-    #[test]
-    fn old_jumps_and_an_old_chain_go_with_the_same_commit() {
-        let old = ChainState {
-            present: true,
-            hash: Some("0".repeat(16)),
-            rules: 1,
-            jumps: vec!["-A PREROUTING -i dto+ -j DTAAS-old".into()],
-        };
-        let text = script(
-            &["-j DROP".to_owned()],
-            &firewall(),
-            Some(("DTAAS-old", &old)),
-        );
-        assert_eq!(
-            text,
-            "*mangle\n:DTAAS-foo - [0:0]\n-D PREROUTING -i dto+ -j DTAAS-old\n-F DTAAS-old\n-X DTAAS-old\n\
-             -A DTAAS-foo -j DROP\n-I PREROUTING 1 -i dtf+ -j DTAAS-foo\nCOMMIT\n"
-        );
-    }
-}
+mod tests;

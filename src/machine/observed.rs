@@ -133,6 +133,8 @@ pub struct ContainerState {
     pub parts: BTreeMap<String, String>,
     /// The image's reference, as it was given.
     pub image: String,
+    /// The engine's id for that image when the container was made.
+    pub image_id: String,
     /// How it stands.
     pub run: Run,
     /// Whether it ever ran: if not, nothing in it can be lost.
@@ -225,6 +227,13 @@ pub struct ChainState {
     pub rules: usize,
     /// The rules of PREROUTING that jump to it, as `iptables-save` writes them.
     pub jumps: Vec<String>,
+}
+
+impl ChainState {
+    /// Whether the chain is there and ours: it carries our mark, or somebody has emptied it and nothing of anyone's is in it.
+    pub fn is_ours(&self) -> bool {
+        self.present && (self.hash.is_some() || self.rules == 0)
+    }
 }
 
 /// What puts the rules back after a reboot.

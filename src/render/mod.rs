@@ -3,10 +3,12 @@
 
 mod quote;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use handlebars::Handlebars;
+use handlebars::{Handlebars, RenderErrorReason, TemplateErrorReason};
 use serde::Serialize;
+
+use crate::error::Failure;
 
 macro_rules! template {
     ($name:literal) => {
@@ -29,7 +31,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("user.yaml"),
 ];
 
-/// Why a template gave nothing: its name, and Handlebars' reason with line and column.
+/// Why a template gave nothing: its name, the line, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("template {template}: {reason}")]
 pub struct RenderError {
@@ -39,9 +41,21 @@ pub struct RenderError {
     pub reason: String,
 }
 
+impl From<RenderError> for Failure {
+    /// A fault of what the operator wrote: our own templates take every value that a spec can hold.
+    fn from(error: RenderError) -> Self {
+        Failure::usage(error.to_string()).hint(format!(
+            "mend templates/{0}.hbs in the deployment, or remove it: then ours counts",
+            error.template
+        ))
+    }
+}
+
 /// All templates, parsed once.
 pub struct Templates {
     registry: Handlebars<'static>,
+    /// Names of those that are the operator's.
+    replaced: BTreeSet<String>,
 }
 
 impl Templates {
@@ -68,10 +82,13 @@ impl Templates {
                 .register_template_string(name, text)
                 .map_err(|error| RenderError {
                     template: (*name).to_owned(),
-                    reason: error.to_string(),
+                    reason: unreadable(&error),
                 })?;
         }
-        Ok(Self { registry })
+        Ok(Self {
+            registry,
+            replaced: replacements.keys().cloned().collect(),
+        })
     }
 
     /// Renders one. Everything the template names must be in `context`.
@@ -83,18 +100,56 @@ impl Templates {
         let text = self
             .registry
             .render(name, context)
-            .map_err(|failure| error(failure.to_string()))?;
+            .map_err(|failure| error(unrenderable(&failure)))?;
         // Values cannot hold these: the quoting helpers write braces as escapes, or refuse them.
-        match text
+        if let Some(index) = text
             .lines()
             .position(|line| line.contains("{{") || line.contains("}}"))
         {
-            Some(index) => Err(error(format!(
+            return Err(error(format!(
                 "a placeholder is left over in line {} of what it gives",
                 index + 1
-            ))),
-            None => Ok(text),
+            )));
         }
+        // One broken file freezes all of Traefik's dynamic configuration. Ours are sound for every value; tests hold them to it.
+        if name.ends_with(".yml") && self.replaced.contains(name) {
+            serde_yaml::from_str::<serde_yaml::Mapping>(&text)
+                .map_err(|reason| error(format!("what it gives is not YAML: {reason}")))?;
+        }
+        Ok(text)
+    }
+}
+
+/// Why a text is no template. Handlebars lists its grammar there, which helps nobody.
+fn unreadable(error: &handlebars::TemplateError) -> String {
+    let reason = match error.reason() {
+        TemplateErrorReason::InvalidSyntax(_) => {
+            "a placeholder cannot be read; is every {{…}} closed, and every {{#…}} ended?"
+                .to_owned()
+        }
+        // The others name the blocks that do not match.
+        other => other.to_string(),
+    };
+    match error.pos() {
+        Some((line, _)) => format!("line {line}: {reason}"),
+        None => reason,
+    }
+}
+
+fn unrenderable(error: &handlebars::RenderError) -> String {
+    let reason = match error.reason() {
+        RenderErrorReason::MissingVariable(Some(name)) => {
+            format!("there is no variable {name:?} here")
+        }
+        RenderErrorReason::HelperNotFound(name) => {
+            format!("there is no helper {name:?}; there are yaml, js, env and line")
+        }
+        // The others are rare, and speak for themselves.
+        other => other.to_string(),
+    };
+    match error.line_no {
+        Some(line) => format!("line {line}: {reason}"),
+        None => reason,
     }
 }
 
@@ -131,6 +186,21 @@ mod tests {
     fn an_operators_template_that_replaces_nothing_is_refused() {
         let error = with("gateway/traefik.yml", "").err().unwrap().to_string();
         assert!(error.starts_with("template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml,"), "{error}");
+    }
+
+    #[test]
+    fn an_operators_template_that_gives_broken_yaml_is_an_error() {
+        let name = "gateway/dynamic/tls.yml";
+        let templates = with(name, "tls: [{{line digest}}").unwrap();
+        let error = templates
+            .render(name, &serde_json::json!({"digest": "d"}))
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("template gateway/dynamic/tls.yml: what it gives is not YAML: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 
 /// A parsed file that collects what is wrong with it while it is read.
 pub struct Document {
@@ -27,14 +27,16 @@ pub struct Section<'a> {
 
 impl Document {
     /// Parses `text`; `file` is how messages call it. A syntax error is the only problem then, with its line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
-        let syntax = |line: Option<usize>, reason: String| Problem {
-            file: file.to_owned(),
-            line,
-            key: String::new(),
-            value: None,
-            reason,
-            fix: "see the comments that `dtaas init` writes for the form".into(),
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let syntax = |line: Option<usize>, reason: String| {
+            Problems(vec![Problem {
+                file: file.to_owned(),
+                line,
+                key: String::new(),
+                value: None,
+                reason,
+                fix: "see the comments that `dtaas init` writes for the form".into(),
+            }])
         };
         let root: Value = serde_yaml::from_str(text).map_err(|error| {
             syntax(
@@ -119,7 +121,7 @@ impl<'a> Section<'a> {
             Ok(parsed) => Some(parsed),
             Err(error) => {
                 self.document
-                    .problem(&self.path_of(key), Some(value), error.to_string(), form);
+                    .problem(&self.path_of(key), Some(value), plainly(&error), form);
                 None
             }
         }
@@ -274,6 +276,23 @@ pub fn nearest(word: &str, known: &[&str]) -> String {
             format!("did you mean {candidate}?")
         }
         _ => format!("known are {}", known.join(", ")),
+    }
+}
+
+/// What serde says, without its words for Rust's types. Our own types' reasons are kept.
+fn plainly(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let jargon = [
+        "invalid type: ",
+        "invalid value: ",
+        "invalid length: ",
+        "unknown variant ",
+        "data did not match any variant",
+    ];
+    // What stands before it is where: the name of a variable, the place in a list.
+    match jargon.iter().find_map(|word| text.find(word)) {
+        Some(at) => format!("{}this cannot stand here", &text[..at]),
+        None => text,
     }
 }
 

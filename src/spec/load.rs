@@ -1,6 +1,7 @@
 //! Reading a deployment's spec from its directory, and the rules that several files break together.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -22,7 +23,7 @@ pub fn load(directory: &Path) -> anyhow::Result<Spec> {
     let path = directory.join(FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Err(Failure::usage(format!("{} is not a deployment: it has no {FILE}", directory.display()))
                 .hint("make one here with `dtaas init --domain … --users …`, or name another with `dtaas -C DIR …`")
                 .into());
@@ -35,6 +36,11 @@ pub fn load(directory: &Path) -> anyhow::Result<Spec> {
 
 /// The same from texts: `dtaas.yaml`, and each user file's name (without its directory) and text.
 pub fn from_texts(text: &str, users: &BTreeMap<String, String>) -> anyhow::Result<Spec> {
+    check(text, users).map_err(|problems| problems.into_failure().into())
+}
+
+/// The same, for whoever tells the problems in another way.
+pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Problems> {
     let mut problems = Vec::new();
     let spec = parse(FILE, text, read::spec, &mut problems);
     let mut all: BTreeMap<UserName, User> = BTreeMap::new();
@@ -83,10 +89,10 @@ pub fn from_texts(text: &str, users: &BTreeMap<String, String>) -> anyhow::Resul
             all.insert(name, user);
         }
     }
-    Problems(problems).check()?;
-    let mut spec = spec.ok_or_else(|| Failure::usage(format!("{FILE} could not be read")))?;
-    spec.users = all;
-    Ok(spec)
+    match spec {
+        Some(spec) if problems.is_empty() => Ok(Spec { users: all, ..spec }),
+        Some(_) | None => Err(Problems(problems)),
+    }
 }
 
 fn parse<T>(
@@ -97,8 +103,8 @@ fn parse<T>(
 ) -> Option<T> {
     let document = match Document::parse(file, text) {
         Ok(document) => document,
-        Err(problem) => {
-            problems.push(problem);
+        Err(syntax) => {
+            problems.extend(syntax.0);
             return None;
         }
     };
@@ -107,11 +113,12 @@ fn parse<T>(
     parsed
 }
 
-fn user_files(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+/// Each user file's name (without its directory) and text.
+pub fn user_files(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let path: PathBuf = directory.join(USERS);
     let entries = match std::fs::read_dir(&path) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let mut files = BTreeMap::new();
@@ -163,7 +170,7 @@ mod tests {
             "6 problems in the spec\n  \
              dtaas.yaml:2: domain is \"http://foo.com\": \"http://foo.com\" is not a domain: leave out the scheme: write foo.com, not https://foo.com; write a host name, such as foo.com\n  \
              dtaas.yaml:3: prots: there is no such key; did you mean ports?\n  \
-             dtaas.yaml:6: ports.http is 70000: invalid value: integer `70000`, expected u16; write a port from 1 to 65535\n  \
+             dtaas.yaml:6: ports.http is 70000: this cannot stand here; write a port from 1 to 65535\n  \
              dtaas.yaml:7: ports.https is 4001: ports.library is 4001 as well; give each its own\n  \
              users/Bob.yaml: \"Bob\" is not a user name: 'B' is not allowed; use a-z, 0-9, '.', '_' and '-'; rename it, or move it away\n  \
              users/alice.yaml:2: gruops: there is no such key; did you mean groups?"

@@ -302,10 +302,15 @@ impl Group {
 /// How many addresses a workspace's network has: a /29 holds the network, the host, the workspace and room for what a share needs.
 pub const SUBNET_PREFIX: u8 = 29;
 
+/// How many /29 a range holds.
+pub fn slots(pool: Ipv4Net) -> u32 {
+    1u32 << (SUBNET_PREFIX - pool.prefix_len().min(SUBNET_PREFIX))
+}
+
 impl Spec {
     /// How many workspaces the pool has room for.
     pub fn slots(&self) -> u32 {
-        1u32 << (SUBNET_PREFIX - self.pool.prefix_len().min(SUBNET_PREFIX))
+        slots(self.pool)
     }
 
     /// The lowest slot that no user has; `None` when the pool is full.

@@ -7,7 +7,7 @@ use crate::error::Failure;
 /// One thing that is wrong in a file of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, relative to the deployment.
+    /// The file, relative to the deployment; empty while there is none.
     pub file: String,
     /// Line in it, from 1; `None` where the file as a whole is meant.
     pub line: Option<usize>,
@@ -23,11 +23,13 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            if let Some(line) = self.line {
+                write!(f, ":{line}")?;
+            }
+            f.write_str(": ")?;
         }
-        f.write_str(": ")?;
         if !self.key.is_empty() {
             f.write_str(&self.key)?;
             match &self.value {

@@ -53,7 +53,12 @@ impl FromStr for Bytes {
             _ => return Err(wrong()),
         };
         let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
-        number.checked_mul(factor).map(Bytes).ok_or_else(wrong)
+        // The engine counts in signed numbers.
+        number
+            .checked_mul(factor)
+            .filter(|bytes| i64::try_from(*bytes).is_ok())
+            .map(Bytes)
+            .ok_or_else(wrong)
     }
 }
 

@@ -1,8 +1,9 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use serde_yaml::Value;
@@ -55,7 +56,7 @@ pub mod default {
 pub fn spec(document: &Document) -> Option<Spec> {
     let mut top = document.section();
     match top.require::<Value>("version", "write version: 1") {
-        Some(version) if version != Value::from(1) => top.problem(
+        Some(version) if version != 1 => top.problem(
             "version",
             "this program knows version 1",
             "write version: 1",
@@ -96,6 +97,17 @@ pub fn spec(document: &Document) -> Option<Spec> {
             "write it without ..",
         );
     }
+    if library_root.is_relative()
+        && RESERVED_DIRECTORIES
+            .iter()
+            .any(|own| *own == first(&library_root))
+    {
+        library.problem(
+            "root",
+            "the deployment keeps its own files there",
+            "write a directory of its own, such as files or /srv/library",
+        );
+    }
     library.finish();
     let mut images = top.section("images");
     let image_prefix: String = images
@@ -127,17 +139,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
 
     let domain = domain?;
     Some(Spec {
-        // A domain is a deployment name by its grammar, but for length.
-        name: match name {
-            Some(name) => name,
-            None => domain
-                .as_str()
-                .chars()
-                .take(63)
-                .collect::<String>()
-                .parse()
-                .ok()?,
-        },
+        name: name.unwrap_or_else(|| DeploymentName::of(&domain)),
         domain,
         base_path,
         profile,
@@ -282,6 +284,16 @@ fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
     None
 }
 
+/// Directories of a deployment that hold what users must not see, and the deployment itself.
+const RESERVED_DIRECTORIES: &[&str] = &["", "auth", "config", "secrets", "templates", "users"];
+
+/// The first name in a relative path; `""` for `.`.
+fn first(path: &Path) -> &OsStr {
+    path.components()
+        .find(|part| *part != Component::CurDir)
+        .map_or(OsStr::new(""), Component::as_os_str)
+}
+
 /// 100.64.0.0/10, RFC 6598.
 fn is_shared(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
@@ -297,7 +309,14 @@ fn workspace(mut section: Section<'_>) -> Option<Workspace> {
             "write names and texts, such as TZ: \"Europe/Copenhagen\"",
         )
         .unwrap_or_default();
-    for name in environment.keys() {
+    for (name, value) in &environment {
+        if value.contains('\0') {
+            section.problem(
+                "environment",
+                format!("the value of {name} holds a NUL"),
+                "take it out",
+            );
+        }
         let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty();
@@ -319,11 +338,17 @@ fn workspace(mut section: Section<'_>) -> Option<Workspace> {
     let mut limits = section.section("limits");
     let overrides = limit_overrides(&mut limits);
     limits.finish();
-    let mounts = section
-        .sections("mounts")
-        .into_iter()
-        .filter_map(mount)
-        .collect();
+    let mut mounts: Vec<ExtraMount> = Vec::new();
+    for mut entry in section.sections("mounts") {
+        let read = mount(&mut entry);
+        if let Some(mount) = &read
+            && mounts.iter().any(|other| other.target == mount.target)
+        {
+            entry.problem("target", "another mount has the same", "give each its own");
+        }
+        entry.finish();
+        mounts.extend(read);
+    }
     section.finish();
     Some(Workspace {
         image,
@@ -368,15 +393,24 @@ fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
         );
     }
     let cpus: Option<Limit<Cpus>> = section.get("cpus", "write a number such as 2 or 0.5, or none");
+    let shm: Option<Bytes> = section.get("shm", "write an amount such as 512m");
+    // Docker takes 0 for its own default, and would never be seen to have it.
+    if shm == Some(Bytes(0)) {
+        section.problem(
+            "shm",
+            "there is no /dev/shm of no size",
+            "write an amount such as 512m",
+        );
+    }
     LimitOverrides {
         cpus,
         memory,
         pids,
-        shm: section.get("shm", "write an amount such as 512m"),
+        shm,
     }
 }
 
-fn mount(mut section: Section<'_>) -> Option<ExtraMount> {
+fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
     let source: Option<PathBuf> =
         section.require("source", "write an absolute path of this machine");
     let target: Option<PathBuf> =
@@ -397,7 +431,7 @@ fn mount(mut section: Section<'_>) -> Option<ExtraMount> {
     let hides = |path: &PathBuf| {
         ["/", "/workspace", "/workspace/common"]
             .iter()
-            .any(|own| path.as_os_str() == *own)
+            .any(|own| path == Path::new(own))
     };
     if target.as_ref().is_some_and(hides) {
         section.problem(
@@ -406,7 +440,6 @@ fn mount(mut section: Section<'_>) -> Option<ExtraMount> {
             "write another path",
         );
     }
-    section.finish();
     Some(ExtraMount {
         source: source?,
         target: target?,

@@ -51,7 +51,7 @@ impl Progress {
                 let text = format!("wait for {container}");
                 self.begin(Key::Ready(container), text);
             }
-            Event::Ready { container, millis } => self.end(&Key::Ready(container), millis),
+            Event::Ready { container, millis } => self.answers(container, millis),
             Event::NotReady { container, failure } => self.fail(&Key::Ready(container), &failure),
         }
     }
@@ -73,12 +73,17 @@ impl Progress {
     }
 
     fn begin(&self, key: Key, text: String) {
-        let bar = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
+        // A line for each of 500 waits would leave nothing of the screen.
+        let bar = match (&key, self.running().len()) {
+            (Key::Step(_), _) | (Key::Ready(_), 0..MOST_LINES) => {
+                self.bars.add(ProgressBar::no_length())
+            }
+            (Key::Ready(_), _) => ProgressBar::hidden(),
+        };
+        if let Ok(look) = ProgressStyle::with_template("• {msg}") {
             bar.set_style(look);
         }
         bar.set_message(text.clone());
-        bar.enable_steady_tick(std::time::Duration::from_millis(100));
         self.running().insert(key, Running { text, bar });
     }
 
@@ -88,9 +93,8 @@ impl Progress {
             return;
         };
         if bar.length().is_none()
-            && let Ok(look) = ProgressStyle::with_template(
-                "{spinner:.cyan} {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}",
-            )
+            && let Ok(look) =
+                ProgressStyle::with_template("• {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}")
         {
             bar.set_style(look.progress_chars("=> "));
         }
@@ -109,6 +113,17 @@ impl Progress {
             style("✓").for_stderr().green(),
             running.text
         ));
+    }
+
+    /// What answers at once is not worth a line: of 500 workspaces 499 do.
+    fn answers(&self, container: String, millis: u64) {
+        let key = Key::Ready(container);
+        if millis >= NOTICEABLE {
+            return self.end(&key, millis);
+        }
+        if let Some(running) = self.running().remove(&key) {
+            running.bar.finish_and_clear();
+        }
     }
 
     fn fail(&self, key: &Key, failure: &StepFailure) {
@@ -131,10 +146,15 @@ impl Default for Progress {
     }
 }
 
-/// Times worth knowing: from a tenth of a second.
+/// How many lines are under way at most while parts are waited for.
+const MOST_LINES: usize = 8;
+
+/// From how many milliseconds on a time is worth knowing.
+const NOTICEABLE: u64 = 100;
+
 fn took(millis: u64) -> String {
     match millis {
-        0..100 => String::new(),
+        0..NOTICEABLE => String::new(),
         _ => format!(" {:.1} s", millis as f64 / 1000.0),
     }
 }

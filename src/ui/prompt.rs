@@ -21,9 +21,9 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
     }
     if !can_ask() {
         return Err(Failure::usage(format!(
-            "{question} Nobody can answer: standard input is no terminal"
+            "nobody can answer, because standard input is no terminal: {question}"
         ))
-        .hint("give --yes to answer it beforehand")
+        .hint("give --yes to answer it beforehand; nothing was changed")
         .into());
     }
     if Confirm::new()

@@ -2,8 +2,12 @@
 
 mod auth;
 mod auth_htpasswd;
+mod golden;
 mod library;
 mod loopback;
+mod machine_engine;
+mod machine_faults;
+mod machine_lab;
 mod platform;
 mod rig;
 mod website;

@@ -1,0 +1,224 @@
+//! Golden files: `tests/golden/<deployment>/…` is what is rendered, byte for byte.
+//! `UPDATE_GOLDEN=1 cargo test golden` takes what is rendered now; read the difference before it is committed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dtaas::deployment::init::{self, Request};
+use dtaas::platform::desired::Desired;
+use dtaas::profile;
+use dtaas::secrets::Secret;
+use dtaas::spec::model::AuthMode;
+
+use super::fixture::Fixture;
+
+const ALICE: (&str, &str) = ("alice", "slot: 0\ngroups: [publishers]\n");
+const BOB: (&str, &str) = ("bob", "slot: 1\n");
+
+#[test]
+fn a_deployment_on_a_single_host() {
+    let spec = "version: 1\ndomain: foo.com\nprofile: single-host\n";
+    let desired = Fixture::new(spec, &[ALICE, BOB]).machine();
+
+    let mut files = rendered(&desired);
+    files.insert(
+        "desired.json".into(),
+        serde_json::to_string_pretty(&desired).unwrap() + "\n",
+    );
+    compare("single-host", files);
+}
+
+#[test]
+fn every_profile_has_a_golden_deployment() {
+    for (name, _) in profile::BUILT_IN {
+        assert!(
+            golden(name).is_dir(),
+            "{} is missing",
+            golden(name).display()
+        );
+    }
+}
+
+#[test]
+fn a_deployment_without_tls() {
+    let spec = "version: 1\ndomain: localhost\nbind: 127.0.0.1\nports:\n  http: 8080\ntls:\n  mode: \"off\"\n";
+    compare(
+        "tls-off",
+        rendered(&Fixture::new(spec, &[ALICE, BOB]).machine()),
+    );
+}
+
+#[test]
+fn a_deployment_below_a_base_path() {
+    let spec = "version: 1\ndomain: foo.com\nbase_path: lab/dtaas\nports:\n  https: 8443\n";
+    compare(
+        "base-path",
+        rendered(&Fixture::new(spec, &[ALICE, BOB]).machine()),
+    );
+}
+
+#[test]
+fn a_deployment_whose_passwords_the_gateway_checks() {
+    let spec = "version: 1\ndomain: foo.com\nauth: basic\n";
+    compare(
+        "auth-basic",
+        rendered(&Fixture::new(spec, &[ALICE, BOB]).machine()),
+    );
+}
+
+#[test]
+fn the_last_user_of_a_gateway_that_checks_passwords_may_leave() {
+    let spec = "version: 1\ndomain: foo.com\nauth: basic\n";
+    compare(
+        "auth-basic-nobody",
+        rendered(&Fixture::new(spec, &[]).machine()),
+    );
+}
+
+#[test]
+fn a_deployment_with_a_disabled_user() {
+    let spec = "version: 1\ndomain: foo.com\n";
+    let bob = ("bob", "slot: 1\nenabled: false\n");
+    let desired = Fixture::new(spec, &[ALICE, bob]).machine();
+
+    compare("disabled-user", rendered(&desired));
+    let workspace = desired
+        .containers
+        .iter()
+        .find(|container| container.name == "dtaas-foo.com-workspace-bob")
+        .unwrap();
+    assert!(!workspace.running && workspace.ready.is_none());
+}
+
+#[test]
+fn the_files_that_init_writes_for_the_operator() {
+    let request = Request {
+        domain: Some("foo.com".parse().unwrap()),
+        users: users(&["alice", "bob"]),
+        ..Request::default()
+    };
+    compare("init", written_by_init(&request));
+}
+
+#[test]
+fn the_files_that_init_writes_when_everything_is_given() {
+    let request = Request {
+        domain: Some("192.168.7.2".parse().unwrap()),
+        name: Some("lab-2".parse().unwrap()),
+        users: users(&["j.doe"]),
+        profile: Some("single-host".into()),
+        base_path: Some("lab/dtaas".parse().unwrap()),
+        bind: Some([192, 168, 7, 2].into()),
+        http_port: Some(8080),
+        https_port: Some(8443),
+        auth_port: Some(5002),
+        website_port: Some(5000),
+        library_port: Some(5001),
+        tls: Some("off".into()),
+        pool: Some("172.30.0.0/24".parse().unwrap()),
+        auth: Some(AuthMode::Basic),
+        image_prefix: Some("registry.lab.example/".into()),
+    };
+    compare("init-all", written_by_init(&request));
+}
+
+fn users(names: &[&str]) -> Vec<(dtaas::spec::names::UserName, Option<Secret>)> {
+    let secret = Secret::new("a password of the tests");
+    names
+        .iter()
+        .map(|name| (name.parse().unwrap(), Some(secret.clone())))
+        .collect()
+}
+
+fn written_by_init(request: &Request) -> BTreeMap<PathBuf, String> {
+    let directory = tempfile::tempdir().unwrap();
+    init::make(directory.path(), request).unwrap();
+    let mut paths = vec![PathBuf::from("dtaas.yaml")];
+    paths.extend(
+        request
+            .users
+            .iter()
+            .map(|(name, _)| PathBuf::from(format!("users/{name}.yaml"))),
+    );
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(directory.path().join(&path)).unwrap();
+            (path, text)
+        })
+        .collect()
+}
+
+fn rendered(desired: &Desired) -> BTreeMap<PathBuf, String> {
+    desired
+        .files
+        .iter()
+        .map(|file| (file.path.clone(), file.content.expose().to_owned()))
+        .collect()
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn compare(name: &str, found: BTreeMap<PathBuf, String>) {
+    let root = golden(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let _ = std::fs::remove_dir_all(&root);
+        for (path, text) in &found {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        return;
+    }
+    let expected = read_tree(&root);
+    let mut wrong = Vec::new();
+    for path in expected.keys().chain(found.keys()) {
+        match (expected.get(path), found.get(path)) {
+            (Some(expected), Some(found)) if expected == found => {}
+            (Some(expected), Some(found)) => {
+                let line = expected
+                    .lines()
+                    .zip(found.lines())
+                    .position(|(expected, found)| expected != found)
+                    .unwrap_or_else(|| expected.lines().count().min(found.lines().count()));
+                let at = |text: &str| text.lines().nth(line).unwrap_or("(ends)").to_owned();
+                wrong.push(format!(
+                    "{}:{}\n  golden: {}\n  found:  {}",
+                    path.display(),
+                    line + 1,
+                    at(expected),
+                    at(found)
+                ));
+            }
+            (Some(_), None) => wrong.push(format!("{} is not rendered any more", path.display())),
+            (None, _) => wrong.push(format!("{} is new", path.display())),
+        }
+    }
+    wrong.dedup();
+    assert!(
+        wrong.is_empty(),
+        "tests/golden/{name} differs (UPDATE_GOLDEN=1 takes what is rendered now):\n{}",
+        wrong.join("\n")
+    );
+}
+
+fn read_tree(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,84 @@
+//! A deployment that exists in memory only, the same each time.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use dtaas::platform::desired::Desired;
+use dtaas::platform::{self, Certificate, Input};
+use dtaas::render::Templates;
+use dtaas::secrets::{DeploymentSecrets, Secret};
+use dtaas::spec::load;
+use dtaas::spec::model::{Spec, Tls};
+use dtaas::spec::names::UserName;
+
+static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::new(&BTreeMap::new()).unwrap());
+
+/// Everything that a desired state is made of, owned.
+pub struct Fixture {
+    pub spec: Spec,
+    pub secrets: DeploymentSecrets,
+    entries: BTreeMap<UserName, Secret>,
+    certificate: Certificate,
+}
+
+impl Fixture {
+    /// From the text of `dtaas.yaml` and of each user's file, all of whom have a password.
+    pub fn new(text: &str, users: &[(&str, &str)]) -> Self {
+        let users = users
+            .iter()
+            .map(|(name, text)| (format!("{name}.yaml"), (*text).to_owned()))
+            .collect();
+        Self::of(load::from_texts(text, &users).unwrap())
+    }
+
+    /// From a spec.
+    pub fn of(spec: Spec) -> Self {
+        let entries = spec
+            .users
+            .keys()
+            .map(|name| (name.clone(), Secret::new(entry(name))))
+            .collect();
+        Self {
+            spec,
+            secrets: DeploymentSecrets {
+                hash_key: Secret::new("a-hash-key-of-the-tests"),
+                gateway: Secret::new("a-gateway-secret-of-the-tests"),
+                vnc_password: Secret::new("vnc-test"),
+            },
+            entries,
+            certificate: Certificate {
+                chain: "the certificate of the tests\n".into(),
+                key: Secret::new("the key of the tests\n"),
+            },
+        }
+    }
+
+    /// What the machine should have.
+    pub fn machine(&self) -> Desired {
+        platform::machine(&self.input()).unwrap()
+    }
+
+    /// What it should have of one user.
+    pub fn user(&self, name: &UserName) -> Desired {
+        platform::user(&self.input(), name).unwrap()
+    }
+
+    /// The input itself.
+    pub fn input(&self) -> Input<'_> {
+        Input {
+            spec: &self.spec,
+            secrets: &self.secrets,
+            entries: &self.entries,
+            certificate: (self.spec.tls != Tls::Off).then_some(&self.certificate),
+            templates: &TEMPLATES,
+            root: Path::new("/srv/dtaas"),
+            own_image: "dtaas-self/foo.com:0123456789abcdef",
+        }
+    }
+}
+
+/// A user's htpasswd entry: the right form, and nobody's password.
+pub fn entry(name: &UserName) -> String {
+    format!("{name}:$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234")
+}

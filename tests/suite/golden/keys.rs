@@ -1,0 +1,326 @@
+//! Every key that the files of `init` document has an effect, and no key is kept from the operator.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dtaas::deployment::init::{self, Request};
+use dtaas::deployment::{Deployment, Missing};
+use dtaas::secrets::Secret;
+use dtaas::spec::load;
+use serde_yaml::Value;
+
+/// A key, another value for it, and what has to stand beside both for it to count.
+struct Row {
+    key: &'static str,
+    to: &'static str,
+    beside: &'static [(&'static str, &'static str)],
+    effect: Effect,
+}
+
+enum Effect {
+    /// The machine should have something else.
+    Changes,
+    /// It is refused, with these words.
+    Refused(&'static str),
+}
+
+const fn row(key: &'static str, to: &'static str) -> Row {
+    Row {
+        key,
+        to,
+        beside: &[],
+        effect: Effect::Changes,
+    }
+}
+
+const FILES: &[(&str, &str)] = &[
+    ("tls.mode", "files"),
+    ("tls.cert", "one.crt"),
+    ("tls.key", "one.key"),
+];
+const MOUNT: &[(&str, &str)] = &[("workspace.mounts", "[{source: /srv/a, target: /a}]")];
+
+/// Keys of `dtaas.yaml`.
+const SPEC: &[Row] = &[
+    Row {
+        effect: Effect::Refused("this program knows version 1"),
+        ..row("version", "2")
+    },
+    row("name", "other"),
+    row("domain", "bar.com"),
+    row("base_path", "dtaas"),
+    Row {
+        effect: Effect::Refused("there is no profile \"two-hosts\""),
+        ..row("profile", "two-hosts")
+    },
+    row("bind", "127.0.0.1"),
+    row("ports.http", "8080"),
+    row("ports.https", "8443"),
+    row("ports.auth", "5002"),
+    row("ports.website", "5000"),
+    row("ports.library", "5001"),
+    row("tls.mode", "'off'"),
+    Row {
+        beside: FILES,
+        ..row("tls.cert", "other.crt")
+    },
+    Row {
+        beside: FILES,
+        ..row("tls.key", "other.key")
+    },
+    row("network.pool", "10.99.0.0/24"),
+    row("auth", "basic"),
+    row("library.root", "/srv/library"),
+    row("images.prefix", "registry.lab.example/"),
+    row("gateway.image", "traefik:v3.8.0"),
+    row("gateway.log_level", "DEBUG"),
+    row(
+        "workspace.image",
+        "quay.io/jupyter/base-notebook:2026-01-05",
+    ),
+    row("workspace.user", "1000:100"),
+    row("workspace.limits.cpus", "0.5"),
+    row("workspace.limits.memory", "none"),
+    row("workspace.limits.pids", "100"),
+    row("workspace.limits.shm", "1g"),
+    row("workspace.environment", "{TZ: Europe/Copenhagen}"),
+    Row {
+        beside: MOUNT,
+        ..row("workspace.mounts[].source", "/srv/b")
+    },
+    Row {
+        beside: MOUNT,
+        ..row("workspace.mounts[].target", "/b")
+    },
+    Row {
+        beside: MOUNT,
+        ..row("workspace.mounts[].read_only", "false")
+    },
+];
+
+/// Keys of `users/<name>.yaml`.
+const USER: &[Row] = &[
+    row("slot", "7"),
+    row("enabled", "false"),
+    row("groups", "[publishers]"),
+    row("image", "quay.io/jupyter/base-notebook:2026-01-05"),
+    row("limits.cpus", "none"),
+    row("limits.memory", "1g"),
+    row("limits.pids", "100"),
+    row("limits.shm", "1g"),
+];
+
+const SPEC_FILE: &str = "dtaas.yaml";
+const USER_FILE: &str = "users/alice.yaml";
+
+#[test]
+fn every_documented_key_has_a_row_and_every_row_a_key() {
+    let directory = deployment();
+    for (file, rows) in [(SPEC_FILE, SPEC), (USER_FILE, USER)] {
+        let text = std::fs::read_to_string(directory.path().join(file)).unwrap();
+        let rows: BTreeSet<String> = rows.iter().map(|row| row.key.to_owned()).collect();
+        assert_eq!(rows, leaves(&documented(&text)), "{file}");
+    }
+}
+
+#[test]
+fn every_documented_key_has_an_effect() {
+    let directory = deployment();
+    for (file, rows) in [(SPEC_FILE, SPEC), (USER_FILE, USER)] {
+        let path = directory.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for row in rows {
+            let mut values: Value = serde_yaml::from_str(&text).unwrap();
+            for (key, value) in row.beside {
+                set(&mut values, key, value);
+            }
+            let before = state(directory.path(), file, &values).unwrap();
+
+            set(&mut values, row.key, row.to);
+            let after = state(directory.path(), file, &values);
+
+            match row.effect {
+                Effect::Changes => assert_ne!(before, after.unwrap(), "{file}: {}", row.key),
+                Effect::Refused(words) => {
+                    let error = after.unwrap_err();
+                    assert!(error.contains(words), "{file}: {}: {error}", row.key);
+                }
+            }
+        }
+        std::fs::write(&path, &text).unwrap();
+    }
+}
+
+#[test]
+fn every_key_that_counts_is_documented() {
+    let directory = deployment();
+    for file in [SPEC_FILE, USER_FILE] {
+        let text = std::fs::read_to_string(directory.path().join(file)).unwrap();
+        let documented = documented(&text);
+        let sections: BTreeSet<&str> = documented
+            .iter()
+            .map(|key| key.rsplit_once('.').map_or("", |(section, _)| section))
+            .collect();
+        for section in sections {
+            let mut values: Value = serde_yaml::from_str(&text).unwrap();
+            if section.contains("[]") {
+                set(&mut values, MOUNT[0].0, MOUNT[0].1);
+            }
+            let nonsense = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
+            let path = match section {
+                "" => nonsense.to_owned(),
+                section => format!("{section}.{nonsense}"),
+            };
+            set(&mut values, &path, "1");
+
+            let error = read(directory.path(), file, &values).unwrap_err();
+
+            let known = error.split_once("known are ").unwrap().1;
+            let known: BTreeSet<&str> = known.split(", ").collect();
+            let written: BTreeSet<&str> = documented
+                .iter()
+                .filter_map(|key| match section {
+                    "" => Some(key.as_str()),
+                    section => key.strip_prefix(section)?.strip_prefix('.'),
+                })
+                .filter(|key| !key.contains(['.', '[']))
+                .collect();
+            assert_eq!(known, written, "{file}: {section:?}");
+        }
+    }
+}
+
+fn deployment() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let request = Request {
+        domain: Some("foo.com".parse().unwrap()),
+        users: vec![(
+            "alice".parse().unwrap(),
+            Some(Secret::new("a password of the tests")),
+        )],
+        ..Request::default()
+    };
+    init::make(directory.path(), &request).unwrap();
+    for name in ["one", "other"] {
+        for (ending, mark) in [("crt", "CERTIFICATE"), ("key", "PRIVATE KEY")] {
+            let text = format!("-----BEGIN {mark}-----\n{name}\n-----END {mark}-----\n");
+            std::fs::write(directory.path().join(format!("{name}.{ending}")), text).unwrap();
+        }
+    }
+    directory
+}
+
+/// What the machine should have when a file says this.
+fn state(directory: &Path, file: &str, values: &Value) -> Result<String, String> {
+    let text = serde_yaml::to_string(values).unwrap();
+    std::fs::write(directory.join(file), text).unwrap();
+    Deployment::open(directory)
+        .and_then(|deployment| deployment.desired(Missing::Keep))
+        .map(|desired| serde_json::to_string(&desired).unwrap())
+        .map_err(|error| format!("{error:#}"))
+}
+
+/// What is wrong with a file that says this.
+fn read(directory: &Path, file: &str, values: &Value) -> Result<(), String> {
+    let text = serde_yaml::to_string(values).unwrap();
+    let (spec, user) = match file {
+        SPEC_FILE => (text, "slot: 0\n".to_owned()),
+        _ => {
+            let spec = std::fs::read_to_string(directory.join(SPEC_FILE)).unwrap();
+            (spec, text)
+        }
+    };
+    let users = [("alice.yaml".to_owned(), user)].into();
+    load::from_texts(&spec, &users)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+fn set(values: &mut Value, key: &str, value: &str) {
+    let mut place = values;
+    for part in key.split('.') {
+        let (name, first) = match part.strip_suffix("[]") {
+            Some(name) => (name, true),
+            None => (part, false),
+        };
+        if !place.is_mapping() {
+            *place = Value::Mapping(Default::default());
+        }
+        place = place
+            .as_mapping_mut()
+            .unwrap()
+            .entry(name.into())
+            .or_insert(Value::Null);
+        if first {
+            place = &mut place[0];
+        }
+    }
+    *place = serde_yaml::from_str(value).unwrap();
+}
+
+/// The keys of a file with comments, those in comments (`# key: word`) included; `mounts[].source` is one in a list.
+fn documented(text: &str) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    let mut open: Vec<(usize, String)> = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let mut indent = line.len() - bare.len();
+        let content = match bare.strip_prefix('#') {
+            None => bare,
+            Some(comment) => {
+                let comment = comment.strip_prefix(' ').unwrap_or(comment);
+                let content = comment.trim_start();
+                if !is_setting(content) {
+                    continue;
+                }
+                indent += comment.len() - content.len();
+                content
+            }
+        };
+        let Some((key, _)) = content.split_once(':') else {
+            continue;
+        };
+        let (key, indent) = match key.strip_prefix("- ") {
+            Some(key) => (key, indent + 2),
+            None => (key, indent),
+        };
+        while open.last().is_some_and(|(outer, _)| *outer >= indent) {
+            open.pop();
+        }
+        if content.starts_with("- ")
+            && let Some((_, list)) = open.last_mut()
+            && !list.ends_with("[]")
+        {
+            list.push_str("[]");
+        }
+        open.push((indent, key.to_owned()));
+        let path: Vec<&str> = open.iter().map(|(_, key)| key.as_str()).collect();
+        keys.insert(path.join("."));
+    }
+    keys
+}
+
+/// Whether a comment is a setting: `key:` or `key: word`; prose has more words.
+fn is_setting(content: &str) -> bool {
+    let content = content.strip_prefix("- ").unwrap_or(content);
+    content.split_once(':').is_some_and(|(key, value)| {
+        !key.is_empty()
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            && value.split_whitespace().count() <= 1
+    })
+}
+
+/// The keys that are not sections of others.
+fn leaves(keys: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_section = |key: &str| {
+        keys.iter().any(|other| {
+            other
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
+        })
+    };
+    keys.iter()
+        .filter(|key| !is_section(key))
+        .cloned()
+        .collect()
+}

@@ -174,8 +174,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     compare("profile", spec.profile.clone(), request.profile.clone());
     compare(
         "base_path",
-        spec.base_path.to_string(),
-        request.base_path.as_ref().map(BasePath::to_string),
+        format!("{:?}", spec.base_path.as_str()),
+        request
+            .base_path
+            .as_ref()
+            .map(|path| format!("{:?}", path.as_str())),
     );
     compare(
         "bind",
@@ -220,8 +223,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     );
     compare(
         "images.prefix",
-        spec.image_prefix.clone(),
-        request.image_prefix.clone(),
+        format!("{:?}", spec.image_prefix),
+        request
+            .image_prefix
+            .as_ref()
+            .map(|prefix| format!("{prefix:?}")),
     );
     for (name, _) in &request.users {
         if !spec.users.contains_key(name) {

@@ -253,12 +253,14 @@ impl Deployment {
             let path = self.root().join(path);
             let text = std::fs::read_to_string(&path).with_context(|| {
                 Failure::usage(format!("tls.{name}: cannot read {}", path.display()))
+                    .hint("name PEM files that are there in dtaas.yaml, absolute or relative to it")
             })?;
             if !text.contains(mark) {
                 return Err(Failure::usage(format!(
                     "tls.{name}: {} holds no PEM {mark}",
                     path.display()
                 ))
+                .hint("name a PEM file; one that begins with -----BEGIN")
                 .into());
             }
             anyhow::Ok(text)
@@ -326,6 +328,9 @@ fn private(path: &str) -> Directory {
 /// The operator's own templates: `templates/**/*.hbs` in the deployment, by name without the ending.
 fn replacements(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    if !root.is_dir() {
+        return Ok(found);
+    }
     let base = root.join("templates");
     let mut open = vec![base.clone()];
     while let Some(directory) = open.pop() {

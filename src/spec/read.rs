@@ -345,30 +345,32 @@ fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
         )
         .unwrap_or_default();
     let mut environment = BTreeMap::new();
-    let mut problem = |reason: String, fix: &str| section.problem("environment", reason, fix);
     for (name, value) in entries {
+        let problem = |reason: &str, fix: &str| {
+            section.problem(&format!("environment.{name}"), reason, fix);
+        };
         let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty();
         if !fine {
             problem(
-                format!("{name:?} is not a variable's name"),
+                "this is not a variable's name",
                 "use letters, digits and '_'",
             );
         }
         if OURS.contains(&name.as_str()) {
-            problem(format!("{name} is set by the platform"), "take it out");
+            problem("the platform sets it", "take it out");
         }
         // YAML has many ways to write a number, and a variable is the text that was written.
         let Value::String(text) = value else {
             problem(
-                format!("the value of {name} is no text"),
-                "put it in quotes, such as PORT: \"8080\"",
+                "its value is no text",
+                &format!("put it in quotes, such as {name}: \"8080\""),
             );
             continue;
         };
         if text.contains('\0') {
-            problem(format!("the value of {name} holds a NUL"), "take it out");
+            problem("its value holds a NUL", "take it out");
         }
         environment.insert(name, text);
     }

@@ -113,7 +113,9 @@ fn modes_do_not_depend_on_the_umask() {
         .current_dir(other.path(""))
         .args(["-c", "umask 0; exec \"$0\" -C d init --domain foo.com --users alice,bob --credentials-file c"])
         .arg(env!("CARGO_BIN_EXE_dtaas"))
-        .stdin(std::process::Stdio::piped());
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     assert_eq!(other.finish(shell, "").code, 0);
 
     assert_eq!(other.modes("d"), place.modes("d"));

@@ -44,9 +44,9 @@ fn all_problems_come_at_once() {
          dtaas.yaml:19: workspace.limits.cpus is \"many\": \"many\" is not a number of processors; write 2 or 0.5; write a number such as 2 or 0.5, or none\n  \
          dtaas.yaml:20: workspace.limits.memory is \"1m\": docker takes no less than 6m; write an amount such as 4g, or none\n  \
          dtaas.yaml:21: workspace.limits.shm is 0: there is no /dev/shm of no size; write an amount such as 512m\n  \
-         dtaas.yaml:22: workspace.environment: \"A-B\" is not a variable's name; use letters, digits and '_'\n  \
-         dtaas.yaml:22: workspace.environment: the value of PORT is no text; put it in quotes, such as PORT: \"8080\"\n  \
-         dtaas.yaml:22: workspace.environment: VNC_PW is set by the platform; take it out\n  \
+         dtaas.yaml:23: workspace.environment.A-B: this is not a variable's name; use letters, digits and '_'\n  \
+         dtaas.yaml:24: workspace.environment.PORT: its value is no text; put it in quotes, such as PORT: \"8080\"\n  \
+         dtaas.yaml:25: workspace.environment.VNC_PW: the platform sets it; take it out\n  \
          dtaas.yaml:27: workspace.mounts[0].source is \"data\": this is not an absolute path; begin it with / and leave out ..\n  \
          dtaas.yaml:28: workspace.mounts[0].target is \"/workspace/\": the platform's own folders are there; write another path\n  \
          dtaas.yaml:29: workspace.mounts[1].target: this key is missing; write an absolute path in the workspace\n  \

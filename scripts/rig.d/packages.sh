@@ -27,6 +27,7 @@ htpasswd apache2-utils
 jq jq
 openssl openssl
 shellcheck shellcheck
+node nodejs
 gcc gcc
 /usr/include/stdio.h libc6-dev
 make make

@@ -66,8 +66,13 @@ impl Outcome {
     /// One failure out of all there were; `Ok` when there were none.
     pub fn result(&self) -> Result<()> {
         if self.interrupted {
+            let failures: String = self
+                .failures
+                .iter()
+                .map(|one| format!("\n- {}", one.message))
+                .collect();
             return Err(Failure::new(format!(
-                "interrupted after {} steps; nothing is half done",
+                "interrupted after {} steps; nothing is half done{failures}",
                 self.done
             ))
             .hint("run this again to do the rest")
@@ -107,7 +112,7 @@ impl Outcome {
 ///
 /// When something is in the way, or at the first step that fails.
 pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let mut done = 0;
@@ -130,7 +135,7 @@ pub async fn apply(
     options: &Options,
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Outcome> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let run = Run {
@@ -147,24 +152,19 @@ pub async fn apply(
             .iter()
             .take_while(|step| step.phase() == phase)
             .count();
-        let width = if one_by_one(phase) {
-            1
-        } else {
-            options.side_by_side.max(1)
-        };
         let steps = plan.steps[next..next + length].iter().enumerate();
-        let results: Vec<Done> = futures_util::stream::iter(
+        let results: Vec<Came> = futures_util::stream::iter(
             steps.map(|(offset, step)| run.step(next + offset, step, &options.cancel)),
         )
-        .buffer_unordered(width)
+        .buffer_unordered(width(phase, options))
         .collect()
         .await;
         for done in results {
             match done {
-                Done::Done => outcome.done += 1,
-                Done::Failed(failure) => outcome.failures.push(failure),
-                Done::Skipped => outcome.skipped += 1,
-                Done::Interrupted => outcome.interrupted = true,
+                Came::Done => outcome.done += 1,
+                Came::Failed(failure) => outcome.failures.push(failure),
+                Came::Skipped => outcome.skipped += 1,
+                Came::Interrupted => outcome.interrupted = true,
             }
         }
         next += length;
@@ -180,45 +180,24 @@ pub async fn apply(
     Ok(outcome)
 }
 
-fn refusal(plan: &Plan) -> Option<Failure> {
-    match plan.refused.as_slice() {
-        [] => None,
-        [one] => Some(Failure::new(one.message.clone()).hint(one.hint.clone())),
-        several => {
-            let lines: Vec<String> = several
-                .iter()
-                .map(|one| format!("- {}: {}", one.message, one.hint))
-                .collect();
-            Some(
-                Failure::new(format!(
-                    "{} things are in the way, and nothing was done:\n{}",
-                    several.len(),
-                    lines.join("\n")
-                ))
-                .hint("clear them away, then run this again"),
-            )
-        }
-    }
-}
-
-/// Files are written in order: parents before children, and on one disk.
-fn one_by_one(phase: Phase) -> bool {
+/// How many steps of a phase are done side by side.
+fn width(phase: Phase, options: &Options) -> usize {
     match phase {
-        Phase::RemoveFiles
-        | Phase::Directories
-        | Phase::Files
-        | Phase::RemoveFirewall
-        | Phase::Firewall => true,
+        // Parents before children, routes before all else.
+        Phase::RemoveFiles | Phase::Directories => 1,
+        // Each waits for the disk twice, and the disk serves many at once.
+        Phase::Files => 32,
+        Phase::RemoveFirewall | Phase::Firewall => 1,
         Phase::RemoveContainers
         | Phase::RemoveNetworks
         | Phase::Images
         | Phase::Networks
         | Phase::Containers
-        | Phase::RemoveImages => false,
+        | Phase::RemoveImages => options.side_by_side.max(1),
     }
 }
 
-enum Done {
+enum Came {
     Done,
     Failed(StepFailure),
     Skipped,
@@ -245,9 +224,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn step(&self, index: usize, step: &Step, cancel: &watch::Receiver<bool>) -> Done {
+    async fn step(&self, index: usize, step: &Step, cancel: &watch::Receiver<bool>) -> Came {
         if *cancel.borrow() {
-            return Done::Interrupted;
+            return Came::Interrupted;
         }
         if let Some(because) = self.missing(step) {
             self.note(step);
@@ -255,7 +234,7 @@ impl Run<'_> {
                 step: index,
                 because,
             });
-            return Done::Skipped;
+            return Came::Skipped;
         }
         (self.events)(Event::StepStarted {
             step: index,
@@ -268,7 +247,7 @@ impl Run<'_> {
                     step: index,
                     millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 });
-                Done::Done
+                Came::Done
             }
             Err(error) => {
                 self.note(step);
@@ -277,7 +256,7 @@ impl Run<'_> {
                     step: index,
                     failure: failure.clone(),
                 });
-                Done::Failed(failure)
+                Came::Failed(failure)
             }
         }
     }

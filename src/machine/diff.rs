@@ -2,6 +2,8 @@
 
 mod containers;
 mod paths;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -87,6 +89,7 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     images(desired, observed, options, &mut plan);
     rules(desired, observed, &mut plan);
     containers::diff(desired, observed, options, &remade, &mut plan);
+    unused_images(desired, observed, options, &mut plan);
     // A stable sort: within a phase the order is that of the desired state.
     plan.steps.sort_by_key(Step::phase);
     plan
@@ -267,20 +270,44 @@ fn images(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &
             }
         }
     }
+}
+
+/// Own images that are not desired any more go, once no container that stays was made of them.
+fn unused_images(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &mut Plan) {
     if options.scope != Scope::All {
         return;
     }
-    for (reference, state) in &observed.images {
-        let desired_still = desired
-            .images
-            .iter()
-            .any(|image| image.reference() == reference);
-        if ours(desired, state.deployment.as_deref()) && !desired_still {
-            plan.steps.push(Step::RemoveImage {
-                reference: reference.clone(),
-            });
-        }
-    }
+    let going: BTreeSet<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let (Step::RemoveContainer { name, .. } | Step::RecreateContainer { name, .. }) = step
+            else {
+                return None;
+            };
+            Some(name.as_str())
+        })
+        .collect();
+    let used: BTreeSet<&str> = observed
+        .containers
+        .iter()
+        .filter(|(name, _)| !going.contains(name.as_str()))
+        .map(|(_, state)| state.image_id.as_str())
+        .collect();
+    let unused = observed.images.iter().filter(|(reference, state)| {
+        ours(desired, state.deployment.as_deref())
+            && !used.contains(state.id.as_str())
+            && desired
+                .images
+                .iter()
+                .all(|image| image.reference() != *reference)
+    });
+    let removals: Vec<Step> = unused
+        .map(|(reference, _)| Step::RemoveImage {
+            reference: reference.clone(),
+        })
+        .collect();
+    plan.steps.extend(removals);
 }
 
 fn rules(desired: &Desired, observed: &Observed, plan: &mut Plan) {

@@ -28,8 +28,7 @@ pub(super) async fn make(engine: &Engine, deployment: &DeploymentName, name: &st
     let archive = archive(&executable).context("cannot pack the running executable")?;
     let changes = vec![
         r#"ENTRYPOINT ["/dtaas"]"#.to_owned(),
-        format!("LABEL {}={deployment}", label::DEPLOYMENT),
-        format!("LABEL {}=own-image", label::COMPONENT),
+        format!("LABEL {}={deployment}", label::IMAGE_OF),
     ];
     engine.import(name, archive, changes).await
 }

@@ -133,6 +133,8 @@ pub struct ContainerState {
     pub parts: BTreeMap<String, String>,
     /// The image's reference, as it was given.
     pub image: String,
+    /// The engine's id for that image when the container was made.
+    pub image_id: String,
     /// How it stands.
     pub run: Run,
     /// Whether it ever ran: if not, nothing in it can be lost.

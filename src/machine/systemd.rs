@@ -150,3 +150,40 @@ fn quoted(path: &Path) -> String {
 async fn systemctl(arguments: &[&str]) -> Result<()> {
     run(&find("systemctl")?, arguments, None).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_sets_both_families_before_the_engine_starts() {
+        let desired = Desired::nothing("foo.com".parse().unwrap(), "/srv/100% foo".into());
+        let rules = Rules {
+            v4: "*mangle".into(),
+            v6: Some("*mangle".into()),
+        };
+        let (v4, v6) = (find("iptables-restore"), find("ip6tables-restore"));
+        let (Ok(v4), Ok(v6)) = (v4, v6) else {
+            eprintln!("SKIPPED: needs iptables");
+            return;
+        };
+        assert_eq!(
+            unit(&desired, &rules).unwrap(),
+            format!(
+                "[Unit]\n\
+                 Description=Firewall of the workspaces of foo.com\n\
+                 RequiresMountsFor=\"/srv/100%% foo\"\n\
+                 Before=docker.service\n\n\
+                 [Service]\n\
+                 Type=oneshot\n\
+                 RemainAfterExit=yes\n\
+                 ExecStart={} -w --noflush \"/srv/100%% foo/config/firewall/v4.rules\"\n\
+                 ExecStart={} -w --noflush \"/srv/100%% foo/config/firewall/v6.rules\"\n\n\
+                 [Install]\n\
+                 WantedBy=multi-user.target\n",
+                v4.display(),
+                v6.display()
+            )
+        );
+    }
+}

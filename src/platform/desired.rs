@@ -22,6 +22,9 @@ pub mod label {
     pub const USER: &str = "dtaas.user";
     /// The keyed hash of the object's desired state.
     pub const HASH: &str = "dtaas.hash";
+    /// The deployment's name, on its own image. Containers inherit their image's labels, so [`DEPLOYMENT`] on it would make
+    /// whatever anyone starts from it look like ours.
+    pub const IMAGE_OF: &str = "dtaas.image-of";
     /// Keyed hashes of the parts of a container's desired state, so that a plan can say which part differs.
     pub const PARTS: &str = "dtaas.parts";
 }

@@ -291,11 +291,13 @@ impl FromStr for DeploymentName {
             || !value.chars().all(allowed)
             || !edge(value.chars().next())
             || !edge(value.chars().next_back())
+            // It is a part of image names, which know no other separators (the registry's grammar of names).
+            || ["..", ".-", "-."].iter().any(|pair| value.contains(pair))
         {
             return Err(NameError::new(
                 value,
                 "deployment name",
-                "use 1 to 63 of a-z, 0-9, '.' and '-', with a letter or a digit at both ends",
+                "use 1 to 63 of a-z, 0-9, '.' and '-', with a letter or a digit beside each '.' and at both ends",
             ));
         }
         Ok(Self(value.to_owned()))

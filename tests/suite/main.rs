@@ -6,5 +6,8 @@ mod command;
 mod golden;
 mod library;
 mod loopback;
+mod machine_engine;
+mod machine_faults;
+mod machine_lab;
 mod website;
 mod website_links;

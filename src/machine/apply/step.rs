@@ -1,5 +1,8 @@
 //! One step, done.
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
 
 use super::Run;
@@ -7,8 +10,13 @@ use crate::error::Failure;
 use crate::machine::event::Event;
 use crate::machine::files::Tree;
 use crate::machine::plan::Step;
-use crate::machine::{firewall, image, ports};
-use crate::platform::desired::{Container, Desired, Directory};
+use crate::machine::{docker, firewall, hash, image, ports};
+use crate::platform::desired::{Container, Desired, Directory, File, Network};
+
+/// How long a container that the engine is still making may take to be seen.
+const TO_APPEAR: Duration = Duration::from_secs(20);
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Does a step that is about directories and files; answers whether it was one.
 pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
@@ -29,14 +37,7 @@ pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
         }
         Step::WriteFile { path, .. } => {
             let file = desired(state.file(path), path.display())?;
-            let tree = Tree::create(&state.root)?;
-            make_parents(&tree, path)?;
-            tree.write_as(
-                path,
-                file.mode,
-                file.owner,
-                file.content.expose().as_bytes(),
-            )?;
+            write(&state.root, file)?;
         }
         Step::RemoveFile { path } => {
             Tree::open(&state.root)?.remove(path)?;
@@ -63,10 +64,16 @@ impl Run<'_> {
     pub(super) async fn act(&self, index: usize, step: &Step) -> Result<()> {
         let engine = self.engine;
         match step {
-            Step::MakeDirectory { .. }
-            | Step::SetMode { .. }
-            | Step::WriteFile { .. }
-            | Step::RemoveFile { .. } => act_on_paths(self.desired, step).map(|_| ()),
+            Step::WriteFile { path, .. } => {
+                let file = desired(self.desired.file(path), path.display())?.clone();
+                let root = self.desired.root.clone();
+                tokio::task::spawn_blocking(move || write(&root, &file))
+                    .await
+                    .context("writing a file broke off")?
+            }
+            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::RemoveFile { .. } => {
+                act_on_paths(self.desired, step).map(|_| ())
+            }
             Step::PullImage { reference } => {
                 let progress = |done, total| {
                     (self.events)(Event::StepProgress {
@@ -87,9 +94,7 @@ impl Run<'_> {
                     .networks
                     .iter()
                     .find(|network| network.name == *name);
-                engine
-                    .create_network(self.desired, desired(network, name)?)
-                    .await
+                self.create_network(desired(network, name)?).await
             }
             Step::RemoveNetwork { name, .. } => engine.remove_network(name).await,
             Step::SetFirewall { chain, .. } => {
@@ -124,13 +129,60 @@ impl Run<'_> {
                 .hint(ports::hint(&taken))
                 .into());
         }
-        self.engine
-            .create_container(self.desired, container)
-            .await?;
+        self.create_stopped(container).await?;
         if start {
             self.engine.start_container(&container.name).await?;
         }
         Ok(())
+    }
+
+    /// The engine finishes what a killed run had asked of it, so what is to be made may come into being meanwhile: the same is
+    /// taken as made, and another one of ours that never ran gives way.
+    async fn create_stopped(&self, container: &Container) -> Result<()> {
+        let name = &container.name;
+        let begun = Instant::now();
+        loop {
+            let Err(error) = self.engine.create_container(self.desired, container).await else {
+                return Ok(());
+            };
+            if !docker::is_conflict(&error) {
+                return Err(error);
+            }
+            match self.engine.container(name, &self.desired.hash_key).await? {
+                Some(state) if !self.is_ours(state.deployment.as_deref()) => return Err(error),
+                Some(state)
+                    if state.hash.as_deref()
+                        == Some(&hash::container(&self.desired.hash_key, container)) =>
+                {
+                    return Ok(());
+                }
+                Some(state) if state.started => return Err(error),
+                Some(_) => self.engine.remove_container(name).await?,
+                // Its name is taken already, and it is not there to be seen yet.
+                None if begun.elapsed() < TO_APPEAR => tokio::time::sleep(LOOK).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn create_network(&self, network: &Network) -> Result<()> {
+        let Err(error) = self.engine.create_network(self.desired, network).await else {
+            return Ok(());
+        };
+        let same = self
+            .engine
+            .network(&network.name)
+            .await?
+            .is_some_and(|state| {
+                self.is_ours(state.deployment.as_deref())
+                    && state.hash.as_deref()
+                        == Some(&hash::network(&self.desired.hash_key, network))
+            });
+        if same { Ok(()) } else { Err(error) }
+    }
+
+    fn is_ours(&self, deployment: Option<&str>) -> bool {
+        deployment == Some(self.desired.deployment.as_str())
     }
 }
 
@@ -139,8 +191,20 @@ fn desired<T>(found: Option<T>, what: impl std::fmt::Display) -> Result<T> {
     found.with_context(|| format!("the plan and the desired state do not fit: {what} is not in it"))
 }
 
+fn write(root: &Path, file: &File) -> Result<()> {
+    let tree = Tree::create(root)?;
+    make_parents(&tree, &file.path)?;
+    tree.write_as(
+        &file.path,
+        file.mode,
+        file.owner,
+        file.content.expose().as_bytes(),
+    )?;
+    Ok(())
+}
+
 /// Makes the directories above a file that the desired state does not name.
-fn make_parents(tree: &Tree, path: &std::path::Path) -> Result<()> {
+fn make_parents(tree: &Tree, path: &Path) -> Result<()> {
     let mut above: Vec<_> = path
         .ancestors()
         .skip(1)

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody,
-    EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountPoint,
-    MountType, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, MountPoint,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptions, LogsOptions, RemoveContainerOptions,
@@ -14,16 +12,14 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{Engine, if_there, status};
+use super::{Engine, create, if_there, status};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, RawLimits, Run};
-use crate::platform::desired::{
-    self, Attachment, Capabilities, Component, Container, Desired, Limits, label,
-};
+use crate::platform::desired::{self, Container, Desired, Limits, label};
 use crate::secrets::Secret;
 
 /// Seconds that a container gets to end by itself.
-const TO_END: i32 = 10;
+pub(super) const TO_END: i32 = 10;
 /// More than any machine has: a memory limit that limits nothing. The engine takes no update to "none".
 const NO_MEMORY_LIMIT: i64 = 1 << 50;
 
@@ -88,7 +84,7 @@ impl Engine {
         let options = CreateContainerOptionsBuilder::default()
             .name(&container.name)
             .build();
-        let body = body(desired, container, self.facts());
+        let body = create::body(desired, container, self.facts());
         self.act(
             &format!("creating container {}", container.name),
             self.docker.create_container(Some(options), body),
@@ -169,15 +165,18 @@ impl Engine {
         let limits = limits.effective(self.facts());
         let processors = i64::try_from(self.facts().processors).unwrap_or(i64::MAX);
         // The engine takes 0 for "as it is". So no limit is: every processor; more memory than any machine has.
-        let memory = limits.memory.map(|bytes| as_signed(bytes.0));
+        let memory = limits
+            .memory
+            .map_or(NO_MEMORY_LIMIT, |bytes| as_signed(bytes.0));
         let body = ContainerUpdateBody {
             nano_cpus: Some(
                 limits
                     .cpus
                     .map_or(processors.saturating_mul(1_000_000_000), |cpus| cpus.nano),
             ),
-            memory: Some(memory.unwrap_or(NO_MEMORY_LIMIT)),
-            memory_swap: Some(memory.unwrap_or(-1)),
+            memory: Some(memory),
+            // With its old limit for both it could not be raised; -1, "without", the engine does not pass on.
+            memory_swap: Some(memory),
             pids_limit: Some(limits.pids.unwrap_or(-1)),
             ..Default::default()
         };
@@ -222,133 +221,8 @@ fn is_going(error: &bollard::errors::Error) -> bool {
             if message.contains("already in progress"))
 }
 
-fn as_signed(bytes: u64) -> i64 {
+pub(super) fn as_signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-fn body(
-    desired: &Desired,
-    container: &Container,
-    machine: &crate::machine::observed::Facts,
-) -> ContainerCreateBody {
-    ContainerCreateBody {
-        image: Some(container.image.clone()),
-        user: container.run_as.clone(),
-        cmd: (!container.command.is_empty()).then(|| container.command.clone()),
-        env: Some(
-            container
-                .environment
-                .iter()
-                .map(|(name, value)| format!("{name}={}", value.expose()))
-                .collect(),
-        ),
-        labels: Some(labels(desired, container)),
-        stop_timeout: Some(i64::from(TO_END)),
-        host_config: Some(host_config(container, machine)),
-        networking_config: endpoints(container),
-        ..Default::default()
-    }
-}
-
-fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
-    let parts = hash::parts(&desired.hash_key, container)
-        .into_iter()
-        .map(|(part, hash)| format!("{part}={hash}"))
-        .collect::<Vec<_>>()
-        .join(",");
-    let mut labels = HashMap::from([
-        (label::DEPLOYMENT.to_owned(), desired.deployment.to_string()),
-        (
-            label::COMPONENT.to_owned(),
-            container.component.as_str().to_owned(),
-        ),
-        (
-            label::HASH.to_owned(),
-            hash::container(&desired.hash_key, container),
-        ),
-        (label::PARTS.to_owned(), parts),
-    ]);
-    if let Some(user) = &container.user {
-        labels.insert(label::USER.to_owned(), user.to_string());
-    }
-    labels
-}
-
-fn host_config(container: &Container, machine: &crate::machine::observed::Facts) -> HostConfig {
-    let limits = container.limits.effective(machine);
-    let memory = limits.memory.map(|bytes| as_signed(bytes.0));
-    let (cap_add, cap_drop) = match &container.capabilities {
-        Capabilities::Only(kept) => (
-            (!kept.is_empty()).then(|| kept.clone()),
-            Some(vec!["ALL".to_owned()]),
-        ),
-        Capabilities::DefaultsWithout(dropped) => (None, Some(dropped.clone())),
-    };
-    let hardened = match container.component {
-        Component::Workspace => None,
-        Component::Gateway | Component::Auth | Component::Website | Component::Library => {
-            Some(vec!["no-new-privileges".to_owned()])
-        }
-    };
-    HostConfig {
-        mounts: Some(container.mounts.iter().map(mount).collect()),
-        network_mode: Some(match &container.network {
-            Attachment::Host => "host".to_owned(),
-            Attachment::Bridge { network, .. } => network.clone(),
-        }),
-        // Unlike `always` this keeps a disabled user's workspace stopped when the machine or the engine restarts.
-        restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
-            maximum_retry_count: None,
-        }),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(HashMap::from([
-                ("max-size".to_owned(), "10m".to_owned()),
-                ("max-file".to_owned(), "3".to_owned()),
-            ])),
-        }),
-        readonly_rootfs: Some(container.read_only),
-        cap_add,
-        cap_drop,
-        security_opt: hardened,
-        shm_size: container.shm.map(|bytes| as_signed(bytes.0)),
-        nano_cpus: limits.cpus.map(|cpus| cpus.nano),
-        memory,
-        // As much memory with swap as without: a workspace at its limit is ended, and does not drag the machine into swapping.
-        memory_swap: memory,
-        pids_limit: limits.pids,
-        ..Default::default()
-    }
-}
-
-/// As a mount rather than a bind: for a source that is missing the engine then fails, instead of making a directory.
-fn mount(mount: &desired::Mount) -> Mount {
-    Mount {
-        typ: Some(MountType::BIND),
-        source: Some(mount.source.to_string_lossy().into_owned()),
-        target: Some(mount.target.to_string_lossy().into_owned()),
-        read_only: Some(mount.read_only),
-        ..Default::default()
-    }
-}
-
-fn endpoints(container: &Container) -> Option<NetworkingConfig> {
-    match &container.network {
-        Attachment::Host => None,
-        Attachment::Bridge { network, address } => Some(NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(
-                network.clone(),
-                EndpointSettings {
-                    ipam_config: Some(EndpointIpamConfig {
-                        ipv4_address: Some(address.to_string()),
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                },
-            )])),
-        }),
-    }
 }
 
 fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
@@ -370,6 +244,7 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
             .map(|(part, hash)| (part.to_owned(), hash.to_owned()))
             .collect(),
         image: config.image.unwrap_or_default(),
+        image_id: container.image.unwrap_or_default(),
         run: run(state.status),
         started: state
             .started_at

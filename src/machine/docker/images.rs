@@ -33,13 +33,13 @@ impl Engine {
             deployment: image
                 .config
                 .and_then(|config| config.labels)
-                .and_then(|mut labels| labels.remove(label::DEPLOYMENT)),
+                .and_then(|mut labels| labels.remove(label::IMAGE_OF)),
         }))
     }
 
     /// The images that carry a deployment's label, by reference (by id where they have none).
     pub async fn images_of(&self, deployment: &str) -> Result<BTreeMap<String, ImageState>> {
-        let wanted = format!("{}={deployment}", label::DEPLOYMENT);
+        let wanted = format!("{}={deployment}", label::IMAGE_OF);
         let options = ListImagesOptions {
             filters: Some(HashMap::from([("label".to_owned(), vec![wanted])])),
             ..Default::default()

@@ -135,21 +135,32 @@ fn nothing_is_written_when_a_question_is_broken_off() {
 }
 
 #[test]
-fn down_asks_and_takes_no_for_an_answer() {
-    if !is_root("down_asks_and_takes_no_for_an_answer") {
-        return;
-    }
+fn removing_asks_and_takes_no_for_an_answer() {
     let place = Place::with_deployment();
     let before = place.tree("");
-    let mut terminal = Terminal::start(&place, "down", &[]);
+    let mut terminal = Terminal::start(&place, "user remove bob", &[]);
     terminal
-        .shows("Stop foo.com, remove the workspaces of 2 users")
+        .shows("Remove bob and the workspace with what was installed in it?")
         .type_keys("n");
     let (rest, code) = terminal.ends();
 
     assert_eq!(code, 130, "{rest}");
     assert!(rest.contains("nothing was changed"), "{rest}");
     assert_eq!(place.tree(""), before);
+}
+
+#[test]
+fn nobody_is_asked_in_vain() {
+    if !is_root("nobody_is_asked_in_vain") {
+        return;
+    }
+    let place = Place::with_deployment();
+    let (shown, code) = Terminal::start(&place, "down", &[]).ends();
+    assert_eq!(code, 1, "{shown}");
+    assert!(
+        shown.contains("nothing answers at /nonexistent") && !shown.contains("Stop foo.com"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -1,0 +1,114 @@
+use super::*;
+
+fn firewall() -> Firewall {
+    Firewall {
+        chain: "DTAAS-foo".into(),
+        bridge_prefix: "dtf".into(),
+        pool: "10.90.0.0/16".parse().unwrap(),
+        ports: vec![80, 443],
+    }
+}
+
+fn deployment() -> DeploymentName {
+    "foo.com".parse().unwrap()
+}
+
+#[test]
+fn the_gateways_ports_are_open_and_the_rest_of_the_machine_is_not() {
+    assert_eq!(
+        rules(&deployment(), &firewall(), Spoofing::ReversePath),
+        [
+            "-m rpfilter --invert -j DROP",
+            "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+            "-d 127.0.0.0/8 -j DROP",
+            "-d 169.254.0.0/16 -j DROP",
+            "-m addrtype --dst-type MULTICAST -j DROP",
+            "-m addrtype --dst-type BROADCAST -j DROP",
+            "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 80 -j RETURN",
+            "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 443 -j RETURN",
+            "-p icmp -m addrtype --dst-type LOCAL -m icmp --icmp-type echo-request -j RETURN",
+            "-m addrtype --dst-type LOCAL -j DROP",
+            "-d 10.90.0.0/16 -j DROP",
+            &format!(
+                "-m comment --comment \"dtaas:foo.com:{}\" -j RETURN",
+                hash(&firewall())
+            ),
+        ]
+    );
+}
+
+fn saved(extra: &str) -> String {
+    let rules: String = rules(&deployment(), &firewall(), Spoofing::Pool)
+        .iter()
+        .map(|rule| format!("-A DTAAS-foo {rule}\n"))
+        .collect();
+    format!(
+        "*mangle\n:PREROUTING ACCEPT [0:0]\n:DTAAS-foo - [0:0]\n\
+         -A PREROUTING -i dtf+ -j DTAAS-foo\n{extra}{rules}COMMIT\n"
+    )
+}
+
+fn state(text: &str) -> FirewallState {
+    let (chain, v4) = read(text, &deployment(), Some("DTAAS-foo"));
+    FirewallState {
+        chain,
+        v4,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn rules_that_are_in_place_do_not_differ() {
+    assert_eq!(differs(&firewall(), &state(&saved(""))), None);
+}
+
+#[test]
+fn a_rule_too_many_a_missing_jump_and_other_ports_differ() {
+    let more = saved("-A DTAAS-foo -j ACCEPT\n");
+    assert_eq!(
+        differs(&firewall(), &state(&more)).as_deref(),
+        Some("those of iptables differ")
+    );
+    let unhooked = saved("").replace("-A PREROUTING -i dtf+ -j DTAAS-foo\n", "");
+    assert_eq!(
+        differs(&firewall(), &state(&unhooked)).as_deref(),
+        Some("iptables does not go through them")
+    );
+    let other = Firewall {
+        ports: vec![8080, 8443],
+        ..firewall()
+    };
+    assert!(differs(&other, &state(&saved(""))).is_some());
+    assert_eq!(
+        differs(&firewall(), &state("*mangle\nCOMMIT\n")).as_deref(),
+        Some("iptables has none")
+    );
+}
+
+#[test]
+fn a_chain_of_the_same_name_without_our_mark_is_foreign() {
+    let text = "*mangle\n:DTAAS-foo - [0:0]\n-A DTAAS-foo -j ACCEPT\nCOMMIT\n";
+    assert!(foreign(&state(text)));
+    assert!(!anything_left(&state(text)));
+    assert!(!foreign(&state(&saved(""))));
+}
+
+#[test]
+fn old_jumps_and_an_old_chain_go_with_the_same_commit() {
+    let old = ChainState {
+        present: true,
+        hash: Some("0".repeat(16)),
+        rules: 1,
+        jumps: vec!["-A PREROUTING -i dto+ -j DTAAS-old".into()],
+    };
+    let text = script(
+        &["-j DROP".to_owned()],
+        &firewall(),
+        Some(("DTAAS-old", &old)),
+    );
+    assert_eq!(
+        text,
+        "*mangle\n:DTAAS-foo - [0:0]\n-D PREROUTING -i dto+ -j DTAAS-old\n-F DTAAS-old\n-X DTAAS-old\n\
+         -A DTAAS-foo -j DROP\n-I PREROUTING 1 -i dtf+ -j DTAAS-foo\nCOMMIT\n"
+    );
+}

@@ -1,0 +1,385 @@
+//! The machine engine on a real docker engine.
+
+use std::net::TcpListener;
+
+use dtaas::machine::diff::{DiffOptions, Recreate, Scope};
+use dtaas::platform::desired::{Limits, Probe};
+use dtaas::secrets::Secret;
+
+use crate::machine_lab::{Lab, docker, free_port, lines, packet_filter, rig, started};
+
+#[tokio::test]
+async fn from_nothing_to_running_and_back_to_nothing() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(1).await;
+    lab.add_part("website", free_port());
+    lab.add_user("alice", 0);
+    lab.add_user("bob.b-c_d", 1);
+
+    let plan = lab.plan().await;
+    let image = lab.desired.images[0].reference().to_owned();
+    assert_eq!(
+        lines(&plan),
+        [
+            "make directory files (755)",
+            "make directory files/alice (755)",
+            "make directory files/bob.b-c_d (755)",
+            "write routes/user-alice.yml",
+            "write routes/user-bob.b-c_d.yml",
+            &format!("make image {image} of this executable"),
+            "create network machine-1-alice (10.201.1.0/29)",
+            "create network machine-1-bob.b-c_d (10.201.1.8/29)",
+            "set firewall rules MACHINE-1 (iptables has none)",
+            "create container machine-1-website",
+            "create container machine-1-alice",
+            "create container machine-1-bob.b-c_d",
+        ]
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert!(packet_filter("MACHINE-1").len() > 10);
+
+    let again = lab.plan().await;
+    assert!(again.is_empty(), "{again:?}");
+    assert!(again.held.is_empty(), "{again:?}");
+
+    lab.down().await;
+    for list in [
+        &["ps", "-aq"][..],
+        &["network", "ls", "-q"],
+        &["images", "-q"],
+    ] {
+        assert_eq!(lab.ours(list), "");
+    }
+    assert_eq!(packet_filter("MACHINE-1"), [""; 0]);
+    assert!(lab.desired.root.join("routes/user-alice.yml").exists());
+}
+
+#[tokio::test]
+async fn a_workspace_reaches_the_gateways_ports_and_nothing_else_of_the_machine() {
+    if !rig() {
+        return;
+    }
+    let open = TcpListener::bind("0.0.0.0:0").unwrap();
+    let closed = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let mut lab = Lab::new(2).await;
+    lab.add_user("alice", 0);
+    lab.add_user("bob", 1);
+    lab.desired.firewall.as_mut().unwrap().ports = vec![port(&open)];
+    lab.up().await;
+
+    let own_gateway = "10.201.2.1";
+    let docker0 = "172.17.0.1";
+    assert!(lab.reaches("alice", &format!("{own_gateway}:{}", port(&open))));
+    assert!(lab.reaches("alice", &format!("{docker0}:{}", port(&open))));
+    assert!(!lab.reaches("alice", &format!("{own_gateway}:{}", port(&closed))));
+    assert!(!lab.reaches("alice", &format!("{docker0}:{}", port(&closed))));
+    // Bob's bridge has an address of the machine.
+    assert!(!lab.reaches("alice", &format!("10.201.2.9:{}", port(&closed))));
+    assert!(!lab.reaches("alice", &format!("{}:8080", lab.address(1))));
+    assert!(lab.reaches("alice", &format!("{}:8080", lab.address(0))));
+
+    // The same without the rules: it is they that keep it closed.
+    lab.desired.firewall = None;
+    lab.up().await;
+    assert!(lab.reaches("alice", &format!("{own_gateway}:{}", port(&closed))));
+}
+
+#[tokio::test]
+async fn limits_change_live_and_go_again() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(3).await;
+    lab.add_user("alice", 0);
+    let limits = |cpus: &str, memory: &str, pids| Limits {
+        cpus: Some(cpus.parse().unwrap()),
+        memory: Some(memory.parse().unwrap()),
+        pids: Some(pids),
+    };
+    lab.up().await;
+    let before = started(&lab, "alice");
+
+    for (limits, change) in [
+        (
+            limits("0.5", "256m", 100),
+            "cpus none → 0.5, memory none → 256m, pids none → 100",
+        ),
+        (
+            limits("1.5", "512m", 200),
+            "cpus 0.5 → 1.5, memory 256m → 512m, pids 100 → 200",
+        ),
+        (
+            limits("0.5", "128m", 50),
+            "cpus 1.5 → 0.5, memory 512m → 128m, pids 200 → 50",
+        ),
+        (
+            Limits::default(),
+            "cpus 0.5 → none, memory 128m → none, pids 50 → none",
+        ),
+    ] {
+        lab.container_mut("alice").limits = limits;
+        let plan = lab.plan().await;
+        assert_eq!(
+            lines(&plan),
+            [format!("change limits of machine-3-alice ({change})")]
+        );
+        lab.apply(&plan).await.result().unwrap();
+        let again = lab.plan().await;
+        assert!(again.is_empty(), "{again:?}");
+    }
+    assert_eq!(started(&lab, "alice"), before);
+
+    // More than the machine has is as good as none, also from the start.
+    lab.container_mut("alice").limits = limits("512", "9000g", 100);
+    lab.desired.containers[0]
+        .environment
+        .insert("A".into(), Secret::new("b"));
+    let plan = lab.plan_recreating().await;
+    lab.apply(&plan).await.result().unwrap();
+    let again = lab.plan().await;
+    assert!(again.is_empty(), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_workspace_is_made_anew_only_when_that_is_asked_for() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(4).await;
+    lab.add_user("alice", 0);
+    lab.add_user("bob", 1);
+    lab.up().await;
+    let before = started(&lab, "alice");
+
+    let alice = lab.container_mut("alice");
+    alice
+        .environment
+        .insert("TOKEN".into(), Secret::new("hunter2"));
+    alice.mounts.clear();
+    let plan = lab.plan().await;
+    assert!(plan.is_empty());
+    assert_eq!(
+        plan.held[0].to_string(),
+        "machine-4-alice must be made anew (environment: TOKEN, mounts: -/workspace), \
+         which loses what was installed in the container and stops what runs"
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert_eq!(started(&lab, "alice"), before);
+
+    let bob = DiffOptions {
+        recreate: Recreate::Users(["bob".parse().unwrap()].into()),
+        scope: Scope::All,
+    };
+    assert!(lab.plan_with(&bob).await.is_empty());
+
+    let plan = lab.plan_recreating().await;
+    assert_eq!(
+        lines(&plan),
+        [
+            "recreate container machine-4-alice (environment: TOKEN, mounts: -/workspace): \
+          loses what was installed in the container and stops what runs"
+        ]
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert_ne!(started(&lab, "alice"), before);
+    assert!(lab.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_network_is_made_anew_with_its_workspace_when_that_is_asked_for() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(5).await;
+    lab.add_user("alice", 0);
+    lab.up().await;
+    lab.desired.networks[0].subnet = "10.201.5.16/29".parse().unwrap();
+    lab.desired.networks[0].gateway = "10.201.5.17".parse().unwrap();
+    let (network, address) = (lab.name("alice"), lab.address(2));
+    let alice = lab.container_mut("alice");
+    alice.network = dtaas::platform::desired::Attachment::Bridge { network, address };
+    alice
+        .environment
+        .insert("LAB_SERVE".into(), Secret::new(format!("{address}:8080")));
+    alice.ready = Some(Probe::Tcp {
+        address: std::net::SocketAddrV4::new(address, 8080),
+        deadline_seconds: 30,
+    });
+
+    let plan = lab.plan().await;
+    assert!(plan.steps.is_empty(), "{:?}", lines(&plan));
+    assert_eq!(plan.held.len(), 2);
+
+    let plan = lab.plan_recreating().await;
+    assert_eq!(
+        lines(&plan),
+        [
+            "remove container machine-5-alice (its network is made anew)",
+            "remove network machine-5-alice (it is made anew)",
+            "create network machine-5-alice (10.201.5.16/29)",
+            "create container machine-5-alice",
+        ]
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert!(lab.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_refused_whatever_its_name() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(6).await;
+    lab.add_user("alice", 0);
+    let image = lab.desired.images[0].reference().to_owned();
+    lab.up().await;
+    let bob = "machine-6-bob";
+    docker(&["create", "--name", bob, &image]);
+    docker(&["network", "create", "--subnet", "10.201.6.8/29", bob]);
+    docker(&[
+        "network",
+        "create",
+        "--subnet",
+        "10.201.6.16/29",
+        "machine-6-foreign",
+    ]);
+    lab.add_user("bob", 1);
+    lab.add_user("carol", 2);
+
+    let plan = lab.plan().await;
+    let outcome = dtaas::machine::apply::apply(
+        &lab.engine,
+        &lab.desired,
+        &plan,
+        &Default::default(),
+        &|_| {},
+    )
+    .await;
+    let scoped = DiffOptions {
+        scope: Scope::User("bob".parse().unwrap()),
+        ..Default::default()
+    };
+    let scoped = lab.plan_with(&scoped).await;
+    docker(&["rm", "-f", bob]);
+    docker(&["network", "rm", bob, "machine-6-foreign"]);
+
+    let refused: Vec<&str> = plan
+        .refused
+        .iter()
+        .map(|one| one.message.as_str())
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            "there is a network named machine-6-bob that was not made by this program; it is left alone, and the one of machine-6 cannot be made",
+            "the network machine-6-foreign has addresses that machine-6-carol needs (10.201.6.16/29)",
+            "there is a container named machine-6-bob that was not made by this program; it is left alone, and the one of machine-6 cannot be made",
+        ]
+    );
+    assert!(
+        outcome
+            .unwrap_err()
+            .to_string()
+            .contains("nothing was done")
+    );
+    assert_eq!(scoped.refused.len(), 2);
+    assert!(!lab.desired.root.join("routes/user-carol.yml").exists());
+}
+
+#[tokio::test]
+async fn a_disabled_users_workspace_is_stopped_and_kept() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(7).await;
+    lab.add_user("alice", 0);
+    lab.up().await;
+    let id = |lab: &Lab| docker(&["inspect", "-f", "{{.Id}}", &lab.name("alice")]);
+    let before = id(&lab);
+
+    lab.container_mut("alice").running = false;
+    assert_eq!(lines(&lab.plan().await), ["stop container machine-7-alice"]);
+    lab.up().await;
+    assert!(lab.plan().await.is_empty());
+
+    lab.container_mut("alice").running = true;
+    assert_eq!(
+        lines(&lab.plan().await),
+        ["start container machine-7-alice (it stopped with exit code 0)"]
+    );
+    lab.up().await;
+    assert_eq!(id(&lab), before);
+
+    docker(&["pause", &lab.name("alice")]);
+    assert_eq!(
+        lines(&lab.plan().await),
+        ["start container machine-7-alice (it is paused)"]
+    );
+    lab.up().await;
+    assert!(lab.plan().await.is_empty());
+
+    docker(&["pause", &lab.name("alice")]);
+    lab.container_mut("alice").running = false;
+    lab.up().await;
+    assert!(lab.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn one_user_is_added_and_removed_without_touching_another() {
+    if !rig() {
+        return;
+    }
+    let mut lab = Lab::new(8).await;
+    lab.add_user("alice", 0);
+    lab.up().await;
+    let alice = started(&lab, "alice");
+    // Alice's limits are due as well; that is not what is asked for now.
+    lab.container_mut("alice").limits.pids = Some(77);
+    lab.add_user("bob", 1);
+    let bob = DiffOptions {
+        scope: Scope::User("bob".parse().unwrap()),
+        ..Default::default()
+    };
+    let plan = lab.plan_with(&bob).await;
+    assert_eq!(
+        lines(&plan),
+        [
+            "make directory files/bob (755)",
+            "write routes/user-bob.yml",
+            "create network machine-8-bob (10.201.8.8/29)",
+            "create container machine-8-bob",
+        ]
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert!(lab.plan_with(&bob).await.is_empty());
+    assert_eq!(lab.plan().await.steps.len(), 1);
+
+    let bobs = |user: &Option<dtaas::spec::names::UserName>| {
+        user.as_ref().is_some_and(|user| user.as_str() == "bob")
+    };
+    lab.desired.files.retain(|file| !bobs(&file.user));
+    lab.desired.absent = vec!["routes/user-bob.yml".into()];
+    lab.desired
+        .networks
+        .retain(|network| network.user.as_str() != "bob");
+    lab.desired
+        .containers
+        .retain(|container| !bobs(&container.user));
+    lab.desired
+        .directories
+        .retain(|directory| !bobs(&directory.user));
+    let plan = lab.plan_with(&bob).await;
+    assert_eq!(
+        lines(&plan),
+        [
+            "remove routes/user-bob.yml",
+            "remove container machine-8-bob",
+            "remove network machine-8-bob",
+        ]
+    );
+    lab.apply(&plan).await.result().unwrap();
+    assert_eq!(started(&lab, "alice"), alice);
+}

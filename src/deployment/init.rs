@@ -108,7 +108,10 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
 fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
     let text = spec_text(request)?;
     let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
-    let mut files = load::user_files(directory)?;
+    let mut files = match directory.is_dir() {
+        true => load::user_files(directory)?,
+        false => BTreeMap::new(),
+    };
     let there = load::check(&text, &files).map_err(|problems| match files.is_empty() {
         true => refused(problems),
         false => problems.into_failure(),

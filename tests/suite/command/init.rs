@@ -275,7 +275,7 @@ fn what_the_command_line_refuses_is_named_with_the_rule() {
         ),
         (
             "--name Foo",
-            "'--name <NAME>': \"Foo\" is not a deployment name: use 1 to 63 of a-z, 0-9, '.' and '-', with a letter or a digit at both ends",
+            "'--name <NAME>': \"Foo\" is not a deployment name: use 1 to 63 of a-z, 0-9, '.' and '-', with a letter or a digit beside each '.' and at both ends",
         ),
         (
             "--bind ::1",

@@ -9,5 +9,7 @@ mod loopback;
 mod machine_engine;
 mod machine_faults;
 mod machine_lab;
+mod platform;
+mod rig;
 mod website;
 mod website_links;

@@ -230,6 +230,7 @@ fn private(path: &str) -> Directory {
         mode: 0o700,
         owner: None,
         enforce: true,
+        yielding: false,
         user: None,
     }
 }

@@ -29,8 +29,11 @@ impl Down {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
         run::require_root("dtaas down")?;
+        let question = self.question(&deployment);
+        // A script that forgot --yes is told so whatever else is wrong; a person is not asked in vain.
+        prompt::require_answer(&question, self.yes)?;
         let engine = Engine::connect(None).await?;
-        prompt::confirm(&self.question(&deployment), self.yes)?;
+        prompt::confirm(&question, self.yes)?;
         let (deployment, lock) = Deployment::locked(directory, "dtaas down")?;
         if self.purge {
             deployment.check_purge()?;

@@ -24,6 +24,7 @@ impl Render {
             let deployment = Deployment::open(directory)?;
             let (_, plan) = deployment.render_plan(Missing::Pretend)?;
             ui::data(run::text(&plan));
+            run::say_notes(&deployment, &plan)?;
             if plan.is_empty() {
                 return Ok(());
             }
@@ -37,6 +38,6 @@ impl Render {
         let (deployment, _lock) = Deployment::locked(directory, "dtaas render")?;
         let plan = deployment.render()?;
         ui::data(run::text(&plan));
-        Ok(())
+        run::say_notes(&deployment, &plan)
     }
 }

@@ -29,15 +29,15 @@ pub struct RecreateArgs {
 
 impl RecreateArgs {
     /// The same for the engine; every user named must exist.
-    pub fn checked(self, deployment: &Deployment) -> anyhow::Result<Recreate> {
-        match self.recreate {
+    pub fn checked(&self, deployment: &Deployment) -> anyhow::Result<Recreate> {
+        match &self.recreate {
             None => Ok(Recreate::No),
             Some(users) if users.is_empty() => Ok(Recreate::All),
             Some(users) => {
-                for user in &users {
+                for user in users {
                     deployment.require_user(user)?;
                 }
-                Ok(Recreate::Users(users.into_iter().collect()))
+                Ok(Recreate::Users(users.iter().cloned().collect()))
             }
         }
     }
@@ -46,6 +46,8 @@ impl RecreateArgs {
 impl Up {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        // What is wrong with the spec is said first; it is read again when nobody else can change it.
+        self.recreate.checked(&Deployment::open(directory)?)?;
         run::require_root("dtaas up")?;
         let engine = Engine::connect(None).await?;
         let (deployment, _lock) = Deployment::locked(directory, "dtaas up")?;

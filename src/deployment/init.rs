@@ -108,7 +108,10 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
 fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
     let text = spec_text(request)?;
     let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
-    let mut files = load::user_files(directory)?;
+    let mut files = match directory.is_dir() {
+        true => load::user_files(directory)?,
+        false => BTreeMap::new(),
+    };
     let there = load::check(&text, &files).map_err(|problems| match files.is_empty() {
         true => refused(problems),
         false => problems.into_failure(),
@@ -225,8 +228,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     compare("profile", spec.profile.clone(), request.profile.clone());
     compare(
         "base_path",
-        spec.base_path.to_string(),
-        request.base_path.as_ref().map(BasePath::to_string),
+        format!("{:?}", spec.base_path.as_str()),
+        request
+            .base_path
+            .as_ref()
+            .map(|path| format!("{:?}", path.as_str())),
     );
     compare(
         "bind",
@@ -271,8 +277,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     );
     compare(
         "images.prefix",
-        spec.image_prefix.clone(),
-        request.image_prefix.clone(),
+        format!("{:?}", spec.image_prefix),
+        request
+            .image_prefix
+            .as_ref()
+            .map(|prefix| format!("{prefix:?}")),
     );
     for (name, _) in &request.users {
         if !spec.users.contains_key(name) {

@@ -78,12 +78,14 @@ impl Deployment {
             let path = self.root().join(path);
             let text = std::fs::read_to_string(&path).with_context(|| {
                 Failure::usage(format!("tls.{name}: cannot read {}", path.display()))
+                    .hint("name PEM files that are there in dtaas.yaml, absolute or relative to it")
             })?;
             if !text.contains(mark) {
                 return Err(Failure::usage(format!(
                     "tls.{name}: {} holds no PEM {mark}",
                     path.display()
                 ))
+                .hint("name a PEM file; one that begins with -----BEGIN")
                 .into());
             }
             anyhow::Ok(text)

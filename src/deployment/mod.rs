@@ -74,7 +74,8 @@ impl Deployment {
         if !directory.join(load::FILE).exists() {
             load::load(directory)?;
         }
-        let lock = Lock::take(directory, command).map_err(|error| match failure_of(&error) {
+        let root = absolute(directory)?;
+        let lock = Lock::take(&root, command).map_err(|error| match failure_of(&error) {
             Some(_) => error,
             None => error.context(
                 Failure::new(format!(
@@ -89,8 +90,7 @@ impl Deployment {
 
     /// The same for a spec that is not written yet.
     pub fn with_spec(directory: &Path, spec: Spec) -> anyhow::Result<Self> {
-        let root = std::fs::canonicalize(directory)
-            .with_context(|| format!("cannot open {}", directory.display()))?;
+        let root = absolute(directory)?;
         let (profile, templates) = Self::beside(&root, &spec)?;
         Ok(Self {
             tree: Tree::open(&root)?,
@@ -230,13 +230,22 @@ fn private(path: &str) -> Directory {
         mode: 0o700,
         owner: None,
         enforce: true,
+        yielding: false,
         user: None,
     }
+}
+
+/// Where a directory is, however it was named.
+fn absolute(directory: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::canonicalize(directory).with_context(|| format!("cannot open {}", directory.display()))
 }
 
 /// The operator's own templates: `templates/**/*.hbs` in the deployment, by name without the ending.
 fn replacements(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    if !root.is_dir() {
+        return Ok(found);
+    }
     let base = root.join("templates");
     let mut open = vec![base.clone()];
     while let Some(directory) = open.pop() {

@@ -19,6 +19,7 @@ use crate::machine::event::{Event, StepFailure};
 use crate::machine::plan::{Phase, Plan, Step};
 use crate::machine::wait;
 use crate::platform::desired::{Container, Desired};
+use crate::spec::names::UserName;
 
 /// How it is done.
 #[derive(Debug, Clone)]
@@ -207,13 +208,27 @@ enum Came {
 /// What failed so far, by what other steps need of it.
 #[derive(Debug, Default)]
 struct Failed {
+    /// A file or directory that is nobody's.
     files: bool,
+    /// Whose own file or directory.
+    files_of: BTreeSet<UserName>,
     firewall: bool,
     images: BTreeSet<String>,
     networks: BTreeSet<String>,
     containers: BTreeSet<String>,
     /// Whose containers could not be removed.
     users: BTreeSet<String>,
+}
+
+impl Failed {
+    fn file(&mut self, user: Option<&UserName>) {
+        match user {
+            Some(user) => {
+                self.files_of.insert(user.clone());
+            }
+            None => self.files = true,
+        }
+    }
 }
 
 struct Run<'a> {
@@ -273,7 +288,8 @@ impl Run<'_> {
             | Step::StartContainer { name, .. }
             | Step::RestartContainer { name, .. } => {
                 let container = self.container(name)?;
-                if failed.files {
+                let of_theirs = |user| failed.files_of.contains(user);
+                if failed.files || container.user.as_ref().is_some_and(of_theirs) {
                     Some("a file or directory is missing".to_owned())
                 } else if failed.images.contains(&container.image) {
                     Some(format!("the image {} is missing", container.image))
@@ -304,6 +320,7 @@ impl Run<'_> {
             Step::RemoveNetwork { user: None, .. }
             | Step::MakeDirectory { .. }
             | Step::SetMode { .. }
+            | Step::SetOwner { .. }
             | Step::WriteFile { .. }
             | Step::RemoveFile { .. }
             | Step::PullImage { .. }
@@ -319,8 +336,18 @@ impl Run<'_> {
     /// Keeps in mind that a step was not done.
     fn note(&self, step: &Step) {
         self.with_failed(|failed| match step {
-            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::WriteFile { .. } => {
-                failed.files = true;
+            Step::MakeDirectory { path, .. }
+            | Step::SetMode { path, .. }
+            | Step::SetOwner { path, .. } => {
+                let mut directories = self.desired.directories.iter();
+                match directories.find(|directory| directory.path == *path) {
+                    Some(directory) if directory.yielding => {}
+                    found => failed.file(found.and_then(|directory| directory.user.as_ref())),
+                }
+            }
+            Step::WriteFile { path, .. } => {
+                let file = self.desired.file(path);
+                failed.file(file.and_then(|file| file.user.as_ref()));
             }
             Step::PullImage { reference } | Step::MakeImage { reference } => {
                 failed.images.insert(reference.clone());

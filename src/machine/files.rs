@@ -205,7 +205,7 @@ impl Tree {
         }
     }
 
-    /// Makes a directory with its mode and owner; one that exists keeps them, unless its mode is enforced. Its parent must exist.
+    /// Makes a directory with its mode and owner; one that exists keeps them, unless they are enforced. Its parent must exist.
     pub fn make_dir(&self, directory: &Directory) -> Result<Written> {
         self.try_make_dir(directory)
             .map_err(|error| self.problem("make directory", &directory.path, error))
@@ -226,13 +226,21 @@ impl Tree {
             }
             Err(Errno::EXIST) => {
                 let found = open()?;
-                if directory.enforce
-                    && rustix::fs::fstat(&found)?.st_mode & 0o7777 != directory.mode
-                {
-                    rustix::fs::fchmod(&found, mode)?;
-                    return Ok(Written::Changed);
+                if !directory.enforce {
+                    return Ok(Written::Unchanged);
                 }
-                Ok(Written::Unchanged)
+                let stat = rustix::fs::fstat(&found)?;
+                let owner = directory
+                    .owner
+                    .filter(|owner| is_root() && *owner != (stat.st_uid, stat.st_gid));
+                if owner.is_none() && stat.st_mode & 0o7777 == directory.mode {
+                    return Ok(Written::Unchanged);
+                }
+                // Closed before it is given away, and the mode last: giving away clears some of its bits.
+                rustix::fs::fchmod(&found, Mode::RWXU)?;
+                give(&found, owner)?;
+                rustix::fs::fchmod(&found, mode)?;
+                Ok(Written::Changed)
             }
             Err(error) => Err(error),
         }

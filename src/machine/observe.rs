@@ -15,6 +15,9 @@ use crate::machine::observed::{
 use crate::machine::{firewall, ports};
 use crate::platform::desired::{Container, Content, Desired, File, label, sha256};
 
+/// The permission bit that lets everyone on the machine read a file.
+const OTHERS_READ: u32 = 0o004;
+
 /// How many questions the engine is asked side by side.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -219,7 +222,8 @@ fn file_state(tree: &Tree, file: &File) -> Result<Option<PathState>> {
     {
         state.digest = Some(sha256(&bytes));
         state.text = match &file.content {
-            Content::Plain(text) if text.as_bytes() != bytes => {
+            // What others may not read now is not shown because it may be shown afterwards.
+            Content::Plain(text) if text.as_bytes() != bytes && stat.mode & OTHERS_READ != 0 => {
                 Some(String::from_utf8_lossy(&bytes).into_owned())
             }
             Content::Plain(_) | Content::Secret(_) => None,
@@ -269,4 +273,42 @@ fn runs(container: &Container, found: &BTreeMap<String, ContainerState>) -> bool
             Run::Running | Run::Paused | Run::Restarting => true,
             Run::Created | Run::Exited | Run::Dead => false,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::diff::only_paths;
+    use crate::machine::plan::{FileChange, Step};
+
+    #[test]
+    fn what_others_could_not_read_is_not_shown_when_they_may() {
+        let root = tempfile::tempdir().unwrap();
+        let mut desired =
+            Desired::nothing("foo".parse().unwrap(), root.path().canonicalize().unwrap());
+        desired.files = vec![File {
+            path: "user-alice.yml".into(),
+            mode: 0o644,
+            owner: None,
+            content: Content::Plain("endpoint: true\n".into()),
+            user: None,
+        }];
+        let change_from = |mode| {
+            let tree = Tree::open(root.path()).unwrap();
+            let name = Path::new("user-alice.yml");
+            tree.write(name, mode, b"users: alice:$2y$10$abc\n")
+                .unwrap();
+            let observed = Observed {
+                paths: paths(&desired, &Scope::All).unwrap(),
+                ..Observed::default()
+            };
+            match only_paths(&desired, &observed).steps.remove(0) {
+                Step::WriteFile { change, .. } => change,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(change_from(0o600), FileChange::Secret);
+        assert_eq!(change_from(0o640), FileChange::Secret);
+        assert!(matches!(change_from(0o644), FileChange::Content(_)));
+    }
 }

@@ -56,6 +56,17 @@ pub enum Kind {
     Other,
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::File => "a file",
+            Kind::Directory => "a directory",
+            Kind::Link => "a symbolic link",
+            Kind::Other => "no regular file",
+        })
+    }
+}
+
 /// What lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathState {
@@ -67,7 +78,8 @@ pub struct PathState {
     pub owner: Option<(u32, u32)>,
     /// SHA-256 (hex) of a desired file's content; `None` where it was not read.
     pub digest: Option<String>,
-    /// The text of a plain desired file that differs, for showing the difference; never a secret one's.
+    /// The text of a plain desired file that differs, for showing the difference; never a secret one's, nor that of a file
+    /// which not everyone may read.
     pub text: Option<String>,
 }
 

@@ -107,6 +107,15 @@ pub enum Step {
         /// Permission bits it should have.
         to: u32,
     },
+    /// Give a directory to whom it should belong, with the mode it should have.
+    SetOwner {
+        /// Relative to the root.
+        path: PathBuf,
+        /// Numeric owner and group it has.
+        from: (u32, u32),
+        /// Numeric owner and group it should have.
+        to: (u32, u32),
+    },
     /// Write a file.
     WriteFile {
         /// Relative to the root.
@@ -275,7 +284,9 @@ impl Step {
             Step::RemoveContainer { .. } => Phase::RemoveContainers,
             Step::RemoveNetwork { .. } => Phase::RemoveNetworks,
             Step::RemoveFirewall { .. } => Phase::RemoveFirewall,
-            Step::MakeDirectory { .. } | Step::SetMode { .. } => Phase::Directories,
+            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::SetOwner { .. } => {
+                Phase::Directories
+            }
             Step::WriteFile { .. } => Phase::Files,
             Step::PullImage { .. } | Step::MakeImage { .. } => Phase::Images,
             Step::CreateNetwork { .. } => Phase::Networks,
@@ -299,6 +310,14 @@ impl Step {
             Step::SetMode { path, from, to } => {
                 format!("set mode of {} ({from:o} → {to:o})", shown(path))
             }
+            Step::SetOwner { path, from, to } => format!(
+                "set owner of {} ({}:{} → {}:{})",
+                shown(path),
+                from.0,
+                from.1,
+                to.0,
+                to.1
+            ),
             Step::WriteFile { path, change } => match change {
                 FileChange::New => format!("write {}", shown(path)),
                 FileChange::Content(_) => format!("change {}", shown(path)),
@@ -361,6 +380,7 @@ impl Step {
             Step::WriteFile { .. }
             | Step::MakeDirectory { .. }
             | Step::SetMode { .. }
+            | Step::SetOwner { .. }
             | Step::RemoveFile { .. }
             | Step::PullImage { .. }
             | Step::MakeImage { .. }

@@ -76,6 +76,7 @@ pub(super) async fn install(desired: &Desired, rules: &Rules) -> Result<()> {
             mode: 0o755,
             owner: None,
             enforce: false,
+            yielding: false,
             user: None,
         })?;
     }

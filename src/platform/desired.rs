@@ -87,7 +87,7 @@ pub struct Desired {
     pub containers: Vec<Container>,
 }
 
-/// A directory that must exist. One that exists keeps its owner and mode, unless `enforce` is set.
+/// A directory that should exist. One that exists keeps its owner and mode, unless `enforce` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// Relative to the root; or absolute, where the library lies elsewhere.
@@ -96,8 +96,11 @@ pub struct Directory {
     pub mode: u32,
     /// Numeric owner and group for a new directory; `None` is whoever runs us.
     pub owner: Option<(u32, u32)>,
-    /// Whether the mode is put right when it differs (for directories that guard secrets).
+    /// Whether mode and owner are put right when they differ (for directories that guard what is not everybody's).
     pub enforce: bool,
+    /// Whether users may have put something else in its place: that is theirs to do, and holds nothing up. Anything else in the
+    /// place of a directory that is not yielding is in the way of everything.
+    pub yielding: bool,
     /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
     pub user: Option<UserName>,
 }

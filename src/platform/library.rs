@@ -20,21 +20,42 @@ struct Context {
     apollo_path: String,
 }
 
+/// The library's root, where it lies in the deployment. Other accounts of the machine stay outside: inside lie everybody's
+/// files, and programs that carry their owner's rights. Containers are given what is below it and do not mind; the library
+/// server runs as its owner. A root elsewhere is the operator's own.
+pub fn root(input: &Input<'_>) -> Option<Directory> {
+    let owner = input.spec.workspace.user;
+    input.spec.library_root.is_relative().then(|| Directory {
+        path: input.spec.library_root.clone(),
+        mode: 0o700,
+        owner: Some((owner.uid, owner.gid)),
+        enforce: true,
+        yielding: false,
+        user: None,
+    })
+}
+
 /// The folders of a user, or of `common`: five kinds of assets, and for a user the place where `common` is mounted.
 pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Vec<Directory> {
     let owner = input.spec.workspace.user;
-    let directory = |path: PathBuf| Directory {
+    let directory = |path: PathBuf, yielding: bool| Directory {
         path,
         mode: 0o755,
         owner: Some((owner.uid, owner.gid)),
         enforce: false,
+        yielding,
         user: user.cloned(),
     };
     let top = input.spec.library_root.join(name);
-    let mut all = vec![directory(top.clone())];
-    all.extend(ASSET_KINDS.iter().map(|kind| directory(top.join(kind))));
+    // The top is mounted, so nobody can move it from inside. What lies in it is the users'.
+    let mut all = vec![directory(top.clone(), false)];
+    all.extend(
+        ASSET_KINDS
+            .iter()
+            .map(|kind| directory(top.join(kind), true)),
+    );
     if name != COMMON {
-        all.push(directory(top.join(COMMON)));
+        all.push(directory(top.join(COMMON), true));
     }
     all
 }
@@ -65,7 +86,8 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     ];
     let mut container = own_container(input, Component::Library, command.map(str::to_owned).into());
     container.run_as = Some(String::from(owner));
-    container.config_digest = Some(digest([env.as_str()]));
+    // It reads both when it starts. In a label the digest stands keyed, so that nobody can try secrets against it.
+    container.config_digest = Some(digest([env.as_str(), input.secrets.gateway.expose()]));
     container.mounts = vec![
         read_only(input, "config/lib.env", "/config/lib.env"),
         read_only(input, "config/library", "/secrets"),

@@ -111,7 +111,10 @@ pub fn user(input: &Input<'_>, name: &UserName) -> Result<Desired, RenderError> 
     desired.firewall = Some(firewall(input));
     gateway::add_credentials(input, &mut desired)?;
     if input.spec.users.contains_key(name) {
-        desired.directories = library::directories(input, name.as_str(), Some(name));
+        desired.directories = library::root(input)
+            .into_iter()
+            .chain(library::directories(input, name.as_str(), Some(name)))
+            .collect();
         workspace::add(input, name, &mut desired)?;
     }
     for path in [gateway::user_file(name), auth::user_file(name)] {
@@ -136,6 +139,7 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         mode,
         owner: None,
         enforce,
+        yielding: false,
         user: None,
     };
     let mut directories = vec![
@@ -153,13 +157,7 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         directory("config/gateway/dynamic", 0o700, true),
         directory("config/gateway/tls", 0o700, true),
     ];
-    if input.spec.library_root.is_relative() {
-        directories.push(directory(
-            &input.spec.library_root.to_string_lossy(),
-            0o755,
-            false,
-        ));
-    }
+    directories.extend(library::root(input));
     directories.extend(library::directories(input, COMMON, None));
     for name in input.spec.users.keys() {
         directories.extend(library::directories(input, name.as_str(), Some(name)));

@@ -25,24 +25,25 @@ pub fn network(deployment: &DeploymentName, user: &UserName) -> String {
     format!("dtaas-{deployment}-net-{user}")
 }
 
-/// What the names of all of a deployment's bridges begin with: `dt3f2a-`. Four digits are enough to tell the few
-/// deployments of one machine apart, and leave room below Linux's 15 characters.
+/// What the names of all of a deployment's bridges begin with: `dt3f2a07-`.
 pub fn bridge_prefix(deployment: &DeploymentName) -> String {
-    format!("dt{}-", short(deployment.as_str(), 2))
+    format!("dt{}-", short(deployment.as_str()))
 }
 
-/// A workspace's bridge: `dt3f2a-9c01ab42`, 15 characters.
-pub fn bridge(deployment: &DeploymentName, user: &UserName) -> String {
-    format!("{}{}", bridge_prefix(deployment), short(user.as_str(), 4))
+/// The bridge of the workspace in a slot of the pool: `dt3f2a07-00002b`, Linux's 15 characters. The largest pool has fewer slots
+/// than these digits, so no two users ever meet.
+pub fn bridge(deployment: &DeploymentName, slot: u32) -> String {
+    format!("{}{slot:06x}", bridge_prefix(deployment))
 }
 
-/// The firewall chain: `DTAAS-3F2A`.
+/// The firewall chain: `DTAAS-3F2A07`.
 pub fn chain(deployment: &DeploymentName) -> String {
-    format!("DTAAS-{}", short(deployment.as_str(), 2).to_uppercase())
+    format!("DTAAS-{}", short(deployment.as_str()).to_uppercase())
 }
 
-fn short(text: &str, bytes: usize) -> String {
-    hex(&Sha256::digest(text)[..bytes])
+/// Six digits: enough to tell the few deployments of one machine apart.
+fn short(deployment: &str) -> String {
+    hex(&Sha256::digest(deployment)[..3])
 }
 
 #[cfg(test)]
@@ -52,10 +53,13 @@ mod tests {
     #[test]
     fn names_fit_where_they_go() {
         let deployment: DeploymentName = "foo.com".parse().unwrap();
-        let user: UserName = "a.long-user_name.of.32.character".parse().unwrap();
-        assert_eq!(bridge(&deployment, &user).len(), 15);
-        assert!(bridge(&deployment, &user).starts_with(&bridge_prefix(&deployment)));
-        assert!(chain(&deployment).len() <= 28);
+        let last_of_the_largest_pool = (1 << (29 - 8)) - 1;
+        assert_eq!(
+            bridge(&deployment, last_of_the_largest_pool),
+            "dtf29b6d-1fffff"
+        );
+        assert_eq!(bridge_prefix(&deployment), "dtf29b6d-");
+        assert_eq!(chain(&deployment), "DTAAS-F29B6D");
         assert_eq!(
             container(
                 &deployment,

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
-use super::desired::{Component, Content, Desired, File, Probe};
+use super::desired::{Component, Content, Desired, File, Probe, digest};
 use super::{Input, auth, own_container, plain, read_only};
 use crate::render::RenderError;
 use crate::secrets::Secret;
@@ -62,6 +62,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     ];
     let mut container = own_container(input, Component::Website, command.map(str::to_owned).into());
     container.run_as = Some(format!("{}:{}", NOBODY.0, NOBODY.1));
+    container.config_digest = Some(digest([input.secrets.gateway.expose()]));
     container.mounts = vec![
         read_only(input, "config/client", "/client"),
         read_only(input, "config/website", "/website"),

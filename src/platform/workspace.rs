@@ -29,7 +29,7 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     let address = SocketAddrV4::new(Ipv4Addr::from(u32::from(host) + 1), WORKSPACE_PORT);
     let network = Network {
         name: naming::network(&input.spec.name, name),
-        bridge: naming::bridge(&input.spec.name, name),
+        bridge: naming::bridge(&input.spec.name, user.slot),
         subnet,
         gateway: host,
         user: name.clone(),

@@ -81,6 +81,15 @@ impl Document {
         self.lines.get(path).copied()
     }
 
+    /// The line of a key, or of what it is missing in.
+    fn nearest_line(&self, path: &str) -> Option<usize> {
+        let section = || {
+            path.rsplit_once('.')
+                .and_then(|(section, _)| self.line(section))
+        };
+        self.line(path).or_else(section)
+    }
+
     /// Adds a problem at a key.
     pub fn problem(
         &self,
@@ -91,7 +100,7 @@ impl Document {
     ) {
         self.problems.borrow_mut().push(Problem {
             file: self.file.clone(),
-            line: self.line(path),
+            line: self.nearest_line(path),
             key: path.to_owned(),
             value: value.map(shown),
             reason: reason.into(),
@@ -286,9 +295,13 @@ fn plainly(error: &serde_yaml::Error) -> String {
         "invalid type: ",
         "invalid value: ",
         "invalid length: ",
-        "unknown variant ",
         "data did not match any variant",
     ];
+    if let Some((_, rest)) = text.split_once("unknown variant `")
+        && let Some((word, _)) = rest.split_once("`, expected")
+    {
+        return format!("there is no {word:?}");
+    }
     // What stands before it is where: the name of a variable, the place in a list.
     match jargon.iter().find_map(|word| text.find(word)) {
         Some(at) => format!("{}this cannot stand here", &text[..at]),

@@ -156,6 +156,7 @@ impl Lab {
                     mode: 0o755,
                     owner: None,
                     enforce: false,
+                    yielding: false,
                     user,
                 });
             }

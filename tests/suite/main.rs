@@ -2,6 +2,7 @@
 
 mod auth;
 mod auth_htpasswd;
+mod command;
 mod golden;
 mod library;
 mod loopback;

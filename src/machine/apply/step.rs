@@ -21,7 +21,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Does a step that is about directories and files; answers whether it was one.
 pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
     match step {
-        Step::MakeDirectory { path, .. } | Step::SetMode { path, .. } => {
+        Step::MakeDirectory { path, .. }
+        | Step::SetMode { path, .. }
+        | Step::SetOwner { path, .. } => {
             let directory = state
                 .directories
                 .iter()
@@ -71,9 +73,10 @@ impl Run<'_> {
                     .await
                     .context("writing a file broke off")?
             }
-            Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::RemoveFile { .. } => {
-                act_on_paths(self.desired, step).map(|_| ())
-            }
+            Step::MakeDirectory { .. }
+            | Step::SetMode { .. }
+            | Step::SetOwner { .. }
+            | Step::RemoveFile { .. } => act_on_paths(self.desired, step).map(|_| ()),
             Step::PullImage { reference } => {
                 let progress = |done, total| {
                     (self.events)(Event::StepProgress {
@@ -217,6 +220,7 @@ fn make_parents(tree: &Tree, path: &Path) -> Result<()> {
             mode: 0o755,
             owner: None,
             enforce: false,
+            yielding: false,
             user: None,
         })?;
     }

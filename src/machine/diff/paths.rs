@@ -41,10 +41,27 @@ fn diff_directory(directory: &Directory, state: Option<&PathState>, plan: &mut P
             path,
             mode: directory.mode,
         }),
+        Some(state) if state.kind != Kind::Directory && directory.yielding => {
+            plan.notes.push(format!(
+                "{} is {}, where a directory is expected; it is left as it is",
+                path.display(),
+                state.kind
+            ));
+        }
         Some(state) if state.kind != Kind::Directory => plan.refused.push(Refusal {
             message: format!("{} is in the way: it is no directory", path.display()),
             hint: format!("move {} away, then run this again", path.display()),
         }),
+        Some(PathState {
+            owner: Some(from), ..
+        }) if directory.enforce && directory.owner.is_some_and(|to| to != *from) => {
+            let to = directory.owner.unwrap_or(*from);
+            plan.steps.push(Step::SetOwner {
+                path,
+                from: *from,
+                to,
+            });
+        }
         Some(state) if directory.enforce && state.mode != directory.mode => {
             plan.steps.push(Step::SetMode {
                 path,
@@ -80,9 +97,9 @@ fn diff_file(file: &File, state: Option<&PathState>, plan: &mut Plan) {
                     from: state.mode,
                     to: file.mode,
                 },
-                (Content::Secret(_), _) => FileChange::Secret,
-                (Content::Plain(text), had) => {
-                    FileChange::Content(difference::lines(had.as_deref().unwrap_or_default(), text))
+                (Content::Secret(_), _) | (Content::Plain(_), None) => FileChange::Secret,
+                (Content::Plain(text), Some(had)) => {
+                    FileChange::Content(difference::lines(had, text))
                 }
             }
         }

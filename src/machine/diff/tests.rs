@@ -65,6 +65,7 @@ fn directory(path: &str, user: Option<&UserName>) -> Directory {
         mode: 0o755,
         owner: None,
         enforce: true,
+        yielding: false,
         user: user.cloned(),
     }
 }
@@ -385,6 +386,72 @@ fn differences_of_files_are_shown_and_those_of_secret_ones_are_not() {
     let masked = plan(&desired, &observed);
     assert_eq!(lines(&masked), ["change lib.env (secret content differs)"]);
     assert_eq!(masked.steps[0].detail(), [""; 0]);
+}
+
+#[test]
+fn what_a_user_puts_in_place_of_a_folder_holds_nothing_up() {
+    let mut desired = desired(&["alice"]);
+    let alice = "alice".parse().unwrap();
+    desired.directories.push(Directory {
+        yielding: true,
+        ..directory("files/alice/data", Some(&alice))
+    });
+    let mut observed = applied(&desired);
+    for (kind, what) in [
+        (Kind::File, "a file"),
+        (Kind::Link, "a symbolic link"),
+        (Kind::Other, "no regular file"),
+    ] {
+        observed
+            .paths
+            .insert("files/alice/data".into(), path(kind, 0o777, None));
+        let plan = plan(&desired, &observed);
+        assert!(plan.is_empty(), "{plan:?}");
+        assert_eq!(
+            plan.notes,
+            [format!(
+                "files/alice/data is {what}, where a directory is expected; it is left as it is"
+            )]
+        );
+    }
+    // What is mounted must be a directory.
+    observed
+        .paths
+        .insert("routes".into(), path(Kind::Link, 0o777, None));
+    assert_eq!(
+        plan(&desired, &observed).refused[0].message,
+        "routes is in the way: it is no directory"
+    );
+}
+
+#[test]
+fn what_guards_others_files_gets_its_owner_and_mode_back() {
+    let mut desired = desired(&[]);
+    desired.directories = vec![Directory {
+        mode: 0o700,
+        owner: Some((1000, 100)),
+        ..directory("files", None)
+    }];
+    let mut observed = applied(&desired);
+    let mut with = |mode, owner| {
+        let state = PathState {
+            owner,
+            ..path(Kind::Directory, mode, None)
+        };
+        observed.paths.insert("files".into(), state);
+        lines(&plan(&desired, &observed))
+    };
+    assert_eq!(
+        with(0o755, Some((0, 0))),
+        ["set owner of files (0:0 → 1000:100)"]
+    );
+    assert_eq!(
+        with(0o755, Some((1000, 100))),
+        ["set mode of files (755 → 700)"]
+    );
+    assert_eq!(with(0o700, Some((1000, 100))), [""; 0]);
+    // Who is not root cannot change it, and did not look.
+    assert_eq!(with(0o700, None), [""; 0]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn directory(path: &str, mode: u32, enforce: bool) -> Directory {
         mode,
         owner: None,
         enforce,
+        yielding: false,
         user: None,
     }
 }
@@ -103,6 +104,24 @@ fn a_directory_gets_its_mode_once_unless_that_is_enforced() {
         Written::Changed
     );
     assert_eq!(mode("files"), 0o700);
+}
+
+#[test]
+fn an_enforced_directory_is_given_to_its_owner() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root gives files away");
+        return;
+    }
+    let (root, tree) = tree();
+    std::fs::create_dir(root.path().join("files")).unwrap();
+    let directory = Directory {
+        owner: Some((1000, 100)),
+        ..directory("files", 0o700, true)
+    };
+    assert_eq!(tree.make_dir(&directory).unwrap(), Written::Changed);
+    assert_eq!(tree.make_dir(&directory).unwrap(), Written::Unchanged);
+    let stat = tree.stat(Path::new("files")).unwrap().unwrap();
+    assert_eq!((stat.owner, stat.mode), ((1000, 100), 0o700));
 }
 
 #[test]

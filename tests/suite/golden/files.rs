@@ -91,6 +91,23 @@ fn a_deployment_with_a_disabled_user() {
 }
 
 #[test]
+fn who_reads_the_gateways_secret_at_the_start_is_made_anew_when_it_changes() {
+    let mut fixture = Fixture::new("version: 1\ndomain: foo.com\n", &[ALICE]);
+    let before = fixture.machine();
+    fixture.secrets.gateway = Secret::new("another-secret-of-the-tests");
+    let after = fixture.machine();
+
+    let changed: Vec<&str> = before
+        .containers
+        .iter()
+        .zip(&after.containers)
+        .filter(|(before, after)| before != after)
+        .map(|(before, _)| before.component.as_str())
+        .collect();
+    assert_eq!(changed, ["website", "library"]);
+}
+
+#[test]
 fn the_files_that_init_writes_for_the_operator() {
     let request = Request {
         domain: Some("foo.com".parse().unwrap()),

@@ -1,0 +1,12 @@
+//! The real binary in a directory of its own: what it says, exits with and writes.
+
+mod docker_missing;
+mod init;
+mod init_killed;
+mod render;
+mod run;
+mod secrets;
+mod spec;
+mod talk;
+mod terminal;
+mod users;

@@ -275,7 +275,7 @@ impl<'a> Section<'a> {
 }
 
 /// How many known words a message lists.
-const LISTED: usize = 10;
+const LISTED: usize = 16;
 
 /// What to write instead of an unknown word: the nearest known one, or what is known, as much of it as can be read.
 pub fn nearest(word: &str, known: &[&str]) -> String {
@@ -373,7 +373,7 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(
             nearest("somebody", &many),
-            "known are u0, u1, u2, u3, u4, u5, u6, u7, u8, u9 and 490 more"
+            "known are u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, u11, u12, u13, u14, u15 and 484 more"
         );
     }
 }

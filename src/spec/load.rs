@@ -195,6 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn the_library_lies_over_nothing_of_the_deployments_own() {
+        for root in ["secrets", "./config/x", ".", "auth", "users/"] {
+            assert_eq!(
+                problems_of(
+                    &format!("version: 1\ndomain: foo.com\nlibrary:\n  root: {root}\n"),
+                    &[]
+                ),
+                format!(
+                    "dtaas.yaml:4: library.root is \"{root}\": the deployment keeps its own files there; \
+                     write a directory of its own, such as files or /srv/library"
+                )
+            );
+        }
+        for root in ["files", "./files", "/srv/secrets", "library/users"] {
+            let text = format!("version: 1\ndomain: foo.com\nlibrary:\n  root: {root}\n");
+            assert!(from_texts(&text, &BTreeMap::new()).is_ok(), "{root}");
+        }
+    }
+
+    #[test]
+    fn mounts_have_places_of_their_own() {
+        let text = "version: 1\ndomain: foo.com\nworkspace:\n  mounts:\n    - {source: /a, target: /data}\n    \
+                    - {source: /b, target: /data/}\n    - {source: /c, target: /workspace/common/.}\n";
+        assert_eq!(
+            problems_of(text, &[]),
+            "2 problems in the spec\n  \
+             dtaas.yaml:6: workspace.mounts[1].target is \"/data/\": another mount has the same; give each its own\n  \
+             dtaas.yaml:7: workspace.mounts[2].target is \"/workspace/common/.\": the platform's own folders are there; write another path"
+        );
+    }
+
+    #[test]
     fn what_is_not_yaml_says_where() {
         assert_eq!(
             problems_of("version: 1\ndomain: [foo\n", &[]),

@@ -410,6 +410,18 @@ mod tests {
     }
 
     #[test]
+    fn a_deployment_without_a_name_is_called_by_its_domain() {
+        let of = |domain: &str| DeploymentName::of(&domain.parse().unwrap());
+        assert_eq!(of("foo.com").as_str(), "foo.com");
+        assert_eq!(of("127.0.0.1").as_str(), "127.0.0.1");
+        // Cut after 63 characters, and never at a dot.
+        for length in [59, 60, 61, 62, 63] {
+            let name = of(&format!("{}.b.example", "a".repeat(length)));
+            assert_eq!(name.as_str().parse(), Ok(name.clone()), "{length}");
+        }
+    }
+
+    #[test]
     fn a_base_path_loses_its_outer_slashes() {
         assert_eq!(
             "/dtaas/".parse::<BasePath>().unwrap().path("lib"),

@@ -7,3 +7,4 @@ pub mod names;
 pub mod problem;
 pub mod quantity;
 pub mod read;
+pub mod workspace;

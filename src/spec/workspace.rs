@@ -1,0 +1,169 @@
+//! The parts of the spec that say what a workspace is: image, limits, environment, mounts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_yaml::Value;
+
+use super::document::Section;
+use super::model::{ExtraMount, Limit, LimitOverrides, Owner, Workspace, WorkspaceLimits};
+use super::quantity::{Bytes, Cpus};
+use super::read::{default, image};
+
+/// Reads `workspace` of `dtaas.yaml`.
+pub fn workspace(mut section: Section<'_>) -> Option<Workspace> {
+    let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
+    let user = section.get("user", "write uid:gid, such as \"0:0\"");
+    let environment = environment(&mut section);
+    let mut limits = section.section("limits");
+    let overrides = limit_overrides(&mut limits);
+    limits.finish();
+    let mut mounts: Vec<ExtraMount> = Vec::new();
+    for mut entry in section.sections("mounts") {
+        let read = mount(&mut entry);
+        if let Some(mount) = &read
+            && mounts.iter().any(|other| other.target == mount.target)
+        {
+            entry.problem("target", "another mount has the same", "give each its own");
+        }
+        entry.finish();
+        mounts.extend(read);
+    }
+    section.finish();
+    Some(Workspace {
+        image,
+        user: match user {
+            Some(user) => user,
+            None => Owner::try_from(default::WORKSPACE_USER.to_owned()).ok()?,
+        },
+        limits: WorkspaceLimits {
+            cpus: default::CPUS.parse().ok(),
+            memory: default::MEMORY.parse().ok(),
+            pids: Some(default::PIDS),
+            shm: default::SHM.parse().ok()?,
+        }
+        .with(overrides),
+        environment,
+        mounts,
+    })
+}
+
+fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
+    let entries: BTreeMap<String, Value> = section
+        .get(
+            "environment",
+            "write names and texts, such as TZ: \"Europe/Copenhagen\"",
+        )
+        .unwrap_or_default();
+    let mut environment = BTreeMap::new();
+    for (name, value) in entries {
+        let problem = |reason: &str, fix: &str| {
+            section.problem(&format!("environment.{name}"), reason, fix);
+        };
+        let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty();
+        if !fine {
+            problem(
+                "this is not a variable's name",
+                "use letters, digits and '_'",
+            );
+        }
+        if OURS.contains(&name.as_str()) {
+            problem("the platform sets it", "take it out");
+        }
+        // YAML has many ways to write a number, and a variable is the text that was written.
+        let Value::String(text) = value else {
+            problem(
+                "its value is no text",
+                &format!("put it in quotes, such as {name}: \"8080\""),
+            );
+            continue;
+        };
+        if text.contains('\0') {
+            problem("its value holds a NUL", "take it out");
+        }
+        environment.insert(name, text);
+    }
+    environment
+}
+
+/// Variables that a workspace gets from us.
+const OURS: &[&str] = &["AUTHENTICATE_VIA_JUPYTER", "WORKSPACE_BASE_URL", "VNC_PW"];
+
+/// Reads `limits`, of all workspaces or of one user's.
+pub fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
+    let pids: Option<Limit<i64>> = section.get("pids", "write a whole number, or none");
+    if pids.and_then(Limit::most).is_some_and(|most| most < 16) {
+        section.problem(
+            "pids",
+            "a workspace does not start with so few",
+            "write 16 or more, or none",
+        );
+    }
+    let memory: Option<Limit<Bytes>> = section.get("memory", "write an amount such as 4g, or none");
+    // Docker's own lower bound.
+    if memory
+        .and_then(Limit::most)
+        .is_some_and(|most| most < Bytes(6 << 20))
+    {
+        section.problem(
+            "memory",
+            "docker takes no less than 6m",
+            "write an amount such as 4g, or none",
+        );
+    }
+    let cpus: Option<Limit<Cpus>> = section.get("cpus", "write a number such as 2 or 0.5, or none");
+    let shm: Option<Bytes> = section.get("shm", "write an amount such as 512m");
+    // Docker takes 0 for its own default, and would never be seen to have it.
+    if shm == Some(Bytes(0)) {
+        section.problem(
+            "shm",
+            "there is no /dev/shm of no size",
+            "write an amount such as 512m",
+        );
+    }
+    LimitOverrides {
+        cpus,
+        memory,
+        pids,
+        shm,
+    }
+}
+
+fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
+    let source: Option<PathBuf> =
+        section.require("source", "write an absolute path of this machine");
+    let target: Option<PathBuf> =
+        section.require("target", "write an absolute path in the workspace");
+    let read_only = section
+        .get("read_only", "write true or false")
+        .unwrap_or(true);
+    for (key, path) in [("source", &source), ("target", &target)] {
+        let Some(path) = path else { continue };
+        if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
+            section.problem(
+                key,
+                "this is not an absolute path",
+                "begin it with / and leave out ..",
+            );
+        }
+    }
+    let hides = |path: &PathBuf| {
+        ["/", "/workspace", "/workspace/common"]
+            .iter()
+            .any(|own| path == Path::new(own))
+    };
+    if target.as_ref().is_some_and(hides) {
+        section.problem(
+            "target",
+            "the platform's own folders are there",
+            "write another path",
+        );
+    }
+    Some(ExtraMount {
+        source: source?,
+        target: target?,
+        read_only,
+    })
+}

@@ -7,4 +7,3 @@ pub mod names;
 pub mod problem;
 pub mod quantity;
 pub mod read;
-pub mod workspace;

@@ -1,9 +1,12 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
+pub mod default;
+mod image;
+mod workspace;
+
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::Ipv4Addr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 
 use ipnet::Ipv4Net;
 use serde_yaml::Value;
@@ -11,43 +14,8 @@ use serde_yaml::Value;
 use super::document::{Document, Section};
 use super::model::{AuthMode, Gateway, Group, LogLevel, Ports, Spec, Tls, User};
 use super::names::{BasePath, DeploymentName, Domain};
-use super::workspace::{limit_overrides, workspace};
-
-/// What counts where the spec says nothing. The values stand in the file that `init` writes.
-pub mod default {
-    /// Profile.
-    pub const PROFILE: &str = "single-host";
-    /// Gateway without TLS.
-    pub const HTTP: u16 = 80;
-    /// Gateway with TLS.
-    pub const HTTPS: u16 = 443;
-    /// Auth endpoint, on loopback.
-    pub const AUTH: u16 = 4002;
-    /// Website, on loopback; v0.2's port.
-    pub const WEBSITE: u16 = 4000;
-    /// Library server, on loopback; v0.2's port.
-    pub const LIBRARY: u16 = 4001;
-    /// Where the certificate comes from.
-    pub const TLS: &str = "self-signed";
-    /// Room for 8,192 workspaces in a corner of 10/8 that docker's own pools do not use.
-    pub const POOL: &str = "10.213.0.0/16";
-    /// Where users' files are.
-    pub const LIBRARY_ROOT: &str = "files";
-    /// A current Traefik; v0.2's v2.5 is long out of support.
-    pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
-    /// v0.2's workspace.
-    pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
-    /// ml-workspace's services run as root inside.
-    pub const WORKSPACE_USER: &str = "0:0";
-    /// Processors of a workspace.
-    pub const CPUS: &str = "2";
-    /// Memory of a workspace.
-    pub const MEMORY: &str = "4g";
-    /// Processes and threads of a workspace.
-    pub const PIDS: i64 = 4096;
-    /// v0.2's `--shm-size`.
-    pub const SHM: &str = "512m";
-}
+use image::{image, is_image};
+use workspace::{limit_overrides, workspace};
 
 /// Reads `dtaas.yaml`; users are empty. `None` when something that everything else needs is wrong; the document holds the problems.
 pub fn spec(document: &Document) -> Option<Spec> {
@@ -80,31 +48,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         .get("auth", "write endpoint or basic")
         .unwrap_or(AuthMode::Endpoint);
     let mut library = top.section("library");
-    let library_root: PathBuf = library
-        .get("root", "write a directory")
-        .unwrap_or_else(|| PathBuf::from(default::LIBRARY_ROOT));
-    if library_root.as_os_str().is_empty()
-        || library_root
-            .components()
-            .any(|part| part.as_os_str() == "..")
-    {
-        library.problem(
-            "root",
-            "this is not a directory's path",
-            "write it without ..",
-        );
-    }
-    if library_root.is_relative()
-        && RESERVED_DIRECTORIES
-            .iter()
-            .any(|own| *own == first(&library_root))
-    {
-        library.problem(
-            "root",
-            "the deployment keeps its own files there",
-            "write a directory of its own, such as files or /srv/library",
-        );
-    }
+    let library_root = library_root(&mut library);
     library.finish();
     let mut images = top.section("images");
     let image_prefix: String = images
@@ -281,41 +225,43 @@ fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
     None
 }
 
-/// Directories of a deployment that hold what users must not see, and the deployment itself.
-const RESERVED_DIRECTORIES: &[&str] = &["", "auth", "config", "secrets", "templates", "users"];
+/// Directories of a deployment that hold other things than users' files; those that begin with a dot are kept for more.
+const OWN_DIRECTORIES: &[&str] = &["auth", "config", "data", "secrets", "templates", "users"];
 
-/// The first name in a relative path; `""` for `.`.
-fn first(path: &Path) -> &OsStr {
-    path.components()
-        .find(|part| *part != Component::CurDir)
-        .map_or(OsStr::new(""), Component::as_os_str)
+fn library_root(section: &mut Section<'_>) -> PathBuf {
+    let root: PathBuf = section
+        .get("root", "write a directory")
+        .unwrap_or_else(|| PathBuf::from(default::LIBRARY_ROOT));
+    let root: PathBuf = root
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let printable = |c: char| !c.is_control();
+    if root.components().any(|part| part == Component::ParentDir)
+        || !root.to_string_lossy().chars().all(printable)
+    {
+        section.problem(
+            "root",
+            "this is not a directory's path",
+            "write it without ..",
+        );
+    }
+    let first = root.components().next().map(Component::as_os_str);
+    let first = first.unwrap_or_default().to_string_lossy();
+    if root.is_relative()
+        && (first.is_empty() || first.starts_with('.') || OWN_DIRECTORIES.contains(&&*first))
+    {
+        section.problem(
+            "root",
+            "the deployment keeps its own files there",
+            "write a directory of its own, such as files or /srv/library",
+        );
+    }
+    root
 }
 
 /// 100.64.0.0/10, RFC 6598.
 fn is_shared(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
     a == 100 && (64..128).contains(&b)
-}
-
-/// An image's name.
-pub(super) fn image(section: &mut Section<'_>) -> Option<String> {
-    const FORM: &str = "write name:tag or name@sha256:…";
-    let image: String = section.get("image", FORM)?;
-    if !is_image(&image) {
-        section.problem("image", "this is not an image's name", FORM);
-        return None;
-    }
-    Some(image)
-}
-
-/// Whether a text has the characters and the order of an image reference (distribution's grammar, without its finer points).
-fn is_image(text: &str) -> bool {
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
-    !text.is_empty()
-        && text.len() <= 255
-        && text.chars().all(allowed)
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && !text.contains("//")
 }

@@ -123,7 +123,7 @@ pub fn rules(deployment: &str) -> Vec<String> {
 
 /// The bridges' and the chain's names hold this of the deployment's name.
 fn short(deployment: &str) -> String {
-    Sha256::digest(deployment)[..2]
+    Sha256::digest(deployment)[..3]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -41,7 +41,7 @@ fn what_is_not_ours_is_refused_and_left_alone() {
             }
             snapshot::same(&before, &look());
             let plan = here.dtaas(&["plan", "--exit-code"]);
-            assert_eq!(plan.code, Some(3), "{}", plan.stderr);
+            assert_eq!(plan.code, Some(1), "{}", plan.stderr);
             for thing in &things {
                 assert!(plan.stdout.contains(&thing.refused), "{}", plan.stdout);
             }

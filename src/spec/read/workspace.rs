@@ -1,17 +1,17 @@
-//! The parts of the spec that say what a workspace is: image, limits, environment, mounts.
+//! The workspace: its image, limits, variables and mounts.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::document::Section;
-use super::model::{ExtraMount, Limit, LimitOverrides, Owner, Workspace, WorkspaceLimits};
-use super::quantity::{Bytes, Cpus};
-use super::read::{default, image};
+use super::default;
+use super::image::image;
+use crate::spec::document::Section;
+use crate::spec::model::{ExtraMount, Limit, LimitOverrides, Owner, Workspace, WorkspaceLimits};
+use crate::spec::quantity::{Bytes, Cpus};
 
-/// Reads `workspace` of `dtaas.yaml`.
-pub fn workspace(mut section: Section<'_>) -> Option<Workspace> {
+pub(super) fn workspace(mut section: Section<'_>) -> Option<Workspace> {
     let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
     let user = section.get("user", "write uid:gid, such as \"0:0\"");
     let environment = environment(&mut section);
@@ -91,8 +91,7 @@ fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
 /// Variables that a workspace gets from us.
 const OURS: &[&str] = &["AUTHENTICATE_VIA_JUPYTER", "WORKSPACE_BASE_URL", "VNC_PW"];
 
-/// Reads `limits`, of all workspaces or of one user's.
-pub fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
+pub(super) fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
     let pids: Option<Limit<i64>> = section.get("pids", "write a whole number, or none");
     if pids.and_then(Limit::most).is_some_and(|most| most < 16) {
         section.problem(
@@ -141,7 +140,10 @@ fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
         .unwrap_or(true);
     for (key, path) in [("source", &source), ("target", &target)] {
         let Some(path) = path else { continue };
-        if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
+        if !path.is_absolute()
+            || path.components().any(|part| part == Component::ParentDir)
+            || path.to_string_lossy().contains(char::is_control)
+        {
             section.problem(
                 key,
                 "this is not an absolute path",
@@ -149,12 +151,15 @@ fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
             );
         }
     }
-    let hides = |path: &PathBuf| {
-        ["/", "/workspace", "/workspace/common"]
+    let (source, target) = (normal(&source?), normal(&target?));
+    // Folders of one's own below /workspace are fine; common is read-only for most, and no mount can be made in it.
+    let taken = ["/", "/workspace"]
+        .map(Path::new)
+        .contains(&target.as_path())
+        || ["/workspace/common", "/dev", "/proc", "/sys"]
             .iter()
-            .any(|own| path == Path::new(own))
-    };
-    if target.as_ref().is_some_and(hides) {
+            .any(|own| target.starts_with(own));
+    if taken {
         section.problem(
             "target",
             "the platform's own folders are there",
@@ -162,8 +167,13 @@ fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
         );
     }
     Some(ExtraMount {
-        source: source?,
-        target: target?,
+        source,
+        target,
         read_only,
     })
+}
+
+/// The same path without a slash at its end, doubled ones and dots: docker takes two spellings of one target for two.
+fn normal(path: &Path) -> PathBuf {
+    path.components().collect()
 }

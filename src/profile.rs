@@ -139,8 +139,8 @@ mod tests {
         assert_eq!(
             parse("mine.yaml", text).unwrap_err().to_string(),
             "5 problems in the spec\n  \
-             mine.yaml: placement.workspace: this key is missing; name one of the machines\n  \
              mine.yaml:4: machines.a.kind is \"locale\": this version knows the machine that it runs on; write local\n  \
+             mine.yaml:5: placement.workspace: this key is missing; name one of the machines\n  \
              mine.yaml:6: placement.gateway is \"b\": there is no machine \"b\"; name one of the machines\n  \
              mine.yaml:7: placement.website is \"a\": there is no machine \"a\"; name one of the machines\n  \
              mine.yaml:8: placement.library is \"a\": there is no machine \"a\"; name one of the machines"

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::run;
@@ -10,7 +9,6 @@ use crate::deployment::Deployment;
 use crate::deployment::converge;
 use crate::machine::diff::DiffOptions;
 use crate::machine::docker::Engine;
-use crate::machine::lock::Lock;
 use crate::platform::desired::Desired;
 use crate::ui;
 use crate::ui::prompt;
@@ -30,18 +28,23 @@ impl Down {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
-        let root = deployment.root().to_owned();
         run::require_root("dtaas down")?;
-        prompt::confirm(&self.question(&deployment), self.yes)?;
+        let question = self.question(&deployment);
+        // A script that forgot --yes is told so whatever else is wrong; a person is not asked in vain.
+        prompt::require_answer(&question, self.yes)?;
         let engine = Engine::connect(None).await?;
-        let lock = Lock::take(&root, "dtaas down")?;
+        prompt::confirm(&question, self.yes)?;
+        let (deployment, lock) = Deployment::locked(directory, "dtaas down")?;
+        if self.purge {
+            deployment.check_purge()?;
+        }
+        let root = deployment.root().to_owned();
         let nothing = Desired::nothing(deployment.spec.name.clone(), root.clone());
         let difference = converge::difference(&engine, nothing, &DiffOptions::default()).await?;
         let outcome = run::carry_out(&engine, &difference).await?;
         outcome.result()?;
         if self.purge {
-            drop(lock);
-            purge(&deployment)?;
+            deployment.purge(lock)?;
             ui::say(format!("Nothing is left of {}.", deployment.spec.name));
             return Ok(());
         }
@@ -75,38 +78,4 @@ impl Down {
         };
         format!("Stop {}, remove {workspaces}{files}?", deployment.spec.name)
     }
-}
-
-/// Removes what is ours in the directory, and the directory if nothing else is in it. A library elsewhere stays.
-fn purge(deployment: &Deployment) -> anyhow::Result<()> {
-    let root = deployment.root();
-    let library = deployment.library_root();
-    let mut ours = [
-        "dtaas.yaml",
-        "users",
-        "secrets",
-        "auth",
-        "config",
-        "data",
-        "templates",
-        "images.lock",
-        ".lock",
-    ]
-    .map(|name| root.join(name))
-    .to_vec();
-    if library.starts_with(root) && library != root {
-        ours.push(library);
-    }
-    for path in ours {
-        let removed = match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&path),
-            Ok(_) => std::fs::remove_file(&path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => Err(error),
-        };
-        removed.with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    // Something of the operator's own may be in it; then it stays.
-    let _ = std::fs::remove_dir(root);
-    Ok(())
 }

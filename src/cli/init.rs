@@ -68,6 +68,9 @@ pub struct Init {
     passwords: Passwords,
 }
 
+/// From so many users on, their passwords' hashes take seconds.
+const MANY: usize = 20;
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Tls {
     Off,
@@ -93,8 +96,15 @@ impl Init {
         let given = self.passwords.read(&self.users)?;
         let mut request = self.request();
         request.users = self.users.iter().cloned().zip(given).collect();
+        let mut recipient = self.passwords.open()?;
+        if self.users.len() > MANY {
+            ui::say(format!(
+                "Making the passwords of {} users, which takes a while …",
+                self.users.len()
+            ));
+        }
         let made = init::make(directory, &request)?;
-        self.passwords.hand_out(&made.credentials)?;
+        recipient.hand_out(&made.credentials)?;
         for name in &made.kept {
             ui::say(format!(
                 "{name} has a password from an earlier run; set a new one with `dtaas user passwd {name}`."

@@ -42,7 +42,10 @@ impl Plan {
         } else {
             ui::data(run::text(&plan));
         }
-        super::up::say_without_password(&deployment)?;
+        run::say_notes(&deployment, &plan)?;
+        if !plan.refused.is_empty() {
+            return Ok(Exit::Failed);
+        }
         Ok(match self.exit_code && !plan.is_empty() {
             true => Exit::ChangesDue,
             false => Exit::Done,

@@ -7,7 +7,6 @@ use clap::Args;
 use super::run;
 use crate::deployment::{Deployment, Missing};
 use crate::error::{Exit, Failure};
-use crate::machine::lock::Lock;
 use crate::ui;
 
 /// Write the rendered configuration, and nothing else; no docker is needed.
@@ -21,10 +20,11 @@ pub struct Render {
 impl Render {
     /// Runs the command.
     pub fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let deployment = Deployment::open(directory)?;
         if self.check {
+            let deployment = Deployment::open(directory)?;
             let (_, plan) = deployment.render_plan(Missing::Pretend)?;
             ui::data(run::text(&plan));
+            run::say_notes(&deployment, &plan)?;
             if plan.is_empty() {
                 return Ok(());
             }
@@ -35,9 +35,9 @@ impl Render {
                     .into(),
             );
         }
-        let _lock = Lock::take(deployment.root(), "dtaas render")?;
+        let (deployment, _lock) = Deployment::locked(directory, "dtaas render")?;
         let plan = deployment.render()?;
         ui::data(run::text(&plan));
-        Ok(())
+        run::say_notes(&deployment, &plan)
     }
 }

@@ -3,6 +3,7 @@
 use console::style;
 use tokio::sync::watch;
 
+use crate::deployment::Deployment;
 use crate::deployment::converge::{self, Difference};
 use crate::error::{Exit, Failure};
 use crate::machine::apply::Outcome;
@@ -50,6 +51,9 @@ pub fn text(plan: &Plan) -> String {
         ));
     }
     lines.push(match plan.steps.len() {
+        _ if !plan.refused.is_empty() => {
+            "Nothing is done while something is in the way.".to_owned()
+        }
         0 => "Nothing to do.".to_owned(),
         1 => "1 step.".to_owned(),
         many => format!("{many} steps."),
@@ -57,25 +61,62 @@ pub fn text(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-/// Says what a plan leaves alone, and how to ask for it.
+/// How many things of a kind are named one by one.
+const NAMED: usize = 5;
+
+/// Says what a plan leaves alone.
 pub fn say_held(plan: &Plan) {
-    for held in &plan.held {
-        ui::say(format!("{} {held}", style("!").for_stderr().yellow()));
+    let mark = style("!").for_stderr().yellow();
+    for held in plan.held.iter().take(NAMED) {
+        ui::say(format!("{mark} {held}"));
     }
+    if let Some(more @ 1..) = plan.held.len().checked_sub(NAMED) {
+        ui::say(format!(
+            "{mark} {more} more likewise; `dtaas plan` names them"
+        ));
+    }
+}
+
+/// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
+pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
     let users: Vec<&str> = plan
         .held
         .iter()
         .filter_map(|held| held.user.as_ref().map(|user| user.as_str()))
         .collect();
-    if !users.is_empty() {
-        ui::say(format!(
+    match users.len() {
+        0 => {}
+        1..=NAMED => ui::say(format!(
             "To do that nevertheless: `dtaas up --recreate {}`.",
             users.join(",")
-        ));
+        )),
+        _ => ui::say(
+            "To do that nevertheless: `dtaas up --recreate`, or with some users' names behind it.",
+        ),
     }
     for note in &plan.notes {
         ui::say(format!("Note: {note}."));
     }
+    for damaged in deployment.entries()?.damaged {
+        ui::say(format!("Note: {damaged}; it counts as no password."));
+    }
+    let without = deployment.without_password()?;
+    if let Some(first) = without.first() {
+        let names: Vec<&str> = without
+            .iter()
+            .take(NAMED)
+            .map(|name| name.as_str())
+            .collect();
+        let more = match without.len().checked_sub(NAMED) {
+            Some(more @ 1..) => format!(" and {more} more"),
+            Some(0) | None => String::new(),
+        };
+        ui::say(format!(
+            "Note: no password yet: {}{more}; `dtaas user passwd {first}` sets one.",
+            names.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// Carries a plan out and shows what happens. Interrupted once, it finishes the step in hand; interrupted twice, it stops at once.

@@ -9,7 +9,6 @@ use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::{DiffOptions, Recreate};
 use crate::machine::docker::Engine;
-use crate::machine::lock::Lock;
 use crate::spec::names::UserName;
 use crate::ui;
 
@@ -30,15 +29,15 @@ pub struct RecreateArgs {
 
 impl RecreateArgs {
     /// The same for the engine; every user named must exist.
-    pub fn checked(self, deployment: &Deployment) -> anyhow::Result<Recreate> {
-        match self.recreate {
+    pub fn checked(&self, deployment: &Deployment) -> anyhow::Result<Recreate> {
+        match &self.recreate {
             None => Ok(Recreate::No),
             Some(users) if users.is_empty() => Ok(Recreate::All),
             Some(users) => {
-                for user in &users {
+                for user in users {
                     deployment.require_user(user)?;
                 }
-                Ok(Recreate::Users(users.into_iter().collect()))
+                Ok(Recreate::Users(users.iter().cloned().collect()))
             }
         }
     }
@@ -47,20 +46,21 @@ impl RecreateArgs {
 impl Up {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let deployment = Deployment::open(directory)?;
+        // What is wrong with the spec is said first; it is read again when nobody else can change it.
+        self.recreate.checked(&Deployment::open(directory)?)?;
+        run::require_root("dtaas up")?;
+        let engine = Engine::connect(None).await?;
+        let (deployment, _lock) = Deployment::locked(directory, "dtaas up")?;
         let options = DiffOptions {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()
         };
-        run::require_root("dtaas up")?;
-        let engine = Engine::connect(None).await?;
-        let _lock = Lock::take(deployment.root(), "dtaas up")?;
         deployment.require_roots_own()?;
         let desired = deployment.desired(Missing::Keep)?;
         let difference = converge::difference(&engine, desired, &options).await?;
         let outcome = run::carry_out(&engine, &difference).await?;
         run::say_held(&difference.plan);
-        say_without_password(&deployment)?;
+        run::say_notes(&deployment, &difference.plan)?;
         outcome.result()?;
         if outcome.done == 0 {
             ui::say("Nothing to do: everything is as it should be, and answers.");
@@ -68,20 +68,4 @@ impl Up {
         ui::say(format!("The platform is at {}", deployment.page()));
         Ok(())
     }
-}
-
-/// Names users who cannot enter, because they have no password.
-pub fn say_without_password(deployment: &Deployment) -> anyhow::Result<()> {
-    let entries = deployment.entries()?;
-    for name in deployment
-        .spec
-        .users
-        .keys()
-        .filter(|name| !entries.contains_key(*name))
-    {
-        ui::say(format!(
-            "Note: {name} has no password yet: `dtaas user passwd {name}`."
-        ));
-    }
-    Ok(())
 }

@@ -2,20 +2,17 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::passwords::Passwords;
 use super::run;
-use crate::deployment::converge;
-use crate::deployment::users::{generate_password, parse_group};
-use crate::deployment::{Deployment, Missing};
+use crate::deployment::Deployment;
+use crate::deployment::users::parse_group;
 use crate::error::Failure;
-use crate::machine::apply::Outcome;
-use crate::machine::diff::{DiffOptions, Scope};
 use crate::machine::docker::Engine;
-use crate::machine::lock::Lock;
 use crate::spec::model::Group;
 use crate::spec::names::UserName;
 use crate::ui;
@@ -76,67 +73,57 @@ struct Row {
 impl User {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let deployment = Deployment::open(directory)?;
         match self.command {
             Command::Add {
                 name,
                 groups,
                 passwords,
-            } => add(deployment, &name, &groups, &passwords).await,
-            Command::Remove { name, yes } => remove(deployment, &name, yes).await,
-            Command::List { json } => list(&deployment, json),
-            Command::Passwd { name, passwords } => passwd(&deployment, &name, &passwords).await,
+            } => add(directory, &name, &groups, &passwords).await,
+            Command::Remove { name, yes } => remove(directory, &name, yes).await,
+            Command::List { json } => list(&Deployment::open(directory)?, json),
+            Command::Passwd { name, passwords } => passwd(directory, &name, &passwords).await,
         }
     }
 }
 
 async fn add(
-    deployment: Deployment,
+    directory: &Path,
     name: &UserName,
     groups: &[Group],
     passwords: &Passwords,
 ) -> anyhow::Result<()> {
-    let given = passwords
-        .read(std::slice::from_ref(name))?
-        .into_iter()
-        .flatten()
-        .next();
-    let _lock = Lock::take(deployment.root(), "dtaas user add")?;
-    // What another run did meanwhile counts.
-    let mut deployment = Deployment::open(deployment.root())?;
-    let password = given.unwrap_or_else(generate_password);
+    Deployment::open(directory)?.require_free(name)?;
+    let password = passwords.read_one(name)?;
+    let mut recipient = passwords.open()?;
+    let engine = engine("dtaas user add").await?;
+    let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user add")?;
     deployment.add_user(name, &password, groups)?;
-    // Handed out before docker has its say: the user exists from here on, whatever happens next.
-    passwords.hand_out(&[(name.clone(), password)])?;
-    match converge(&deployment, name).await? {
-        Some(outcome) => {
-            outcome.result()?;
-            ui::say(format!(
-                "{name}'s workspace is at {}",
-                deployment.workspace_page(name)
-            ));
-        }
-        None => ui::say(format!(
+    // Handed out before anything else can fail: the user exists from here on.
+    recipient.hand_out(&[(name.clone(), password)])?;
+    match converge(&deployment, engine.as_ref(), name).await? {
+        true => ui::say(format!(
+            "{name}'s workspace is at {}",
+            deployment.workspace_page(name)
+        )),
+        false => ui::say(format!(
             "{name} is added; `dtaas up` starts the workspace with the platform."
         )),
     }
     Ok(())
 }
 
-async fn remove(deployment: Deployment, name: &UserName, yes: bool) -> anyhow::Result<()> {
-    deployment.require_user(name)?;
+async fn remove(directory: &Path, name: &UserName, yes: bool) -> anyhow::Result<()> {
+    Deployment::open(directory)?.require_user(name)?;
     prompt::confirm(
         &format!(
             "Remove {name} and the workspace with what was installed in it? (The files are set aside.)"
         ),
         yes,
     )?;
-    let _lock = Lock::take(deployment.root(), "dtaas user remove")?;
-    let mut deployment = Deployment::open(deployment.root())?;
+    let engine = engine("dtaas user remove").await?;
+    let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user remove")?;
     let aside = deployment.remove_user(name, OffsetDateTime::now_utc())?;
-    if let Some(outcome) = converge(&deployment, name).await? {
-        outcome.result()?;
-    }
+    converge(&deployment, engine.as_ref(), name).await?;
     let files = match aside {
         Some(path) => format!(
             "; the files are in {}",
@@ -148,30 +135,21 @@ async fn remove(deployment: Deployment, name: &UserName, yes: bool) -> anyhow::R
     Ok(())
 }
 
-async fn passwd(
-    deployment: &Deployment,
-    name: &UserName,
-    passwords: &Passwords,
-) -> anyhow::Result<()> {
-    deployment.require_user(name)?;
-    let given = passwords
-        .read(std::slice::from_ref(name))?
-        .into_iter()
-        .flatten()
-        .next();
-    let _lock = Lock::take(deployment.root(), "dtaas user passwd")?;
-    let password = given.unwrap_or_else(generate_password);
+async fn passwd(directory: &Path, name: &UserName, passwords: &Passwords) -> anyhow::Result<()> {
+    Deployment::open(directory)?.require_user(name)?;
+    let password = passwords.read_one(name)?;
+    let mut recipient = passwords.open()?;
+    let engine = engine("dtaas user passwd").await?;
+    let (deployment, _lock) = Deployment::locked(directory, "dtaas user passwd")?;
     deployment.set_password(name, &password)?;
-    passwords.hand_out(&[(name.clone(), password)])?;
-    if let Some(outcome) = converge(deployment, name).await? {
-        outcome.result()?;
-    }
+    recipient.hand_out(&[(name.clone(), password)])?;
+    converge(&deployment, engine.as_ref(), name).await?;
     ui::say(format!("{name}'s password is set."));
     Ok(())
 }
 
 fn list(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
-    let entries = deployment.entries()?;
+    let entries = deployment.entries()?.good;
     let rows: Vec<Row> = deployment
         .spec
         .users
@@ -210,37 +188,43 @@ fn list(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the machine to what it should have of one user. Where the platform is not up, only the files; `None` then.
-async fn converge(deployment: &Deployment, name: &UserName) -> anyhow::Result<Option<Outcome>> {
-    let engine = match Engine::connect(None).await {
-        Ok(engine) => engine,
-        Err(error) => {
-            deployment.render()?;
-            ui::say(format!(
-                "Only files were changed: {error}. Run `dtaas up` once it answers."
-            ));
-            return Ok(None);
-        }
-    };
-    let options = DiffOptions {
-        scope: Scope::User(name.clone()),
-        ..DiffOptions::default()
-    };
-    let desired = deployment.desired_of(name, Missing::Keep)?;
-    let difference = converge::difference(&engine, desired, &options).await?;
-    let is_up = engine
-        .container(
-            &deployment.gateway_container(),
-            &difference.desired.hash_key,
-        )
-        .await?
-        .is_some();
-    if !is_up && deployment.spec.users.contains_key(name) {
-        deployment.render()?;
+/// The engine, where there is one. One that is there and does not answer is an error, before anything is changed.
+async fn engine(command: &str) -> anyhow::Result<Option<Engine>> {
+    if !Engine::is_there() {
         return Ok(None);
     }
-    if !difference.plan.refused.is_empty() {
-        return Err(Failure::new(run::text(&difference.plan)).into());
+    run::require_root(command)?;
+    Engine::connect(None).await.map(Some)
+}
+
+/// Brings the machine to what it should have of one user: the rendered files at once, then what docker has. Answers whether the
+/// platform is up.
+async fn converge(
+    deployment: &Deployment,
+    engine: Option<&Engine>,
+    name: &UserName,
+) -> anyhow::Result<bool> {
+    deployment.render_user(name)?;
+    let Some(engine) = engine else {
+        return Ok(false);
+    };
+    let is_up = deployment.is_up(engine).await?;
+    if !is_up && deployment.spec.users.contains_key(name) {
+        return Ok(false);
     }
-    run::carry_out(&engine, &difference).await.map(Some)
+    let rest = || {
+        Failure::new(format!(
+            "the files are changed, and {name}'s workspace is not what it should be"
+        ))
+        .hint("mend that; `dtaas up` does the rest")
+    };
+    let difference = deployment
+        .user_difference(engine, name)
+        .await
+        .with_context(rest)?;
+    let outcome = run::carry_out(engine, &difference)
+        .await
+        .with_context(rest)?;
+    outcome.result().with_context(rest)?;
+    Ok(is_up)
 }

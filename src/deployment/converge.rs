@@ -9,8 +9,10 @@ use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::observe;
 use crate::machine::observed::Observed;
-use crate::machine::plan::Plan;
-use crate::platform::desired::Desired;
+use crate::machine::plan::{Phase, Plan};
+use crate::platform::desired::{Component, Desired};
+use crate::platform::naming;
+use crate::spec::names::UserName;
 
 /// What a machine should have, what it has, and the difference. Holds nothing with which it could change anything.
 pub struct Difference {
@@ -72,5 +74,43 @@ impl Deployment {
         let (desired, plan) = self.render_plan(Missing::Keep)?;
         apply::paths(&desired, &plan)?;
         Ok(plan)
+    }
+
+    /// Writes what is rendered of one user, and nothing of anyone else.
+    pub fn render_user(&self, name: &UserName) -> anyhow::Result<()> {
+        let desired = self.desired_of(name, Missing::Keep)?;
+        let observed = Observed {
+            paths: observe::paths(&desired, &Scope::User(name.clone()))?,
+            ..Observed::default()
+        };
+        apply::paths(&desired, &diff::only_paths(&desired, &observed)).map(|_| ())
+    }
+
+    /// What is to be done on the machine for one user. Nobody else is looked at.
+    pub async fn user_difference(
+        &self,
+        engine: &Engine,
+        name: &UserName,
+    ) -> anyhow::Result<Difference> {
+        let options = DiffOptions {
+            scope: Scope::User(name.clone()),
+            ..DiffOptions::default()
+        };
+        let mut found = difference(engine, self.desired_of(name, Missing::Keep)?, &options).await?;
+        if !self.spec.users.contains_key(name) {
+            // Whether the platform is up or not, the rules are not one user's to set.
+            found
+                .plan
+                .steps
+                .retain(|step| step.phase() != Phase::Firewall);
+        }
+        Ok(found)
+    }
+
+    /// Whether the platform is up on this machine: whether its gateway is there.
+    pub async fn is_up(&self, engine: &Engine) -> anyhow::Result<bool> {
+        let key = self.secrets(Missing::Pretend)?.hash_key;
+        let gateway = naming::container(&self.spec.name, Component::Gateway, None);
+        Ok(engine.container(&gateway, &key).await?.is_some())
     }
 }

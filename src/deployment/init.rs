@@ -1,7 +1,7 @@
 //! Making a deployment: everything is checked before anything is written, and `dtaas.yaml` is written last, so that a run
 //! that was killed is simply run again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
-use crate::spec::model::{self, AuthMode, SUBNET_PREFIX, Spec};
+use crate::spec::model::{AuthMode, Spec};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::read::default;
@@ -66,77 +66,131 @@ pub struct Made {
     pub kept: Vec<UserName>,
 }
 
+/// What is to be written, all of it checked.
+struct Draft {
+    text: String,
+    spec: Spec,
+    /// Files of users who have none yet.
+    users: BTreeMap<UserName, String>,
+    credentials: Vec<(UserName, Secret)>,
+    kept: Vec<UserName>,
+}
+
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
 pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
-    let text = spec_text(request)?;
-    let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
-    let mut user_texts = BTreeMap::new();
-    if let Some(room) = room(request)
-        && request.users.len() > room as usize
-    {
-        return Err(Failure::usage(format!(
-            "the pool has room for {room} users, not for {}",
-            request.users.len()
-        ))
-        .hint("nothing was written; give --pool a larger range, such as 10.213.0.0/16")
-        .into());
-    }
-    for (slot, (name, _)) in request.users.iter().enumerate() {
-        if user_texts.contains_key(name) {
-            return Err(Failure::usage(format!("the user {name} is named twice"))
-                .hint("name each user once; nothing was written")
-                .into());
-        }
-        user_texts.insert(
-            name.clone(),
-            user_text(&templates, u32::try_from(slot)?, &[])?,
-        );
-    }
-    let files = user_texts
-        .iter()
-        .map(|(name, text)| (format!("{name}.yaml"), text.clone()))
-        .collect();
-    let spec = load::check(&text, &files).map_err(refused)?;
-    Deployment::beside(directory, &spec)?;
+    let draft = draft(directory, request)?;
+    let hashes = hashes(&draft.credentials)?;
     // Only now is anything written.
     Tree::create(directory)?;
     let _lock = Lock::take(directory, "dtaas init")?;
-    let deployment = Deployment::with_spec(directory, spec)?;
-    // A user without a file in users/ does not exist, whatever an earlier run left.
-    let known = deployment.entries()?;
-    let exists = |name: &UserName| {
-        known.contains_key(name)
-            && directory
-                .join(load::USERS)
-                .join(format!("{name}.yaml"))
-                .exists()
-    };
-    let (kept, new): (Vec<_>, Vec<_>) = request.users.iter().partition(|(name, _)| exists(name));
-    let credentials: Vec<(UserName, Secret)> = new
-        .iter()
-        .map(|(name, given)| {
-            (
-                name.clone(),
-                given.clone().unwrap_or_else(generate_password),
-            )
-        })
-        .collect();
+    unchanged(directory, request, &draft)?;
+    let deployment = Deployment::with_spec(directory, draft.spec)?;
     deployment.secrets(Missing::Keep)?;
-    for ((name, _), hash) in credentials.iter().zip(hashes(&credentials)?) {
+    for ((name, _), hash) in draft.credentials.iter().zip(hashes) {
         deployment.write_entry(name, &hash)?;
-        if let Some(text) = user_texts.get(name) {
-            deployment.write_user(name, text)?;
-        }
+    }
+    for (name, text) in &draft.users {
+        deployment.write_user(name, text)?;
     }
     deployment.render()?;
     deployment
         .tree
-        .write(Path::new(load::FILE), 0o644, text.as_bytes())?;
+        .write(Path::new(load::FILE), 0o644, draft.text.as_bytes())?;
     Ok(Made {
         deployment,
-        credentials,
-        kept: kept.into_iter().map(|(name, _)| name.clone()).collect(),
+        credentials: draft.credentials,
+        kept: draft.kept,
     })
+}
+
+/// Checks everything and writes nothing. Users' files that are there already, from a run that was killed or by the operator's
+/// hand, stay as they are and keep their slots.
+fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
+    let text = spec_text(request)?;
+    let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
+    let mut files = match directory.is_dir() {
+        true => load::user_files(directory)?,
+        false => BTreeMap::new(),
+    };
+    let there = load::check(&text, &files).map_err(|problems| match files.is_empty() {
+        true => refused(problems),
+        false => problems.into_failure(),
+    })?;
+    let taken: BTreeSet<u32> = there.users.values().map(|user| user.slot).collect();
+    let mut free = (0..there.slots()).filter(|slot| !taken.contains(slot));
+    let entries = match directory.join("auth").exists() {
+        true => {
+            Deployment::with_spec(directory, there.clone())?
+                .entries()?
+                .good
+        }
+        false => BTreeMap::new(),
+    };
+    let mut users = BTreeMap::new();
+    let (mut credentials, mut kept) = (Vec::new(), Vec::new());
+    for (name, given) in &request.users {
+        if users.contains_key(name)
+            || kept.contains(name)
+            || credentials.iter().any(|(known, _)| known == name)
+        {
+            return Err(Failure::usage(format!("the user {name} is named twice"))
+                .hint("name each user once; nothing was written")
+                .into());
+        }
+        let exists = there.users.contains_key(name);
+        if !exists {
+            let slot = free
+                .next()
+                .ok_or_else(|| full(&there, request.users.len()))?;
+            users.insert(name.clone(), user_text(&templates, slot, &[])?);
+        }
+        match exists && entries.contains_key(name) {
+            true => kept.push(name.clone()),
+            false => credentials.push((
+                name.clone(),
+                given.clone().unwrap_or_else(generate_password),
+            )),
+        }
+    }
+    files.extend(
+        users
+            .iter()
+            .map(|(name, text)| (format!("{name}.yaml"), text.clone())),
+    );
+    let spec = load::check(&text, &files).map_err(refused)?;
+    Deployment::beside(directory, &spec)?;
+    Ok(Draft {
+        text,
+        spec,
+        users,
+        credentials,
+        kept,
+    })
+}
+
+/// Fails when another run was here between the draft and the lock.
+fn unchanged(directory: &Path, request: &Request, draft: &Draft) -> anyhow::Result<()> {
+    let again = || -> anyhow::Result<bool> {
+        let now = self::draft(directory, request)?;
+        Ok(now.spec == draft.spec && now.kept == draft.kept)
+    };
+    if directory.join(load::FILE).exists() || !again()? {
+        return Err(Failure::usage(format!(
+            "another run made a deployment in {} meanwhile",
+            directory.display()
+        ))
+        .hint("this run changed nothing; look at what is there")
+        .into());
+    }
+    Ok(())
+}
+
+fn full(spec: &Spec, users: usize) -> Failure {
+    Failure::usage(format!(
+        "the pool has room for {} users, not for {users}",
+        spec.slots()
+    ))
+    .hint("nothing was written; give --pool a larger range, such as 10.213.0.0/16")
 }
 
 /// What is wrong with a spec that is not written yet: there is no file and no line to point at.
@@ -174,8 +228,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     compare("profile", spec.profile.clone(), request.profile.clone());
     compare(
         "base_path",
-        spec.base_path.to_string(),
-        request.base_path.as_ref().map(BasePath::to_string),
+        format!("{:?}", spec.base_path.as_str()),
+        request
+            .base_path
+            .as_ref()
+            .map(|path| format!("{:?}", path.as_str())),
     );
     compare(
         "bind",
@@ -220,8 +277,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     );
     compare(
         "images.prefix",
-        spec.image_prefix.clone(),
-        request.image_prefix.clone(),
+        format!("{:?}", spec.image_prefix),
+        request
+            .image_prefix
+            .as_ref()
+            .map(|prefix| format!("{prefix:?}")),
     );
     for (name, _) in &request.users {
         if !spec.users.contains_key(name) {
@@ -270,12 +330,6 @@ fn spec_text(request: &Request) -> anyhow::Result<String> {
     Templates::new(&BTreeMap::new())
         .and_then(|templates| templates.render("dtaas.yaml", &context))
         .map_err(|error| Failure::from(error).into())
-}
-
-/// How many users the pool has room for; `None` when it cannot be one.
-fn room(request: &Request) -> Option<u32> {
-    let pool = request.pool.or_else(|| default::POOL.parse().ok())?;
-    (pool.prefix_len() <= SUBNET_PREFIX).then(|| model::slots(pool))
 }
 
 /// Hashes side by side: one takes a good part of a tenth of a second, on purpose.

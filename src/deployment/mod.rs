@@ -2,6 +2,8 @@
 
 pub mod converge;
 pub mod init;
+mod keep;
+pub mod purge;
 pub mod users;
 
 use std::collections::BTreeMap;
@@ -11,17 +13,17 @@ use anyhow::Context;
 use time::OffsetDateTime;
 
 use crate::auth::store;
-use crate::certificate;
-use crate::error::Failure;
+use crate::error::{Failure, failure_of};
 use crate::machine::files::Tree;
 use crate::machine::image;
-use crate::platform::desired::{Component, Desired, Directory};
-use crate::platform::{self, Certificate, Input, naming};
+use crate::machine::lock::Lock;
+use crate::platform::desired::{Desired, Directory};
+use crate::platform::{self, Input};
 use crate::profile::{self, Profile};
 use crate::render::Templates;
-use crate::secrets::{DeploymentSecrets, Secret};
+use crate::secrets::Secret;
 use crate::spec::load;
-use crate::spec::model::{Spec, Tls};
+use crate::spec::model::Spec;
 use crate::spec::names::UserName;
 
 /// Whether secrets and certificates that are missing may be written. A plan makes them in memory only.
@@ -31,6 +33,15 @@ pub enum Missing {
     Keep,
     /// Make them for this once.
     Pretend,
+}
+
+/// Users' htpasswd entries.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Those that count, `alice:$2y$…`, by user.
+    pub good: BTreeMap<UserName, Secret>,
+    /// What is wrong with the others.
+    pub damaged: Vec<String>,
 }
 
 /// A deployment that was read and checked.
@@ -54,10 +65,32 @@ impl Deployment {
         Self::with_spec(directory, spec)
     }
 
+    /// Takes the deployment's lock, and reads it then: what another run did before counts. `command` is what the holder is called.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], and [`crate::error::Exit::Locked`] when another run has the lock.
+    pub fn locked(directory: &Path, command: &str) -> anyhow::Result<(Self, Lock)> {
+        // Only a deployment has a lock; anything else is told what it is not.
+        if !directory.join(load::FILE).exists() {
+            load::load(directory)?;
+        }
+        let root = absolute(directory)?;
+        let lock = Lock::take(&root, command).map_err(|error| match failure_of(&error) {
+            Some(_) => error,
+            None => error.context(
+                Failure::new(format!(
+                    "cannot lock the deployment in {}",
+                    directory.display()
+                ))
+                .hint("it belongs to whoever made it: run this as root"),
+            ),
+        })?;
+        Ok((Self::open(directory)?, lock))
+    }
+
     /// The same for a spec that is not written yet.
     pub fn with_spec(directory: &Path, spec: Spec) -> anyhow::Result<Self> {
-        let root = std::fs::canonicalize(directory)
-            .with_context(|| format!("cannot open {}", directory.display()))?;
+        let root = absolute(directory)?;
         let (profile, templates) = Self::beside(&root, &spec)?;
         Ok(Self {
             tree: Tree::open(&root)?,
@@ -79,64 +112,39 @@ impl Deployment {
         self.tree.root()
     }
 
-    /// Users' htpasswd entries, without the line's end.
+    /// Users' htpasswd entries, without the line's end. One that is damaged counts as none, and is said.
     ///
     /// # Errors
-    /// When one is damaged: its file and the reason.
-    pub fn entries(&self) -> anyhow::Result<BTreeMap<UserName, Secret>> {
+    /// When they cannot be read at all.
+    pub fn entries(&self) -> anyhow::Result<Entries> {
         let directory = self.root().join("auth");
         let listing = match store::list(&directory) {
             Ok(listing) => listing,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(BTreeMap::new());
+                return Ok(Entries::default());
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", directory.display()));
+                return Err(error).with_context(|| {
+                    Failure::new(format!("cannot read {}", directory.display()))
+                        .hint("the deployment belongs to whoever made it: run this as root")
+                });
             }
         };
-        if let Some(problem) = listing.problems.first() {
-            return Err(Failure::new(problem.to_string())
-                .hint(
-                    "set the user's password anew with `dtaas user passwd`, or move the file away",
-                )
-                .into());
-        }
-        let entry = |entry: store::Entry| {
+        let line = |entry: store::Entry| {
             let line = format!("{}:{}", entry.user, entry.hash.expose());
             (entry.user, Secret::new(line))
         };
-        Ok(listing.entries.into_iter().map(entry).collect())
-    }
-
-    /// The deployment's secrets; those that are missing are made.
-    pub fn secrets(&self, missing: Missing) -> anyhow::Result<DeploymentSecrets> {
-        DeploymentSecrets::read(|name| {
-            let length = DeploymentSecrets::FILES
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map_or(40, |(_, length)| *length);
-            match self.read_secret(name)? {
-                Some(secret) => Ok(secret),
-                None => {
-                    let secret = Secret::generate(length);
-                    self.keep(missing, &[(name, secret.expose())])?;
-                    Ok(secret)
-                }
-            }
+        Ok(Entries {
+            good: listing.entries.into_iter().map(line).collect(),
+            damaged: listing.problems.iter().map(ToString::to_string).collect(),
         })
     }
 
-    /// The gateway's certificate, made or renewed where that is ours to do; `None` without TLS.
-    pub fn certificate(
-        &self,
-        missing: Missing,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Option<Certificate>> {
-        match &self.spec.tls {
-            Tls::Off => Ok(None),
-            Tls::Files { cert, key } => self.operators_certificate(cert, key).map(Some),
-            Tls::SelfSigned => self.own_certificate(missing, now).map(Some),
-        }
+    /// Users of the spec who cannot enter because they have no password.
+    pub fn without_password(&self) -> anyhow::Result<Vec<&UserName>> {
+        let entries = self.entries()?.good;
+        let without = |name: &&UserName| !entries.contains_key(*name);
+        Ok(self.spec.users.keys().filter(without).collect())
     }
 
     /// What the machine should have.
@@ -188,11 +196,6 @@ impl Deployment {
         Ok(())
     }
 
-    /// The gateway's container.
-    pub fn gateway_container(&self) -> String {
-        naming::container(&self.spec.name, Component::Gateway, None)
-    }
-
     /// Where users' files are, absolute.
     pub fn library_root(&self) -> PathBuf {
         self.root().join(&self.spec.library_root)
@@ -204,7 +207,7 @@ impl Deployment {
         build: impl FnOnce(&Input<'_>) -> Result<T, crate::render::RenderError>,
     ) -> anyhow::Result<T> {
         let secrets = self.secrets(missing)?;
-        let entries = self.entries()?;
+        let entries = self.entries()?.good;
         let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
         let own_image = image::own_reference(&self.spec.name)?;
         let input = Input {
@@ -217,99 +220,6 @@ impl Deployment {
             own_image: &own_image,
         };
         build(&input).map_err(|error| Failure::from(error).into())
-    }
-
-    fn own_certificate(
-        &self,
-        missing: Missing,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Certificate> {
-        let kept = self.read_pair("tls/cert.pem", "tls/key.pem")?;
-        if let Some(certificate) = kept
-            && certificate::serves(&certificate.chain, &self.spec.domain, now)
-        {
-            return Ok(certificate);
-        }
-        let authority = match self.read_pair("tls/authority.pem", "tls/authority.key")? {
-            Some(authority) => authority,
-            None => {
-                let authority =
-                    certificate::authority(self.spec.name.as_str(), &self.spec.domain, now)?;
-                let (chain, key) = (authority.chain.as_str(), authority.key.expose());
-                self.keep(
-                    missing,
-                    &[("tls/authority.key", key), ("tls/authority.pem", chain)],
-                )?;
-                authority
-            }
-        };
-        let certificate = certificate::issue(&authority, &self.spec.domain, now)?;
-        let (chain, key) = (certificate.chain.as_str(), certificate.key.expose());
-        self.keep(missing, &[("tls/key.pem", key), ("tls/cert.pem", chain)])?;
-        Ok(certificate)
-    }
-
-    fn operators_certificate(&self, cert: &Path, key: &Path) -> anyhow::Result<Certificate> {
-        let read = |name: &str, path: &Path, mark: &str| {
-            let path = self.root().join(path);
-            let text = std::fs::read_to_string(&path).with_context(|| {
-                Failure::usage(format!("tls.{name}: cannot read {}", path.display()))
-            })?;
-            if !text.contains(mark) {
-                return Err(Failure::usage(format!(
-                    "tls.{name}: {} holds no PEM {mark}",
-                    path.display()
-                ))
-                .into());
-            }
-            anyhow::Ok(text)
-        };
-        Ok(Certificate {
-            chain: read("cert", cert, "CERTIFICATE")?,
-            key: Secret::new(read("key", key, "PRIVATE KEY")?),
-        })
-    }
-
-    fn read_pair(&self, chain: &str, key: &str) -> anyhow::Result<Option<Certificate>> {
-        Ok(match (self.read_secret(chain)?, self.read_secret(key)?) {
-            (Some(chain), Some(key)) => Some(Certificate {
-                chain: chain.expose().to_owned(),
-                key,
-            }),
-            (None, _) | (_, None) => None,
-        })
-    }
-
-    fn read_secret(&self, name: &str) -> anyhow::Result<Option<Secret>> {
-        let path = Path::new("secrets").join(name);
-        let Some(bytes) = self.tree.read(&path)? else {
-            return Ok(None);
-        };
-        let text = String::from_utf8(bytes)
-            .ok()
-            .filter(|text| !text.trim().is_empty())
-            .ok_or_else(|| {
-                Failure::new(format!("{} is damaged", self.root().join(&path).display()))
-            })?;
-        // A secret is one line; a certificate ends with its line's end.
-        Ok(Some(Secret::new(match text.contains("-----BEGIN") {
-            true => text,
-            false => text.trim_end().to_owned(),
-        })))
-    }
-
-    fn keep(&self, missing: Missing, secrets: &[(&str, &str)]) -> anyhow::Result<()> {
-        if missing == Missing::Pretend {
-            return Ok(());
-        }
-        for directory in ["secrets", "secrets/tls"] {
-            self.tree.make_dir(&private(directory))?;
-        }
-        for (name, text) in secrets {
-            self.tree
-                .write(&Path::new("secrets").join(name), 0o600, text.as_bytes())?;
-        }
-        Ok(())
     }
 }
 
@@ -325,9 +235,17 @@ fn private(path: &str) -> Directory {
     }
 }
 
+/// Where a directory is, however it was named.
+fn absolute(directory: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::canonicalize(directory).with_context(|| format!("cannot open {}", directory.display()))
+}
+
 /// The operator's own templates: `templates/**/*.hbs` in the deployment, by name without the ending.
 fn replacements(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    if !root.is_dir() {
+        return Ok(found);
+    }
     let base = root.join("templates");
     let mut open = vec![base.clone()];
     while let Some(directory) = open.pop() {

@@ -31,6 +31,10 @@ pub fn check_password(password: &Secret) -> anyhow::Result<()> {
     if text.chars().count() < PASSWORD_MIN {
         return Err(Failure::usage(format!("it has fewer than {PASSWORD_MIN} characters")).into());
     }
+    if text.len() > password::LENGTH_MAX {
+        let rule = format!("it has more than {} bytes", password::LENGTH_MAX);
+        return Err(Failure::usage(rule).into());
+    }
     if text.chars().any(char::is_control) {
         return Err(Failure::usage("it holds a control character").into());
     }
@@ -63,6 +67,16 @@ impl Deployment {
         })
     }
 
+    /// Fails when there is such a user already.
+    pub fn require_free(&self, name: &UserName) -> anyhow::Result<()> {
+        match self.spec.users.contains_key(name) {
+            false => Ok(()),
+            true => Err(Failure::usage(format!("there is a user {name} already"))
+                .hint(format!("a new password: `dtaas user passwd {name}`"))
+                .into()),
+        }
+    }
+
     /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists.
     pub fn add_user(
         &mut self,
@@ -70,11 +84,7 @@ impl Deployment {
         secret: &Secret,
         groups: &[Group],
     ) -> anyhow::Result<()> {
-        if self.spec.users.contains_key(name) {
-            return Err(Failure::usage(format!("there is a user {name} already"))
-                .hint(format!("a new password: `dtaas user passwd {name}`"))
-                .into());
-        }
+        self.require_free(name)?;
         let slot = self.spec.free_slot().ok_or_else(|| {
             Failure::new(format!(
                 "network.pool {} is full: it has room for {}",

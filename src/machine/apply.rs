@@ -2,9 +2,9 @@
 //!
 //! Killed at any moment, it leaves what another run puts right: nothing is remembered but what is on the machine.
 
+mod failed;
 mod step;
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::machine::event::{Event, StepFailure};
 use crate::machine::plan::{Phase, Plan, Step};
 use crate::machine::wait;
 use crate::platform::desired::{Container, Desired};
-use crate::spec::names::UserName;
+use failed::Failed;
 
 /// How it is done.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl Outcome {
 ///
 /// When something is in the way, or at the first step that fails.
 pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let mut done = 0;
@@ -136,7 +136,7 @@ pub async fn apply(
     options: &Options,
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Outcome> {
-    if let Some(refusal) = refusal(plan) {
+    if let Some(refusal) = plan.refusal() {
         return Err(refusal.into());
     }
     let run = Run {
@@ -181,27 +181,6 @@ pub async fn apply(
     Ok(outcome)
 }
 
-fn refusal(plan: &Plan) -> Option<Failure> {
-    match plan.refused.as_slice() {
-        [] => None,
-        [one] => Some(Failure::new(one.message.clone()).hint(one.hint.clone())),
-        several => {
-            let lines: Vec<String> = several
-                .iter()
-                .map(|one| format!("- {}: {}", one.message, one.hint))
-                .collect();
-            Some(
-                Failure::new(format!(
-                    "{} things are in the way, and nothing was done:\n{}",
-                    several.len(),
-                    lines.join("\n")
-                ))
-                .hint("clear them away, then run this again"),
-            )
-        }
-    }
-}
-
 /// How many steps of a phase are done side by side.
 fn width(phase: Phase, options: &Options) -> usize {
     match phase {
@@ -224,32 +203,6 @@ enum Came {
     Failed(StepFailure),
     Skipped,
     Interrupted,
-}
-
-/// What failed so far, by what other steps need of it.
-#[derive(Debug, Default)]
-struct Failed {
-    /// A file or directory that is nobody's.
-    files: bool,
-    /// Whose own file or directory.
-    files_of: BTreeSet<UserName>,
-    firewall: bool,
-    images: BTreeSet<String>,
-    networks: BTreeSet<String>,
-    containers: BTreeSet<String>,
-    /// Whose containers could not be removed.
-    users: BTreeSet<String>,
-}
-
-impl Failed {
-    fn file(&mut self, user: Option<&UserName>) {
-        match user {
-            Some(user) => {
-                self.files_of.insert(user.clone());
-            }
-            None => self.files = true,
-        }
-    }
 }
 
 struct Run<'a> {

@@ -79,6 +79,11 @@ impl Engine {
         })
     }
 
+    /// Whether anything is there to connect to: without a socket there is no engine, and so nothing that it runs.
+    pub fn is_there() -> bool {
+        socket_from(std::env::var("DOCKER_HOST").ok().as_deref()).map_or(true, |path| path.exists())
+    }
+
     /// What is known of the engine and the machine below it.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -13,6 +13,7 @@ pub(super) use program::{find, run};
 use crate::machine::observed::{Boot, ChainState, FirewallState};
 use crate::machine::systemd;
 use crate::platform::desired::{Desired, Firewall, hex};
+use crate::platform::naming;
 use crate::spec::names::DeploymentName;
 
 /// Goes into the hash. Raised when the rules for the same desired state change.
@@ -137,24 +138,25 @@ pub fn differs(wanted: &Firewall, found: &FirewallState) -> Option<String> {
 
 /// Whether a chain has the desired name and is not ours.
 pub fn foreign(found: &FirewallState) -> bool {
-    let foreign = |state: &ChainState| state.present && state.hash.is_none();
+    let foreign = |state: &ChainState| state.present && !state.is_ours();
     foreign(&found.v4) || found.v6.as_ref().is_some_and(foreign)
 }
 
 /// Whether anything of ours is there.
 pub fn anything_left(found: &FirewallState) -> bool {
-    let ours = |state: &ChainState| state.present && state.hash.is_some();
-    ours(&found.v4)
-        || found.v6.as_ref().is_some_and(ours)
+    found.v4.is_ours()
+        || found.v6.as_ref().is_some_and(ChainState::is_ours)
         || matches!(found.boot, Boot::Differs | Boot::Installed)
 }
 
 /// Looks at the packet filter. A machine without `iptables` has no rules.
 pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
-    let chain = desired
-        .firewall
-        .as_ref()
-        .map(|firewall| firewall.chain.as_str());
+    // The chain that is to go as well: emptied by somebody, it carries no mark to find it by.
+    let usual = naming::chain(&desired.deployment);
+    let chain = match &desired.firewall {
+        Some(firewall) => firewall.chain.as_str(),
+        None => usual.as_str(),
+    };
     let (v4, v6) = tokio::try_join!(
         observe_family(Family::V4, &desired.deployment, chain),
         async {
@@ -182,7 +184,7 @@ pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
 async fn observe_family(
     family: Family,
     deployment: &DeploymentName,
-    chain: Option<&str>,
+    chain: &str,
 ) -> Result<(String, ChainState)> {
     let Ok(program) = find(&family.program("-save")) else {
         return Ok((String::new(), ChainState::default()));
@@ -192,7 +194,7 @@ async fn observe_family(
 }
 
 /// Finds our chain in what `iptables-save` wrote: by the deployment's name in a comment, or else by the desired name.
-fn read(saved: &str, deployment: &DeploymentName, chain: Option<&str>) -> (String, ChainState) {
+fn read(saved: &str, deployment: &DeploymentName, chain: &str) -> (String, ChainState) {
     let mark = format!("dtaas:{deployment}:");
     let hash_in = |line: &str| {
         let (_, behind) = line.split_once(&mark)?;
@@ -207,10 +209,9 @@ fn read(saved: &str, deployment: &DeploymentName, chain: Option<&str>) -> (Strin
     let marked = saved
         .lines()
         .find_map(|line| Some((rule_of(line)?, hash_in(line)?)));
-    let (name, hash) = match (marked, chain) {
-        (Some((name, hash)), _) => (name, Some(hash)),
-        (None, Some(name)) => (name.to_owned(), None),
-        (None, None) => return (String::new(), ChainState::default()),
+    let (name, hash) = match marked {
+        Some((name, hash)) => (name, Some(hash)),
+        None => (chain.to_owned(), None),
     };
     let declared = format!(":{name} ");
     if !saved.lines().any(|line| line.starts_with(&declared)) {
@@ -274,7 +275,7 @@ pub(super) async fn remove(desired: &Desired) -> Result<()> {
         (Family::V4, Some(&found.v4)),
         (Family::V6, found.v6.as_ref()),
     ] {
-        let Some(state) = state.filter(|state| state.present && state.hash.is_some()) else {
+        let Some(state) = state.filter(|state| state.is_ours()) else {
             continue;
         };
         let mut lines = vec!["*mangle".to_owned()];

@@ -241,6 +241,13 @@ pub struct ChainState {
     pub jumps: Vec<String>,
 }
 
+impl ChainState {
+    /// Whether the chain is there and ours: it carries our mark, or somebody has emptied it and nothing of anyone's is in it.
+    pub fn is_ours(&self) -> bool {
+        self.present && (self.hash.is_some() || self.rules == 0)
+    }
+}
+
 /// What puts the rules back after a reboot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

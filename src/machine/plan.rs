@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Failure;
 use crate::platform::desired::Limits;
 use crate::spec::names::UserName;
 
@@ -27,6 +28,28 @@ impl Plan {
     /// Whether the machine is as it should be, as far as it may be changed without asking.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.refused.is_empty()
+    }
+
+    /// The failure that everything in the way is; `None` when nothing is.
+    pub fn refusal(&self) -> Option<Failure> {
+        match self.refused.as_slice() {
+            [] => None,
+            [one] => Some(Failure::new(one.message.clone()).hint(one.hint.clone())),
+            several => {
+                let lines: Vec<String> = several
+                    .iter()
+                    .map(|one| format!("- {}: {}", one.message, one.hint))
+                    .collect();
+                Some(
+                    Failure::new(format!(
+                        "{} things are in the way, and nothing was done:\n{}",
+                        several.len(),
+                        lines.join("\n")
+                    ))
+                    .hint("clear them away, then run this again"),
+                )
+            }
+        }
     }
 }
 

@@ -81,6 +81,15 @@ impl Document {
         self.lines.get(path).copied()
     }
 
+    /// The line of a key, or of what it is missing in.
+    fn nearest_line(&self, path: &str) -> Option<usize> {
+        let section = || {
+            path.rsplit_once('.')
+                .and_then(|(section, _)| self.line(section))
+        };
+        self.line(path).or_else(section)
+    }
+
     /// Adds a problem at a key.
     pub fn problem(
         &self,
@@ -91,7 +100,7 @@ impl Document {
     ) {
         self.problems.borrow_mut().push(Problem {
             file: self.file.clone(),
-            line: self.line(path),
+            line: self.nearest_line(path),
             key: path.to_owned(),
             value: value.map(shown),
             reason: reason.into(),
@@ -266,7 +275,7 @@ impl<'a> Section<'a> {
 }
 
 /// How many known words a message lists: all keys of `dtaas.yaml`, not all users.
-const LISTED: usize = 15;
+const LISTED: usize = 16;
 
 /// What to write instead of an unknown word: the nearest known one, or what is known, as much of it as can be read.
 pub fn nearest(word: &str, known: &[&str]) -> String {
@@ -294,9 +303,13 @@ fn plainly(error: &serde_yaml::Error) -> String {
         "invalid type: ",
         "invalid value: ",
         "invalid length: ",
-        "unknown variant ",
         "data did not match any variant",
     ];
+    if let Some((_, rest)) = text.split_once("unknown variant `")
+        && let Some((word, _)) = rest.split_once("`, expected")
+    {
+        return format!("there is no {word:?}");
+    }
     // What stands before it is where: the name of a variable, the place in a list.
     match jargon.iter().find_map(|word| text.find(word)) {
         Some(at) => format!("{}this cannot stand here", &text[..at]),
@@ -360,7 +373,7 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(
             nearest("somebody", &many),
-            "known are u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, u11, u12, u13, u14 and 485 more"
+            "known are u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, u11, u12, u13, u14, u15 and 484 more"
         );
     }
 }

@@ -113,7 +113,8 @@ fn parse<T>(
     parsed
 }
 
-fn user_files(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+/// Each user file's name (without its directory) and text.
+pub fn user_files(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let path: PathBuf = directory.join(USERS);
     let entries = match std::fs::read_dir(&path) {
         Ok(entries) => entries,

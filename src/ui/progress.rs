@@ -73,12 +73,17 @@ impl Progress {
     }
 
     fn begin(&self, key: Key, text: String) {
-        let bar = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
+        // A line for each of 500 waits would leave nothing of the screen.
+        let bar = match (&key, self.running().len()) {
+            (Key::Step(_), _) | (Key::Ready(_), 0..MOST_LINES) => {
+                self.bars.add(ProgressBar::no_length())
+            }
+            (Key::Ready(_), _) => ProgressBar::hidden(),
+        };
+        if let Ok(look) = ProgressStyle::with_template("• {msg}") {
             bar.set_style(look);
         }
         bar.set_message(text.clone());
-        bar.enable_steady_tick(std::time::Duration::from_millis(100));
         self.running().insert(key, Running { text, bar });
     }
 
@@ -88,9 +93,8 @@ impl Progress {
             return;
         };
         if bar.length().is_none()
-            && let Ok(look) = ProgressStyle::with_template(
-                "{spinner:.cyan} {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}",
-            )
+            && let Ok(look) =
+                ProgressStyle::with_template("• {msg} [{bar:30.cyan/blue}] {bytes}/{total_bytes}")
         {
             bar.set_style(look.progress_chars("=> "));
         }
@@ -141,6 +145,9 @@ impl Default for Progress {
         Self::new()
     }
 }
+
+/// How many lines are under way at most while parts are waited for.
+const MOST_LINES: usize = 8;
 
 /// From how many milliseconds on a time is worth knowing.
 const NOTICEABLE: u64 = 100;

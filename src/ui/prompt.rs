@@ -11,20 +11,26 @@ pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks before something is destroyed, unless `yes` was given.
-///
-/// # Errors
-/// When the answer is no, or nobody can answer.
-pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !can_ask() {
+/// Fails when a question will have to be asked and nobody can answer it.
+pub fn require_answer(question: &str, yes: bool) -> anyhow::Result<()> {
+    if !yes && !can_ask() {
         return Err(Failure::usage(format!(
             "nobody can answer, because standard input is no terminal: {question}"
         ))
         .hint("give --yes to answer it beforehand; nothing was changed")
         .into());
+    }
+    Ok(())
+}
+
+/// Asks before something is destroyed, unless `yes` was given.
+///
+/// # Errors
+/// When the answer is no, or nobody can answer.
+pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
+    require_answer(question, yes)?;
+    if yes {
+        return Ok(());
     }
     if Confirm::new()
         .with_prompt(question)

@@ -6,10 +6,13 @@ use std::process::Command;
 use dtaas::auth::{password, store};
 use dtaas::secrets::Secret;
 
+use crate::rig::there_is;
+
 #[test]
 fn entries_of_ours_verify_with_apaches_htpasswd() {
-    if Command::new("htpasswd").arg("-?").output().is_err() {
-        eprintln!("SKIPPED: htpasswd is not installed (Debian: apache2-utils)");
+    let there = Command::new("htpasswd").arg("-?").output().is_ok();
+    const TEST: &str = "auth_htpasswd::entries_of_ours_verify_with_apaches_htpasswd";
+    if !there_is("htpasswd (Debian: apache2-utils)", there, TEST) {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -66,18 +66,7 @@ impl Server {
         connection.write_all(request).unwrap();
         let mut bytes = Vec::new();
         connection.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-        Answer {
-            status: status.parse().unwrap(),
-            headers: lines
-                .map(|line| line.split_once(':').unwrap())
-                .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
-                .collect(),
-            body: body.to_owned(),
-        }
+        Answer::parse(&bytes)
     }
 
     /// Sends SIGTERM and gives the exit code.
@@ -96,8 +85,46 @@ impl Drop for Server {
 }
 
 impl Answer {
+    /// Reads an answer that ended with the connection.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, body) = bytes.split_at(end.expect("an answer"));
+        let head = String::from_utf8(head.to_vec()).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let headers: HashMap<String, String> = lines
+            .map(|line| line.split_once(':').unwrap())
+            .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+            .collect();
+        let body = match headers.get("transfer-encoding").map(String::as_str) {
+            Some("chunked") => without_chunks(&body[4..]),
+            Some(_) | None => body[4..].to_vec(),
+        };
+        Self {
+            status: status.parse().unwrap(),
+            headers,
+            body: String::from_utf8(body).unwrap(),
+        }
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
+}
+
+/// What was sent in pieces, each after a line with its length.
+fn without_chunks(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let length = std::str::from_utf8(&rest[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            break;
+        }
+        let piece = &rest[end + 2..];
+        whole.extend(&piece[..length]);
+        rest = &piece[length + 2..];
+    }
+    whole
 }

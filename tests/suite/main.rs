@@ -2,12 +2,15 @@
 
 mod auth;
 mod auth_htpasswd;
+mod command;
 mod golden;
 mod library;
 mod loopback;
 mod machine_engine;
 mod machine_faults;
 mod machine_lab;
+mod platform;
+mod rig;
 mod scripts;
 mod website;
 mod website_links;

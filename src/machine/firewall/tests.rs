@@ -49,7 +49,7 @@ fn saved(extra: &str) -> String {
 }
 
 fn state(text: &str) -> FirewallState {
-    let (chain, v4) = read(text, &deployment(), Some("DTAAS-foo"));
+    let (chain, v4) = read(text, &deployment(), "DTAAS-foo");
     FirewallState {
         chain,
         v4,
@@ -91,6 +91,15 @@ fn a_chain_of_the_same_name_without_our_mark_is_foreign() {
     assert!(foreign(&state(text)));
     assert!(!anything_left(&state(text)));
     assert!(!foreign(&state(&saved(""))));
+}
+
+#[test]
+fn a_chain_that_somebody_emptied_is_ours_still() {
+    let emptied = state("*mangle\n:DTAAS-foo - [0:0]\nCOMMIT\n");
+    assert!(!foreign(&emptied));
+    assert!(anything_left(&emptied));
+    assert!(differs(&firewall(), &emptied).is_some());
+    assert!(!anything_left(&state("*mangle\nCOMMIT\n")));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use serde_yaml::Value;
+
 use super::default;
 use super::image::image;
 use crate::spec::document::Section;
@@ -12,38 +14,7 @@ use crate::spec::quantity::{Bytes, Cpus};
 pub(super) fn workspace(mut section: Section<'_>) -> Option<Workspace> {
     let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
     let user = section.get("user", "write uid:gid, such as \"0:0\"");
-    let environment: BTreeMap<String, String> = section
-        .get(
-            "environment",
-            "write names and texts, such as TZ: \"Europe/Copenhagen\"",
-        )
-        .unwrap_or_default();
-    for (name, value) in &environment {
-        if value.contains('\0') {
-            section.problem(
-                "environment",
-                format!("the value of {name} holds a NUL"),
-                "take it out",
-            );
-        }
-        let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && !name.is_empty();
-        if !fine {
-            section.problem(
-                "environment",
-                format!("{name:?} is not a variable's name"),
-                "use letters, digits and '_'",
-            );
-        }
-        if OURS.contains(&name.as_str()) {
-            section.problem(
-                "environment",
-                format!("{name} is set by the platform"),
-                "take it out",
-            );
-        }
-    }
+    let environment = environment(&mut section);
     let mut limits = section.section("limits");
     let overrides = limit_overrides(&mut limits);
     limits.finish();
@@ -75,6 +46,46 @@ pub(super) fn workspace(mut section: Section<'_>) -> Option<Workspace> {
         environment,
         mounts,
     })
+}
+
+fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
+    let entries: BTreeMap<String, Value> = section
+        .get(
+            "environment",
+            "write names and texts, such as TZ: \"Europe/Copenhagen\"",
+        )
+        .unwrap_or_default();
+    let mut environment = BTreeMap::new();
+    for (name, value) in entries {
+        let problem = |reason: &str, fix: &str| {
+            section.problem(&format!("environment.{name}"), reason, fix);
+        };
+        let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty();
+        if !fine {
+            problem(
+                "this is not a variable's name",
+                "use letters, digits and '_'",
+            );
+        }
+        if OURS.contains(&name.as_str()) {
+            problem("the platform sets it", "take it out");
+        }
+        // YAML has many ways to write a number, and a variable is the text that was written.
+        let Value::String(text) = value else {
+            problem(
+                "its value is no text",
+                &format!("put it in quotes, such as {name}: \"8080\""),
+            );
+            continue;
+        };
+        if text.contains('\0') {
+            problem("its value holds a NUL", "take it out");
+        }
+        environment.insert(name, text);
+    }
+    environment
 }
 
 /// Variables that a workspace gets from us.

@@ -1,0 +1,32 @@
+//! What failed.
+
+use std::collections::BTreeSet;
+
+use crate::spec::names::UserName;
+
+/// What failed so far, by what other steps need of it.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    /// A file or directory that is nobody's.
+    pub(super) files: bool,
+    /// Whose own file or directory.
+    pub(super) files_of: BTreeSet<UserName>,
+    pub(super) firewall: bool,
+    pub(super) images: BTreeSet<String>,
+    pub(super) networks: BTreeSet<String>,
+    pub(super) containers: BTreeSet<String>,
+    /// Whose containers could not be removed.
+    pub(super) users: BTreeSet<String>,
+}
+
+impl Failed {
+    /// Keeps in mind that a file or directory, somebody's or nobody's, is missing.
+    pub(super) fn file(&mut self, user: Option<&UserName>) {
+        match user {
+            Some(user) => {
+                self.files_of.insert(user.clone());
+            }
+            None => self.files = true,
+        }
+    }
+}

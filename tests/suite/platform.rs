@@ -1,0 +1,16 @@
+//! The platform on a real machine: the real binary, a docker engine, a gateway and workspaces that hold JupyterLab.
+
+mod client;
+mod deployment;
+mod doors;
+mod engine;
+mod first_light;
+mod foreign;
+mod isolation;
+mod life;
+mod namespaces;
+mod snapshot;
+mod steps;
+mod terminal;
+mod users;
+mod ways;

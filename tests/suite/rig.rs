@@ -1,0 +1,47 @@
+//! What this machine has for the tests: the rig, and programs that some of them compare with.
+
+use std::io::Write;
+
+/// The rig, as `scripts/rig up` describes it in its `env` file.
+#[derive(Clone)]
+pub struct Rig {
+    /// What stands before every image's name.
+    pub registry: String,
+    /// The usual workspace image, with the registry.
+    pub workspace: String,
+    /// One that differs from it, with the registry.
+    pub other_workspace: String,
+}
+
+/// The rig; where there is none, the test says so and is over.
+pub fn rig(test: &str) -> Option<Rig> {
+    let there = std::env::var_os("DTAAS_RIG").is_some_and(|value| value == "1");
+    if !there_is("the rig (scripts/rig up)", there, test) {
+        return None;
+    }
+    let value =
+        |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("the rig does not set {name}"));
+    Some(Rig {
+        registry: value("DTAAS_RIG_REGISTRY"),
+        workspace: value("DTAAS_RIG_WORKSPACE_IMAGE"),
+        other_workspace: value("DTAAS_RIG_OTHER_WORKSPACE_IMAGE"),
+    })
+}
+
+/// Whether what a test needs is there; where it is not, says so in one line: `SKIPPED <test>: needs <what>`.
+pub fn there_is(what: &str, there: bool, test: &str) -> bool {
+    if !there {
+        say(&format!("SKIPPED {test}: needs {what}"));
+    }
+    there
+}
+
+/// A line on the real stderr, which the test harness does not keep to itself when the test passes.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// The binary under test: the one that is shipped where `scripts/test` built it, or else this build's.
+pub fn binary() -> std::path::PathBuf {
+    std::env::var_os("DTAAS_BIN").map_or_else(|| env!("CARGO_BIN_EXE_dtaas").into(), Into::into)
+}

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod cli;
 pub mod deployment;
 pub mod error;
+pub mod gate;
 pub mod library;
 pub mod machine;
 pub mod platform;

@@ -1,5 +1,6 @@
-//! What our servers have in common: they listen on loopback, say when they do, and finish what they are doing when stopped.
+//! What our servers have in common: they listen, say when they do, and finish what they are doing when stopped.
 
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,14 +9,76 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::error::Failure;
 
 /// How long requests that are under way may take after the signal to stop; docker kills after 10 seconds.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(8);
 
-/// Serves `app` until SIGTERM or SIGINT. Says `<name>: listening at http://<address>` on stderr once connections are taken;
-/// port 0 takes a free one, and that one is said.
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request was answered.
+    Whole,
+    /// Some were cut off.
+    Cut,
+}
+
+/// Listens at an address; port 0 takes a free one. `server` is who, for the message.
+///
+/// # Errors
+/// When something else listens there, or the address is none of this machine's.
+pub async fn listen(server: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        Failure::new(format!("{server} cannot listen on {address}")).hint(format!(
+            "choose another address with --listen, or see who has it: ss -ltnp 'sport = :{}'",
+            address.port()
+        ))
+    })
+}
+
+/// Serves `app` until SIGTERM or SIGINT, then lets the requests in hand end, for a while or until a second signal. `ready` is
+/// called once a signal would be heard and connections are taken, `stopping` at the first signal.
+///
+/// # Errors
+/// When signals cannot be waited for, or the server breaks down.
+pub async fn until_stopped(
+    listener: TcpListener,
+    app: Router,
+    ready: impl FnOnce(),
+    stopping: impl FnOnce(),
+) -> anyhow::Result<Ended> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let (stop, stopped) = oneshot::channel::<()>();
+    // Answers are small; without this they may wait for the other side's acknowledgement. Where it fails it only costs time.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        // An error says that the sender is gone, which is a reason to stop as well.
+        let _ = stopped.await;
+    });
+    let mut server = std::pin::pin!(server.into_future());
+    ready();
+    tokio::select! {
+        ended = &mut server => return Ok(ended.map(|()| Ended::Whole)?),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stopping();
+    drop(stop);
+    tokio::select! {
+        ended = &mut server => Ok(ended.map(|()| Ended::Whole)?),
+        () = tokio::time::sleep(DRAIN) => Ok(Ended::Cut),
+        _ = terminate.recv() => Ok(Ended::Cut),
+        _ = interrupt.recv() => Ok(Ended::Cut),
+    }
+}
+
+/// Serves `app` until stopped. Says `<name>: listening at http://<address>` on stderr once connections are taken; port 0 takes
+/// a free one, and that one is said.
 ///
 /// # Errors
 /// When the address is not a loopback one (the gateway guards these servers, and nothing else may reach them), or cannot
@@ -27,39 +90,12 @@ pub async fn on_loopback(name: &str, address: SocketAddr, app: Router) -> anyhow
             .hint(format!("listen on 127.0.0.1:{}", address.port()))
             .into());
     }
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        Failure::new(format!("{name}: cannot listen on {address}")).hint(format!(
-            "see who does: ss -ltnp 'sport = :{}'",
-            address.port()
-        ))
-    })?;
-    let address = listener.local_addr()?;
-    // Handlers are there before the line is, so that whoever reads it may stop us at once.
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-
-    eprintln!("{name}: listening at http://{address}");
-    let listener = listener.tap_io(|connection| {
-        // Answers are small; without this they may wait for the other side's acknowledgement.
-        let _ = connection.set_nodelay(true);
-    });
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        // An error says that the sender is gone, which is a reason to stop as well.
-        let _ = stopped.await;
-    });
-    let deadline = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        drop(stop);
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        result = server => Ok(result?),
-        () = deadline => Ok(()),
+    let listener = listen(&format!("{name}:"), address).await?;
+    let bound = listener.local_addr()?;
+    let ready = || eprintln!("{name}: listening at http://{bound}");
+    match until_stopped(listener, app, ready, || {}).await? {
+        Ended::Whole => {}
+        Ended::Cut => eprintln!("{name}: stopped before every request had ended"),
     }
+    Ok(())
 }

@@ -3,13 +3,13 @@
 //! Who is required stands in the address that is asked, `/authz/<user>` for what is one user's and `/authz` for what any user
 //! may open. Nothing that a visitor sends but the credentials has a say in it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub use super::gatekeeper::Directories;
@@ -17,13 +17,12 @@ pub use super::gatekeeper::Directories;
 use super::gatekeeper::{Answer, Gatekeeper};
 use super::{basic, cookies};
 use crate::error::Failure;
+use crate::gate::{GROUPS_HEADER, USER_HEADER};
 use crate::serve;
 use crate::spec::names::UserName;
 
-/// The header that tells what is behind the gateway who is asking.
-pub const USER_HEADER: HeaderName = HeaderName::from_static("x-forwarded-user");
-/// The header that tells which groups the user is in, with commas between.
-pub const GROUPS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-groups");
+/// The header in which the gateway says whose request it asks about.
+const ADDRESS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How the endpoint is run.
 #[derive(Debug, Clone)]
@@ -93,6 +92,12 @@ fn required(path: &str) -> Option<Required> {
     }
 }
 
+/// Who sent the request that the gateway asks about: the last address, which is the one that the gateway saw itself.
+fn sender(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(ADDRESS_HEADER).iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}
+
 async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let path = request.uri().path();
     if path == "/healthz" {
@@ -113,7 +118,11 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
         Required::Anyone => true,
         Required::This(user) => *user == credentials.user,
     };
-    match endpoint.gatekeeper.ask(credentials).await {
+    match endpoint
+        .gatekeeper
+        .ask(credentials, sender(request.headers()))
+        .await
+    {
         Answer::Pass(pass) if allowed => {
             let identity = [
                 (USER_HEADER, pass.user.clone()),
@@ -170,6 +179,26 @@ mod tests {
         ] {
             assert!(required(path).is_none(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_sender_is_whom_the_gateway_saw() {
+        let sent = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(ADDRESS_HEADER, HeaderValue::from_static(value));
+            }
+            sender(&headers).map(|address| address.to_string())
+        };
+        assert_eq!(sent(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(sent(&["10.9.9.9, 192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(
+            sent(&["10.9.9.9", "192.0.2.1"]).as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(sent(&["2001:db8::1"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(sent(&["unknown"]), None);
+        assert_eq!(sent(&[]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Decides whether credentials are a user's, quickly for those who were here before.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::basic::Credentials;
 use super::cache::{Cache, Pass, Stamps};
+use super::line::Lines;
 use super::password::{self, Scheme, Verdict};
 use super::stamped::{self, Stamp};
 use super::store;
@@ -70,6 +72,7 @@ struct Account {
 pub struct Gatekeeper {
     directories: Arc<Directories>,
     cache: Cache,
+    lines: Lines,
     queue: Semaphore,
     cores: Arc<Semaphore>,
     complaints: Mutex<HashSet<String>>,
@@ -82,6 +85,7 @@ impl Gatekeeper {
         Self {
             directories: Arc::new(directories),
             cache: Cache::new(CACHE_CAPACITY),
+            lines: Lines::default(),
             queue: Semaphore::new(QUEUE_MAX),
             cores: Arc::new(Semaphore::new(cores)),
             complaints: Mutex::default(),
@@ -89,8 +93,8 @@ impl Gatekeeper {
     }
 
     /// Whose credentials these are. Whoever was verified before, and whose files have not changed since, is answered at
-    /// once; others wait for one of as many threads as there are cores.
-    pub async fn ask(&self, credentials: Credentials) -> Answer {
+    /// once; others wait for one of as many threads as there are cores, first in a line of their own address.
+    pub async fn ask(&self, credentials: Credentials, from: Option<IpAddr>) -> Answer {
         let Credentials { user, password } = credentials;
         let digest = self.cache.digest(&password);
         let known = || {
@@ -100,6 +104,10 @@ impl Gatekeeper {
         if let Some(pass) = known() {
             return Answer::Pass(pass);
         }
+        let line = self.lines.of(from);
+        let Some(_turn) = line.turn().await else {
+            return Answer::Busy;
+        };
         let Ok(_place) = self.queue.try_acquire() else {
             return Answer::Busy;
         };

@@ -6,6 +6,7 @@ mod cache;
 mod cookies;
 pub mod endpoint;
 mod gatekeeper;
+mod line;
 pub mod password;
 mod stamped;
 pub mod store;

@@ -1,6 +1,5 @@
 //! The htpasswd store: a directory with one file a user, named like the user, that holds one line `user:hash`.
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,16 +46,6 @@ pub struct Listing {
 /// What an entry's file holds: `user:hash` and a line break.
 pub fn entry_line(user: &UserName, hash: &str) -> Secret {
     Secret::new(format!("{user}:{hash}\n"))
-}
-
-/// One htpasswd file of all entries, in their order, as other tools read it.
-pub fn aggregate<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Secret {
-    let mut text = String::new();
-    for entry in entries {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}:{}", entry.user, entry.hash.expose());
-    }
-    Secret::new(text)
 }
 
 /// A user's entry; `None` when there is none.
@@ -161,7 +150,6 @@ mod tests {
 
         let entry = load(directory.path(), &alice).unwrap().unwrap();
         assert_eq!(entry.hash.expose(), SHA);
-        assert_eq!(aggregate([&entry]).expose(), format!("alice:{SHA}\n"));
         assert!(
             load(directory.path(), &"bob".parse().unwrap())
                 .unwrap()

@@ -1,15 +1,13 @@
 //! `dtaas lib`: the library.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
+use std::path::PathBuf;
 
 use crate::error::Failure;
+use crate::gate::read_secret;
 use crate::library::config::Settings;
 use crate::library::gate::Gate;
 use crate::library::serve::{Options, serve};
-use crate::secrets::Secret;
 use crate::spec::quantity::Bytes;
 
 /// The library of assets
@@ -93,17 +91,5 @@ impl Serve {
                     .into(),
             ),
         }
-    }
-}
-
-fn read_secret(file: &Path) -> anyhow::Result<Secret> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file)
-        .with_context(|| Failure::usage(format!("cannot read the gateway's secret from {name}")))?;
-    match text.trim() {
-        "" => Err(Failure::usage(format!("{name} is empty"))
-            .hint("put the secret that the gateway sends into it")
-            .into()),
-        secret => Ok(Secret::new(secret)),
     }
 }

@@ -95,7 +95,7 @@ impl Passwords {
                     "--credentials-file: cannot make {}",
                     path.display()
                 ))
-                .hint("nothing was changed")
+                .hint("name a file in a directory that is there; nothing was changed")
             }),
         }
     }

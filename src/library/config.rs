@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::error::Failure;
+use crate::spec::document::nearest;
 use crate::spec::names::BasePath;
 
 use super::env_file;
@@ -123,9 +124,13 @@ impl Reader {
         for line in &lines {
             if !KEYS.contains(&line.key.as_str()) {
                 let (number, key) = (line.number, &line.key);
-                let nearest = nearest(key);
+                let nearest = match key.as_str() {
+                    // v0.2's code reads this name, its documentation the other.
+                    "GITLAB_TOKEN" => "did you mean TOKEN?".to_owned(),
+                    key => nearest(&key.to_ascii_uppercase(), KEYS),
+                };
                 problems.push(format!(
-                    "{name}:{number}: {key}: no such setting; did you mean {nearest}?"
+                    "{name}:{number}: {key}: no such setting; {nearest}"
                 ));
             }
         }
@@ -247,16 +252,6 @@ impl Reader {
             }
         }
     }
-}
-
-fn nearest(key: &str) -> &'static str {
-    // v0.2's code reads this name, its documentation the other.
-    if key == "GITLAB_TOKEN" {
-        return "TOKEN";
-    }
-    let upper = key.to_ascii_uppercase();
-    let distance = |known: &&&str| strsim::damerau_levenshtein(&upper, known);
-    KEYS.iter().min_by_key(distance).copied().unwrap_or("PORT")
 }
 
 #[cfg(test)]

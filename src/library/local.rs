@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -22,7 +23,7 @@ const AT_ONCE: usize = 32;
 pub struct Local {
     root: Root,
     max_file: u64,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
 }
 
 impl Local {
@@ -31,7 +32,7 @@ impl Local {
         Self {
             root,
             max_file,
-            slots: Semaphore::new(AT_ONCE),
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
@@ -40,9 +41,15 @@ impl Local {
         &self,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        let _slot = self.slots.acquire().await.ok()?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
         let root = self.root.clone();
-        tokio::task::spawn_blocking(move || work(&root)).await.ok()
+        let on_the_disk = tokio::task::spawn_blocking(move || {
+            let done = work(&root);
+            // Only here: whoever asked may have given up long before the disk answers.
+            drop(slot);
+            done
+        });
+        on_the_disk.await.ok()
     }
 }
 
@@ -201,6 +208,23 @@ mod tests {
             "caf\u{fffd} (not UTF-8: 636166e9)"
         );
         assert_ne!(shown(b"\xff".to_vec()), shown(b"\xfe".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_frees_no_slot_before_the_disk_is_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let library = Local::new(Root::new(directory.path()), 1);
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        {
+            let work = library.off_thread(move |_| wait.recv());
+            let mut work = std::pin::pin!(work);
+            assert!(futures_util::poll!(&mut work).is_pending());
+            // Given up here.
+        }
+        assert_eq!(library.slots.available_permits(), AT_ONCE - 1);
+        drop(go_on);
+        let all = u32::try_from(AT_ONCE).unwrap();
+        assert!(library.slots.acquire_many(all).await.is_ok());
     }
 
     #[test]

@@ -1,17 +1,9 @@
 //! Runs the server until it is told to stop.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-
-use crate::error::Failure;
+use crate::serve::{self, Ended};
 
 use super::config::Settings;
 use super::contain::Root;
@@ -21,9 +13,6 @@ use super::local::Local;
 use super::log::{Level, Log, say};
 use super::schema::schema;
 use super::source::Source;
-
-/// How long requests may go on once the server is told to stop: less than docker waits before it kills.
-const DRAIN: Duration = Duration::from_secs(8);
 
 /// What no `.env` file of v0.2 holds.
 #[derive(Debug, Clone)]
@@ -50,10 +39,7 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
     let address = options
         .listen
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], settings.port)));
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        Failure::new(format!("the library server cannot listen on {address}"))
-            .hint("choose another address with --listen, or stop what listens there")
-    })?;
+    let listener = serve::listen("the library server", address).await?;
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
@@ -78,32 +64,12 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         max_answer: options.max_answer,
         log,
     };
-    let (stop, mut stopped) = watch::channel(false);
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    // A client that hangs up is no error, and a failing `set_nodelay` only costs time.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let server = axum::serve(listener, router(service))
-        .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
-    let mut server = std::pin::pin!(server.into_future());
-
     let (directory, path) = (settings.local_path.display(), &settings.path);
-    say(format_args!("serving {directory} at http://{bound}{path}"));
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
+    let stopping = || log.write(Level::Info, "stopping");
+    match serve::until_stopped(listener, router(service), ready, stopping).await? {
+        Ended::Whole => {}
+        Ended::Cut => log.write(Level::Warn, "stopped before every request had ended"),
     }
-    log.write(Level::Info, "stopping");
-    stop.send_replace(true);
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        () = tokio::time::sleep(DRAIN) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    log.write(Level::Warn, "stopped before every request had ended");
     Ok(())
 }

@@ -3,16 +3,13 @@
 //! One chain in table `mangle`, hooked from PREROUTING for the bridges of a deployment. That comes before the engine's
 //! own address translation, so ports that it publishes for others are covered like any other port of the machine.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
+mod program;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 
-use crate::error::Failure;
+pub(super) use program::{find, run};
+
 use crate::machine::observed::{Boot, ChainState, FirewallState};
 use crate::machine::systemd;
 use crate::platform::desired::{Desired, Firewall, hex};
@@ -21,8 +18,6 @@ use crate::spec::names::DeploymentName;
 
 /// Goes into the hash. Raised when the rules for the same desired state change.
 const WAY_OF_MAKING: u32 = 1;
-/// How long a command of the packet filter may take; it may have to wait for another's lock.
-const TO_RUN: Duration = Duration::from_secs(60);
 
 /// How sources that are not the sender's own are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -338,66 +333,6 @@ async fn restore(family: Family, script: &str) -> Result<()> {
 /// Whether the machine speaks IPv6 at all.
 fn has_v6() -> bool {
     std::fs::exists("/proc/net/if_inet6").unwrap_or(false) && find("ip6tables-restore").is_ok()
-}
-
-/// Finds a program where root's programs are, whatever the PATH of whoever runs us.
-pub(super) fn find(program: &str) -> Result<PathBuf> {
-    let own = std::env::var_os("PATH").unwrap_or_default();
-    let mut path = own.clone();
-    path.push(":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
-    which::which_in_global(program, Some(path))
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| {
-            Failure::new(format!("{program} is not installed"))
-                .hint("install it with: apt-get install iptables")
-                .into()
-        })
-}
-
-/// Runs a program to its end; answers with what it wrote.
-pub(super) async fn run(
-    program: &PathBuf,
-    arguments: &[&str],
-    input: Option<&str>,
-) -> Result<String> {
-    let shown = || format!("{} {}", program.display(), arguments.join(" "));
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(if input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot run {}", shown()))?;
-    let pipe = child.stdin.take();
-    let finished = async {
-        if let (Some(mut pipe), Some(input)) = (pipe, input) {
-            // A program that ends early says why by itself.
-            let _ = pipe.write_all(input.as_bytes()).await;
-        }
-        child.wait_with_output().await
-    };
-    let output = match tokio::time::timeout(TO_RUN, finished).await {
-        Ok(output) => output.with_context(|| format!("cannot run {}", shown()))?,
-        Err(_) => {
-            return Err(Failure::new(format!(
-                "{} did not end within {} s",
-                shown(),
-                TO_RUN.as_secs()
-            ))
-            .into());
-        }
-    };
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(format!("{} failed: {}", shown(), said.trim())).into())
 }
 
 #[cfg(test)]

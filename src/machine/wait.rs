@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::StreamExt;
-use tokio::net::TcpStream;
 
 use crate::error::Failure;
 use crate::machine::docker::Engine;
@@ -91,9 +90,6 @@ fn deadline(probe: &Probe) -> Duration {
     match probe {
         Probe::Http {
             deadline_seconds, ..
-        }
-        | Probe::Tcp {
-            deadline_seconds, ..
         } => Duration::from_secs(*deadline_seconds),
     }
 }
@@ -150,10 +146,6 @@ async fn answers(client: &reqwest::Client, probe: &Probe) -> bool {
             .send()
             .await
             .is_ok_and(|answer| answer.status().as_u16() < 500),
-        Probe::Tcp { address, .. } => {
-            let connected = tokio::time::timeout(ONE_PROBE, TcpStream::connect(address)).await;
-            matches!(connected, Ok(Ok(_)))
-        }
     }
 }
 
@@ -196,7 +188,6 @@ async fn gone(engine: &Engine, name: &str, how: &str, state: &ContainerState) ->
 async fn silent(engine: &Engine, name: &str, probe: &Probe, limit: Duration) -> anyhow::Error {
     let place = match probe {
         Probe::Http { address, path, .. } => format!("http://{address}{path}"),
-        Probe::Tcp { address, .. } => address.to_string(),
     };
     let message = format!(
         "container {name} did not answer at {place} within {} s",

@@ -310,13 +310,6 @@ pub enum Probe {
         /// After how many seconds it counts as failed.
         deadline_seconds: u64,
     },
-    /// A TCP connection is taken within the deadline.
-    Tcp {
-        /// Where.
-        address: SocketAddrV4,
-        /// After how many seconds it counts as failed.
-        deadline_seconds: u64,
-    },
 }
 
 impl Desired {

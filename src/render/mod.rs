@@ -18,7 +18,7 @@ macro_rules! template {
         )
     };
 }
-/// The templates in the binary: name below `templates/`, without `.hbs`, and text.
+/// The templates that an operator may replace: name below `templates/`, without `.hbs`, and text.
 const BUILT_IN: &[(&str, &str)] = &[
     template!("gateway/static/traefik.yml"),
     template!("gateway/dynamic/platform.yml"),
@@ -27,9 +27,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("gateway/auth"),
     template!("lib.env"),
     template!("client/env.js"),
-    template!("dtaas.yaml"),
-    template!("user.yaml"),
 ];
+
+/// Templates of files that become the operator's own when they are written: those are edited, not their templates.
+const OF_THE_SPEC: &[(&str, &str)] = &[template!("dtaas.yaml"), template!("user.yaml")];
 
 /// Why a template gave nothing: its name, the line, and the reason.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +77,7 @@ impl Templates {
                 reason: format!("it replaces none of ours, which are: {}", names.join(", ")),
             });
         }
-        for (name, text) in BUILT_IN {
+        for (name, text) in BUILT_IN.iter().chain(OF_THE_SPEC) {
             let text = replacements.get(*name).map_or(*text, String::as_str);
             registry
                 .register_template_string(name, text)
@@ -186,6 +187,17 @@ mod tests {
     fn an_operators_template_that_replaces_nothing_is_refused() {
         let error = with("gateway/traefik.yml", "").err().unwrap().to_string();
         assert!(error.starts_with("template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml,"), "{error}");
+    }
+
+    #[test]
+    fn the_operators_own_files_have_no_templates_of_theirs() {
+        for name in ["dtaas.yaml", "user.yaml"] {
+            let error = with(name, "").err().unwrap().to_string();
+            assert!(
+                error.starts_with(&format!("template {name}: it replaces none of ours")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

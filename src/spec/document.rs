@@ -274,7 +274,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What to write instead of an unknown word: the nearest known one, or all of them.
+/// How many known words a message lists.
+const LISTED: usize = 16;
+
+/// What to write instead of an unknown word: the nearest known one, or what is known, as much of it as can be read.
 pub fn nearest(word: &str, known: &[&str]) -> String {
     let best = known
         .iter()
@@ -284,7 +287,12 @@ pub fn nearest(word: &str, known: &[&str]) -> String {
         Some((distance, candidate)) if distance <= 1 + candidate.len() / 3 => {
             format!("did you mean {candidate}?")
         }
-        _ => format!("known are {}", known.join(", ")),
+        _ if known.len() <= LISTED => format!("known are {}", known.join(", ")),
+        _ => format!(
+            "known are {} and {} more",
+            known[..LISTED].join(", "),
+            known.len() - LISTED
+        ),
     }
 }
 
@@ -350,5 +358,22 @@ fn note_lines(node: &MarkedYaml<'_>, path: &str, lines: &mut HashMap<String, usi
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_word_gets_the_nearest_or_a_list_that_can_be_read() {
+        assert_eq!(nearest("alcie", &["alice", "bob"]), "did you mean alice?");
+        assert_eq!(nearest("zebra", &["alice", "bob"]), "known are alice, bob");
+        let many: Vec<String> = (0..500).map(|number| format!("u{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(
+            nearest("somebody", &many),
+            "known are u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, u11, u12, u13, u14, u15 and 484 more"
+        );
     }
 }

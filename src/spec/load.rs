@@ -195,6 +195,90 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_docker_would_refuse_is_refused_here() {
+        let reason = |targets: &[&str]| {
+            let mounts: String = targets
+                .iter()
+                .map(|target| format!("    - {{source: /srv/a, target: {target:?}}}\n"))
+                .collect();
+            let text = format!("version: 1\ndomain: foo.com\nworkspace:\n  mounts:\n{mounts}");
+            match from_texts(&text, &BTreeMap::new()) {
+                Ok(spec) => spec.workspace.mounts[0].target.display().to_string(),
+                Err(error) => match error.to_string() {
+                    text if text.contains("own folders") => "ours".to_owned(),
+                    text if text.contains("another mount") => "twice".to_owned(),
+                    text if text.contains("no absolute") || text.contains("not an absolute") => {
+                        "no path".to_owned()
+                    }
+                    text => text,
+                },
+            }
+        };
+        for (targets, expected) in [
+            (vec!["/datasets/"], "/datasets"),
+            (vec!["/workspace/data/./shared"], "/workspace/data/shared"),
+            (vec!["/workspace/"], "ours"),
+            (vec!["/./workspace"], "ours"),
+            (vec!["/workspace/./common"], "ours"),
+            (vec!["/workspace//common/"], "ours"),
+            (vec!["/workspace/common/data"], "ours"),
+            (vec!["//"], "ours"),
+            (vec!["/dev/shm"], "ours"),
+            (vec!["/a", "/a/"], "twice"),
+            (vec!["/a/b", "/a/./b"], "twice"),
+            (vec!["/a/../b"], "no path"),
+            (vec!["a"], "no path"),
+            (vec!["/a\0b"], "no path"),
+        ] {
+            assert_eq!(reason(&targets), expected, "{targets:?}");
+        }
+    }
+
+    #[test]
+    fn the_library_lies_in_no_directory_of_the_deployments_own() {
+        let root = |root: &str| {
+            let text = format!("version: 1\ndomain: foo.com\nlibrary:\n  root: {root:?}\n");
+            from_texts(&text, &BTreeMap::new()).map(|spec| spec.library_root.display().to_string())
+        };
+        for own in [
+            "",
+            ".",
+            "./",
+            "././.",
+            "..",
+            "a/../secrets",
+            "secrets",
+            "secrets/x",
+            "./auth",
+            "config/auth",
+            "users/",
+            "data",
+            "data/files",
+            "templates",
+            ".removed",
+            "./.git/x",
+        ] {
+            assert!(root(own).is_err(), "{own:?} was taken");
+        }
+        for (written, taken) in [
+            ("files", "files"),
+            ("./files//x/", "files/x"),
+            ("lab/data", "lab/data"),
+            ("/srv/data", "/srv/data"),
+        ] {
+            assert_eq!(root(written).unwrap(), taken);
+        }
+    }
+
+    #[test]
+    fn a_domain_of_any_length_has_a_name() {
+        let domain = format!("{}.de.foo.com", "a".repeat(60));
+        let text = format!("version: 1\ndomain: {domain}\n");
+        let spec = from_texts(&text, &BTreeMap::new()).unwrap();
+        assert_eq!(spec.name.as_str(), &domain[..63]);
+    }
+
+    #[test]
     fn what_is_not_yaml_says_where() {
         assert_eq!(
             problems_of("version: 1\ndomain: [foo\n", &[]),

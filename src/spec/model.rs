@@ -285,7 +285,7 @@ pub struct User {
 pub enum Group {
     /// May write the common assets.
     Publishers,
-    /// May see the platform's status in the website.
+    /// Told to what is behind the gateway (`X-Forwarded-Groups`, the website's `whoami`); opens nothing by itself.
     Admins,
 }
 

@@ -1,56 +1,21 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
+pub mod default;
+mod image;
+mod workspace;
+
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::Ipv4Addr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 
 use ipnet::Ipv4Net;
 use serde_yaml::Value;
 
 use super::document::{Document, Section};
-use super::model::{
-    AuthMode, ExtraMount, Gateway, Group, Limit, LimitOverrides, LogLevel, Owner, Ports, Spec, Tls,
-    User, Workspace, WorkspaceLimits,
-};
+use super::model::{AuthMode, Gateway, Group, LogLevel, Ports, Spec, Tls, User};
 use super::names::{BasePath, DeploymentName, Domain};
-use super::quantity::{Bytes, Cpus};
-
-/// What counts where the spec says nothing. The values stand in the file that `init` writes.
-pub mod default {
-    /// Profile.
-    pub const PROFILE: &str = "single-host";
-    /// Gateway without TLS.
-    pub const HTTP: u16 = 80;
-    /// Gateway with TLS.
-    pub const HTTPS: u16 = 443;
-    /// Auth endpoint, on loopback.
-    pub const AUTH: u16 = 4002;
-    /// Website, on loopback; v0.2's port.
-    pub const WEBSITE: u16 = 4000;
-    /// Library server, on loopback; v0.2's port.
-    pub const LIBRARY: u16 = 4001;
-    /// Where the certificate comes from.
-    pub const TLS: &str = "self-signed";
-    /// Room for 8,192 workspaces in a corner of 10/8 that docker's own pools do not use.
-    pub const POOL: &str = "10.213.0.0/16";
-    /// Where users' files are.
-    pub const LIBRARY_ROOT: &str = "files";
-    /// A current Traefik; v0.2's v2.5 is long out of support.
-    pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
-    /// v0.2's workspace.
-    pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
-    /// ml-workspace's services run as root inside.
-    pub const WORKSPACE_USER: &str = "0:0";
-    /// Processors of a workspace.
-    pub const CPUS: &str = "2";
-    /// Memory of a workspace.
-    pub const MEMORY: &str = "4g";
-    /// Processes and threads of a workspace.
-    pub const PIDS: i64 = 4096;
-    /// v0.2's `--shm-size`.
-    pub const SHM: &str = "512m";
-}
+use image::{image, is_image};
+use workspace::{limit_overrides, workspace};
 
 /// Reads `dtaas.yaml`; users are empty. `None` when something that everything else needs is wrong; the document holds the problems.
 pub fn spec(document: &Document) -> Option<Spec> {
@@ -83,31 +48,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         .get("auth", "write endpoint or basic")
         .unwrap_or(AuthMode::Endpoint);
     let mut library = top.section("library");
-    let library_root: PathBuf = library
-        .get("root", "write a directory")
-        .unwrap_or_else(|| PathBuf::from(default::LIBRARY_ROOT));
-    if library_root.as_os_str().is_empty()
-        || library_root
-            .components()
-            .any(|part| part.as_os_str() == "..")
-    {
-        library.problem(
-            "root",
-            "this is not a directory's path",
-            "write it without ..",
-        );
-    }
-    if library_root.is_relative()
-        && RESERVED_DIRECTORIES
-            .iter()
-            .any(|own| *own == first(&library_root))
-    {
-        library.problem(
-            "root",
-            "the deployment keeps its own files there",
-            "write a directory of its own, such as files or /srv/library",
-        );
-    }
+    let library_root = library_root(&mut library);
     library.finish();
     let mut images = top.section("images");
     let image_prefix: String = images
@@ -284,196 +225,43 @@ fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
     None
 }
 
-/// Directories of a deployment that hold what users must not see, and the deployment itself.
-const RESERVED_DIRECTORIES: &[&str] = &["", "auth", "config", "secrets", "templates", "users"];
+/// Directories of a deployment that hold other things than users' files; those that begin with a dot are kept for more.
+const OWN_DIRECTORIES: &[&str] = &["auth", "config", "data", "secrets", "templates", "users"];
 
-/// The first name in a relative path; `""` for `.`.
-fn first(path: &Path) -> &OsStr {
-    path.components()
-        .find(|part| *part != Component::CurDir)
-        .map_or(OsStr::new(""), Component::as_os_str)
+fn library_root(section: &mut Section<'_>) -> PathBuf {
+    let root: PathBuf = section
+        .get("root", "write a directory")
+        .unwrap_or_else(|| PathBuf::from(default::LIBRARY_ROOT));
+    let root: PathBuf = root
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let printable = |c: char| !c.is_control();
+    if root.components().any(|part| part == Component::ParentDir)
+        || !root.to_string_lossy().chars().all(printable)
+    {
+        section.problem(
+            "root",
+            "this is not a directory's path",
+            "write it without ..",
+        );
+    }
+    let first = root.components().next().map(Component::as_os_str);
+    let first = first.unwrap_or_default().to_string_lossy();
+    if root.is_relative()
+        && (first.is_empty() || first.starts_with('.') || OWN_DIRECTORIES.contains(&&*first))
+    {
+        section.problem(
+            "root",
+            "the deployment keeps its own files there",
+            "write a directory of its own, such as files or /srv/library",
+        );
+    }
+    root
 }
 
 /// 100.64.0.0/10, RFC 6598.
 fn is_shared(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
     a == 100 && (64..128).contains(&b)
-}
-
-fn workspace(mut section: Section<'_>) -> Option<Workspace> {
-    let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
-    let user = section.get("user", "write uid:gid, such as \"0:0\"");
-    let environment = environment(&mut section);
-    let mut limits = section.section("limits");
-    let overrides = limit_overrides(&mut limits);
-    limits.finish();
-    let mut mounts: Vec<ExtraMount> = Vec::new();
-    for mut entry in section.sections("mounts") {
-        let read = mount(&mut entry);
-        if let Some(mount) = &read
-            && mounts.iter().any(|other| other.target == mount.target)
-        {
-            entry.problem("target", "another mount has the same", "give each its own");
-        }
-        entry.finish();
-        mounts.extend(read);
-    }
-    section.finish();
-    Some(Workspace {
-        image,
-        user: match user {
-            Some(user) => user,
-            None => Owner::try_from(default::WORKSPACE_USER.to_owned()).ok()?,
-        },
-        limits: WorkspaceLimits {
-            cpus: default::CPUS.parse().ok(),
-            memory: default::MEMORY.parse().ok(),
-            pids: Some(default::PIDS),
-            shm: default::SHM.parse().ok()?,
-        }
-        .with(overrides),
-        environment,
-        mounts,
-    })
-}
-
-fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
-    let entries: BTreeMap<String, Value> = section
-        .get(
-            "environment",
-            "write names and texts, such as TZ: \"Europe/Copenhagen\"",
-        )
-        .unwrap_or_default();
-    let mut environment = BTreeMap::new();
-    for (name, value) in entries {
-        let problem = |reason: &str, fix: &str| {
-            section.problem(&format!("environment.{name}"), reason, fix);
-        };
-        let fine = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && !name.is_empty();
-        if !fine {
-            problem(
-                "this is not a variable's name",
-                "use letters, digits and '_'",
-            );
-        }
-        if OURS.contains(&name.as_str()) {
-            problem("the platform sets it", "take it out");
-        }
-        // YAML has many ways to write a number, and a variable is the text that was written.
-        let Value::String(text) = value else {
-            problem(
-                "its value is no text",
-                &format!("put it in quotes, such as {name}: \"8080\""),
-            );
-            continue;
-        };
-        if text.contains('\0') {
-            problem("its value holds a NUL", "take it out");
-        }
-        environment.insert(name, text);
-    }
-    environment
-}
-
-/// Variables that a workspace gets from us.
-const OURS: &[&str] = &["AUTHENTICATE_VIA_JUPYTER", "WORKSPACE_BASE_URL", "VNC_PW"];
-
-fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
-    let pids: Option<Limit<i64>> = section.get("pids", "write a whole number, or none");
-    if pids.and_then(Limit::most).is_some_and(|most| most < 16) {
-        section.problem(
-            "pids",
-            "a workspace does not start with so few",
-            "write 16 or more, or none",
-        );
-    }
-    let memory: Option<Limit<Bytes>> = section.get("memory", "write an amount such as 4g, or none");
-    // Docker's own lower bound.
-    if memory
-        .and_then(Limit::most)
-        .is_some_and(|most| most < Bytes(6 << 20))
-    {
-        section.problem(
-            "memory",
-            "docker takes no less than 6m",
-            "write an amount such as 4g, or none",
-        );
-    }
-    let cpus: Option<Limit<Cpus>> = section.get("cpus", "write a number such as 2 or 0.5, or none");
-    let shm: Option<Bytes> = section.get("shm", "write an amount such as 512m");
-    // Docker takes 0 for its own default, and would never be seen to have it.
-    if shm == Some(Bytes(0)) {
-        section.problem(
-            "shm",
-            "there is no /dev/shm of no size",
-            "write an amount such as 512m",
-        );
-    }
-    LimitOverrides {
-        cpus,
-        memory,
-        pids,
-        shm,
-    }
-}
-
-fn mount(section: &mut Section<'_>) -> Option<ExtraMount> {
-    let source: Option<PathBuf> =
-        section.require("source", "write an absolute path of this machine");
-    let target: Option<PathBuf> =
-        section.require("target", "write an absolute path in the workspace");
-    let read_only = section
-        .get("read_only", "write true or false")
-        .unwrap_or(true);
-    for (key, path) in [("source", &source), ("target", &target)] {
-        let Some(path) = path else { continue };
-        if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
-            section.problem(
-                key,
-                "this is not an absolute path",
-                "begin it with / and leave out ..",
-            );
-        }
-    }
-    let hides = |path: &PathBuf| {
-        ["/", "/workspace", "/workspace/common"]
-            .iter()
-            .any(|own| path == Path::new(own))
-    };
-    if target.as_ref().is_some_and(hides) {
-        section.problem(
-            "target",
-            "the platform's own folders are there",
-            "write another path",
-        );
-    }
-    Some(ExtraMount {
-        source: source?,
-        target: target?,
-        read_only,
-    })
-}
-
-fn image(section: &mut Section<'_>) -> Option<String> {
-    const FORM: &str = "write name:tag or name@sha256:…";
-    let image: String = section.get("image", FORM)?;
-    if !is_image(&image) {
-        section.problem("image", "this is not an image's name", FORM);
-        return None;
-    }
-    Some(image)
-}
-
-/// Whether a text has the characters and the order of an image reference (distribution's grammar, without its finer points).
-fn is_image(text: &str) -> bool {
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
-    !text.is_empty()
-        && text.len() <= 255
-        && text.chars().all(allowed)
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && !text.contains("//")
 }

@@ -1,5 +1,4 @@
 //! The website: its embedded pages, `env.js`, and who is looking at them.
 
 mod assets;
-mod gateway;
 pub mod server;

@@ -16,10 +16,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::assets::{self, Asset};
-use super::gateway::{self, Visitor};
+use serde::Serialize;
+
+use crate::gate::{self, Proof};
 use crate::secrets::Secret;
 use crate::serve;
-use crate::spec::names::BasePath;
+use crate::spec::names::{BasePath, UserName};
 
 /// Nothing from elsewhere, nothing inline: a page that shows users' names and files runs no script but its own.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -36,6 +38,15 @@ pub struct Settings {
     pub base_path: BasePath,
     /// The file of the gateway's secret; `None` serves everyone who can connect, and believes nobody's name.
     pub gateway_secret_file: Option<PathBuf>,
+}
+
+/// Who is looking at the page, as the page is told.
+#[derive(Default, Serialize)]
+struct Visitor {
+    /// The user's name; `None` where nobody says it who is believed.
+    user: Option<UserName>,
+    /// The groups that the user is in.
+    groups: Vec<String>,
 }
 
 struct Website {
@@ -56,7 +67,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         secret: settings
             .gateway_secret_file
             .as_deref()
-            .map(gateway::read_secret)
+            .map(gate::read_secret)
             .transpose()?,
         // A base path is letters, digits, '.', '_' and '-': nothing that HTML would take for its own.
         not_found: include_str!("../../website/not-found.html").replace("{base}", &base),
@@ -89,7 +100,7 @@ impl Website {
             return "ready\n".into_response();
         }
         if let Some(secret) = &self.secret
-            && !gateway::is_from_gateway(headers, secret)
+            && gate::proof(headers, secret) != Proof::Right
         {
             return (StatusCode::FORBIDDEN, "Only the gateway may ask.\n").into_response();
         }
@@ -120,7 +131,10 @@ impl Website {
 
     fn visitor(&self, headers: &HeaderMap) -> Visitor {
         match self.secret {
-            Some(_) => gateway::visitor(headers),
+            Some(_) => Visitor {
+                user: gate::user(headers),
+                groups: gate::groups(headers),
+            },
             None => Visitor::default(),
         }
     }

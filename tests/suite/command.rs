@@ -3,6 +3,7 @@
 mod docker_missing;
 mod init;
 mod init_killed;
+mod init_refused;
 mod render;
 mod run;
 mod secrets;

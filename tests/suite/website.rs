@@ -199,3 +199,23 @@ fn pages_bring_nothing_from_elsewhere_and_nothing_inline() {
         }
     }
 }
+
+#[test]
+fn what_stands_there_twice_is_not_believed() {
+    let server = Site::new().behind_the_gateway("");
+    let twice = [("X-Dtaas-Gateway", "guess"), GATEWAY];
+    assert_eq!(server.get("/", &[twice[1], twice[0]]).status, 403);
+    assert_eq!(server.get("/", &twice).status, 403);
+
+    let answer = server.get(
+        "/whoami",
+        &[
+            GATEWAY,
+            ("X-Forwarded-User", "alice"),
+            ("X-Forwarded-User", "bob"),
+            ("X-Forwarded-Groups", "admins"),
+            ("X-Forwarded-Groups", ""),
+        ],
+    );
+    assert_eq!(answer.body, r#"{"user":null,"groups":[]}"#);
+}

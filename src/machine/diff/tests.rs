@@ -103,8 +103,9 @@ fn workspace(user: &str, seat: u8) -> Container {
         config_digest: None,
         precious: true,
         running: true,
-        ready: Some(Probe::Tcp {
+        ready: Some(Probe::Http {
             address: SocketAddrV4::new(address, 8080),
+            path: "/".into(),
             deadline_seconds: 60,
         }),
     }

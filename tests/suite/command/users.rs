@@ -193,6 +193,11 @@ fn what_cannot_be_is_refused_and_nothing_is_written() {
             "name a file that does not exist; nothing was changed",
         ),
         (
+            "user add carl --credentials-file nowhere/c",
+            "--credentials-file: cannot make nowhere/c: No such file or directory (os error 2)",
+            "name a file in a directory that is there; nothing was changed",
+        ),
+        (
             "user add carl --password-stdin",
             "standard input has no line for carl's password",
             "give one line for each user, in their order; nothing was changed",

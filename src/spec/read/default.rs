@@ -1,0 +1,34 @@
+//! What counts where the spec says nothing. The values stand in the file that `init` writes.
+
+/// Profile.
+pub const PROFILE: &str = "single-host";
+/// Gateway without TLS.
+pub const HTTP: u16 = 80;
+/// Gateway with TLS.
+pub const HTTPS: u16 = 443;
+/// Auth endpoint, on loopback.
+pub const AUTH: u16 = 4002;
+/// Website, on loopback; v0.2's port.
+pub const WEBSITE: u16 = 4000;
+/// Library server, on loopback; v0.2's port.
+pub const LIBRARY: u16 = 4001;
+/// Where the certificate comes from.
+pub const TLS: &str = "self-signed";
+/// Room for 8,192 workspaces in a corner of 10/8 that docker's own pools do not use.
+pub const POOL: &str = "10.213.0.0/16";
+/// Where users' files are.
+pub const LIBRARY_ROOT: &str = "files";
+/// A current Traefik; v0.2's v2.5 is long out of support.
+pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
+/// v0.2's workspace.
+pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
+/// ml-workspace's services run as root inside.
+pub const WORKSPACE_USER: &str = "0:0";
+/// Processors of a workspace.
+pub const CPUS: &str = "2";
+/// Memory of a workspace.
+pub const MEMORY: &str = "4g";
+/// Processes and threads of a workspace.
+pub const PIDS: i64 = 4096;
+/// v0.2's `--shm-size`.
+pub const SHM: &str = "512m";

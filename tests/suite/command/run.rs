@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::rig::there_is;
+
 /// The hint when no docker engine is there.
 pub const NO_DOCKER: &str =
     "the docker engine is not installed or not running: nothing answers at /nonexistent";
@@ -185,9 +187,5 @@ pub fn done(out: &str, talk: &str) -> Ran {
 
 /// Whether the tests run as root; what only root may do is left out elsewhere, and said so.
 pub fn is_root(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED {test}: it takes root");
-    }
-    root
+    there_is("root", rustix::process::geteuid().is_root(), test)
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use dtaas::platform::naming;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// What all the names of these tests' deployments begin with; the process's id follows.
 pub const MARK: &str = "suite-";
@@ -102,10 +102,10 @@ fn docker_objects(deployment: &str) -> Vec<(&'static str, Vec<String>)> {
 
 /// The packet filter's rules that have to do with a deployment, without their counters.
 pub fn rules(deployment: &str) -> Vec<String> {
-    let short = short(deployment);
+    let (bridges, chain) = hook(deployment);
     let ours = [
-        format!("DTAAS-{}", short.to_uppercase()),
-        format!("dt{short}-"),
+        chain,
+        bridges.trim_end_matches('+').to_owned(),
         format!("dtaas:{deployment}:"),
     ];
     ["iptables-save", "ip6tables-save"]
@@ -121,21 +121,11 @@ pub fn rules(deployment: &str) -> Vec<String> {
         .collect()
 }
 
-/// The bridges' and the chain's names hold this of the deployment's name.
-fn short(deployment: &str) -> String {
-    Sha256::digest(deployment)[..3]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 /// The bridges as the packet filter names them, and the chain that they go through.
 pub fn hook(deployment: &str) -> (String, String) {
-    let short = short(deployment);
-    (
-        format!("dt{short}-+"),
-        format!("DTAAS-{}", short.to_uppercase()),
-    )
+    let name = deployment.parse().unwrap();
+    let bridges = format!("{}+", naming::bridge_prefix(&name));
+    (bridges, naming::chain(&name))
 }
 
 /// Takes away what a deployment left, without asking our own program for help.
@@ -160,7 +150,12 @@ pub fn sweep(deployment: &str) {
 
 /// Takes away what runs of these tests left that were killed.
 pub fn sweep_the_dead() {
+    let saved = out("iptables-save", &["-t", "mangle"]);
+    let marked = saved
+        .lines()
+        .filter_map(|line| line.split_once("\"dtaas:")?.1.split(':').next());
     let listed = [
+        marked.collect::<Vec<_>>().join("\n"),
         docker(&["ps", "-a", "--format", "{{.Label \"dtaas.deployment\"}}"]),
         docker(&[
             "network",

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::machine::firewall;
 use crate::machine::hash;
 use crate::machine::observed::{Boot, NetworkState, Observed};
-use crate::machine::plan::{Held, Plan, Refusal, Step};
+use crate::machine::plan::{Held, Plan, Refusal};
+use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Image, Network};
 use crate::spec::names::UserName;
 

@@ -20,5 +20,6 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod ports;
+pub mod step;
 mod systemd;
 pub mod wait;

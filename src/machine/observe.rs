@@ -279,7 +279,7 @@ fn runs(container: &Container, found: &BTreeMap<String, ContainerState>) -> bool
 mod tests {
     use super::*;
     use crate::machine::diff::only_paths;
-    use crate::machine::plan::{FileChange, Step};
+    use crate::machine::step::{FileChange, Step};
 
     #[test]
     fn what_others_could_not_read_is_not_shown_when_they_may() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dtaas::machine::docker::Engine;
 use dtaas::machine::files::Tree;
-use dtaas::machine::plan::Step;
+use dtaas::machine::step::Step;
 use dtaas::secrets::Secret;
 
 use crate::machine_lab::{Lab, free_port, lines, rig, started};

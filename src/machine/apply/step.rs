@@ -9,7 +9,7 @@ use super::Run;
 use crate::error::Failure;
 use crate::machine::event::Event;
 use crate::machine::files::Tree;
-use crate::machine::plan::Step;
+use crate::machine::step::Step;
 use crate::machine::{docker, firewall, hash, image, ports};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::machine::diff::{DiffOptions, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
-use crate::machine::plan::{Held, Plan, Refusal, Step};
+use crate::machine::plan::{Held, Plan, Refusal};
+use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Limits};
 
 /// `remade` are the networks that are made anew.

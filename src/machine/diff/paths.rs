@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::machine::diff::Scope;
 use crate::machine::difference;
 use crate::machine::observed::{Kind, Observed, PathState};
-use crate::machine::plan::{FileChange, Plan, Refusal, Step};
+use crate::machine::plan::{Plan, Refusal};
+use crate::machine::step::{FileChange, Step};
 use crate::platform::desired::{Content, Desired, Directory, File, sha256};
 
 pub(super) fn diff(desired: &Desired, observed: &Observed, scope: &Scope, plan: &mut Plan) {

@@ -32,7 +32,7 @@ enum Command {
     Add {
         /// The name: 1 to 32 of a-z, 0-9, '.', '_' and '-'.
         name: UserName,
-        /// Groups: publishers may write the common assets, admins may see the platform's status.
+        /// Groups: publishers may write the common assets; admins is handed on to the website.
         #[arg(long, value_delimiter = ',', value_parser = parse_group)]
         groups: Vec<Group>,
         #[command(flatten)]

@@ -102,6 +102,7 @@ impl Deployment {
 
     /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
     fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
+        apart(directory, &spec.library_root)?;
         let profile = profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
         Ok((profile, templates))
@@ -221,6 +222,26 @@ impl Deployment {
         };
         build(&input).map_err(|error| Failure::from(error).into())
     }
+}
+
+/// Fails where an absolute library and the deployment lie in one another: users' files would lie among ours.
+fn apart(directory: &Path, library: &Path) -> anyhow::Result<()> {
+    if library.is_relative() {
+        return Ok(());
+    }
+    // What does not exist yet is compared as it is written.
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (root, library) = (real(directory), real(library));
+    if !library.starts_with(&root) && !root.starts_with(&library) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "library.root {} and the deployment in {} lie in one another",
+        library.display(),
+        root.display()
+    ))
+    .hint("for a library inside the deployment write its path relative to it, such as files; or name another directory")
+    .into())
 }
 
 /// A directory of the deployment that only its owner enters.

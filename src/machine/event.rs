@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Something that happened. `step` is the step's index in the plan; its text is [`crate::machine::plan::Step::describe`].
+/// Something that happened. `step` is the step's index in the plan; its text is [`crate::machine::step::Step::describe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {

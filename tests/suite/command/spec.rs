@@ -104,6 +104,27 @@ fn users_cannot_share_a_network() {
 }
 
 #[test]
+fn an_absolute_library_lies_beside_the_deployment() {
+    let place = Place::with_deployment();
+    let spec = std::fs::read_to_string(place.path("d/dtaas.yaml")).unwrap();
+    let root = place.path("d");
+    for library in [root.join("config/auth"), root.clone(), place.path("")] {
+        let line = format!("root: \"{}\"", library.display());
+        place.write("d/dtaas.yaml", &spec.replace("root: \"files\"", &line));
+        let whole = || {
+            let mut tree = place.tree("");
+            tree.remove("d/.lock");
+            tree
+        };
+        let before = whole();
+        let ran = place.in_d("render");
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.talk.contains("lie in one another"), "{ran:?}");
+        assert_eq!(whole(), before);
+    }
+}
+
+#[test]
 fn a_directory_that_is_no_deployment_is_named() {
     let place = Place::new();
     place.write("file", "");

@@ -35,6 +35,9 @@ enum Command {
         /// Groups: publishers may write the common assets; admins is handed on to the website.
         #[arg(long, value_delimiter = ',', value_parser = parse_group)]
         groups: Vec<Group>,
+        /// Keep what lies in a folder of that name already; otherwise it is set aside, for it may be someone else's.
+        #[arg(long)]
+        keep_files: bool,
         #[command(flatten)]
         passwords: Passwords,
     },
@@ -77,8 +80,9 @@ impl User {
             Command::Add {
                 name,
                 groups,
+                keep_files,
                 passwords,
-            } => add(directory, &name, &groups, &passwords).await,
+            } => add(directory, &name, &groups, keep_files, &passwords).await,
             Command::Remove { name, yes } => remove(directory, &name, yes).await,
             Command::List { json } => list(&Deployment::open(directory)?, json),
             Command::Passwd { name, passwords } => passwd(directory, &name, &passwords).await,
@@ -90,6 +94,7 @@ async fn add(
     directory: &Path,
     name: &UserName,
     groups: &[Group],
+    keep_files: bool,
     passwords: &Passwords,
 ) -> anyhow::Result<()> {
     Deployment::open(directory)?.require_free(name)?;
@@ -97,6 +102,16 @@ async fn add(
     let mut recipient = passwords.open()?;
     let engine = engine("dtaas user add").await?;
     let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user add")?;
+    if !keep_files
+        && deployment.has_files(name)
+        && let Some(aside) = deployment.set_files_aside(name, OffsetDateTime::now_utc())?
+    {
+        let aside = deployment.library_root().join(aside);
+        ui::say(format!(
+            "Files of an earlier {name} were set aside in {}.",
+            aside.display()
+        ));
+    }
     deployment.add_user(name, &password, groups)?;
     // Handed out before anything else can fail: the user exists from here on.
     recipient.hand_out(&[(name.clone(), password)])?;
@@ -122,8 +137,9 @@ async fn remove(directory: &Path, name: &UserName, yes: bool) -> anyhow::Result<
     )?;
     let engine = engine("dtaas user remove").await?;
     let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user remove")?;
-    let aside = deployment.remove_user(name, OffsetDateTime::now_utc())?;
+    deployment.close_door(name)?;
     converge(&deployment, engine.as_ref(), name).await?;
+    let aside = deployment.forget_user(name, OffsetDateTime::now_utc())?;
     let files = match aside {
         Some(path) => format!(
             "; the files are in {}",
@@ -216,7 +232,7 @@ async fn converge(
         Failure::new(format!(
             "the files are changed, and {name}'s workspace is not what it should be"
         ))
-        .hint("mend that; `dtaas up` does the rest")
+        .hint("mend that; `dtaas up`, or the same command again after a removal, does the rest")
     };
     let difference = deployment
         .user_difference(engine, name)
@@ -225,6 +241,9 @@ async fn converge(
     let outcome = run::carry_out(engine, &difference)
         .await
         .with_context(rest)?;
-    outcome.result().with_context(rest)?;
+    match outcome.interrupted {
+        true => outcome.result()?,
+        false => outcome.result().with_context(rest)?,
+    }
     Ok(is_up)
 }

@@ -106,6 +106,7 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
 /// Checks everything and writes nothing. Users' files that are there already, from a run that was killed or by the operator's
 /// hand, stay as they are and keep their slots.
 fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
+    only_ours(directory)?;
     let text = spec_text(request)?;
     let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
     let mut files = match directory.is_dir() {
@@ -166,6 +167,29 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
         credentials,
         kept,
     })
+}
+
+/// Fails where directories that we write whole hold something that is not of a run of ours, such as an installation of v0.2.
+fn only_ours(directory: &Path) -> anyhow::Result<()> {
+    // The first thing that a run keeps.
+    if directory.join("secrets/hash-key").exists() {
+        return Ok(());
+    }
+    for name in ["auth", "config", "secrets"] {
+        let path = directory.join(name);
+        let Ok(mut entries) = std::fs::read_dir(&path) else {
+            continue;
+        };
+        if entries.next().is_some() {
+            return Err(Failure::usage(format!(
+                "{} is there already and is not of a deployment; it would be overwritten",
+                path.display()
+            ))
+            .hint("make the deployment in another directory, or move this one away; nothing was written")
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Fails when another run was here between the draft and the lock.

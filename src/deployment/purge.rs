@@ -1,6 +1,7 @@
 //! Removing a deployment's directory: everything that is ours in it, and nothing that is mounted there.
 
-use std::os::unix::fs::MetadataExt;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -24,25 +25,24 @@ const OURS: [&str; 9] = [
 ];
 
 impl Deployment {
-    /// Fails where purging would reach into another file system: a share that is mounted below holds other people's files.
+    /// Fails where something is mounted at or below what purging removes: a share, or a folder of elsewhere that was bound there,
+    /// holds files that are not the deployment's.
     pub fn check_purge(&self) -> anyhow::Result<()> {
-        let device = std::fs::metadata(self.root())
-            .with_context(|| format!("cannot look at {}", self.root().display()))?
-            .dev();
-        for path in self.purged().into_iter().filter(|path| path.exists()) {
-            if let Some(mount) = foreign(&path, device)? {
-                return Err(Failure::new(format!(
-                    "{} is another file system, and its files are not ours to remove",
-                    mount.display()
-                ))
-                .hint(format!(
-                    "umount {}, then run this again; nothing was changed",
-                    mount.display()
-                ))
-                .into());
-            }
+        const MOUNTS: &str = "/proc/self/mountinfo";
+        let mounts =
+            std::fs::read_to_string(MOUNTS).with_context(|| format!("cannot read {MOUNTS}"))?;
+        match mounted_inside(&mounts, &self.purged()) {
+            None => Ok(()),
+            Some(mount) => Err(Failure::new(format!(
+                "something else is mounted at {}, and its files are not ours to remove",
+                mount.display()
+            ))
+            .hint(format!(
+                "umount {}, then run this again; nothing was changed",
+                mount.display()
+            ))
+            .into()),
         }
-        Ok(())
     }
 
     /// Removes what is ours, and the directory if nothing else is in it. A library elsewhere stays. The lock is held to the end.
@@ -83,26 +83,53 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// The first directory at or below a path that lies on another device.
-fn foreign(path: &Path, device: u64) -> anyhow::Result<Option<PathBuf>> {
-    let mut open = vec![path.to_owned()];
-    while let Some(path) = open.pop() {
-        let found = std::fs::symlink_metadata(&path)
-            .with_context(|| format!("cannot look at {}", path.display()))?;
-        if found.dev() != device {
-            return Ok(Some(path));
-        }
-        if !found.is_dir() {
-            continue;
-        }
-        for entry in
-            std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?
-        {
-            let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                open.push(entry.path());
+/// The first mount point at or below one of these paths.
+fn mounted_inside(mounts: &str, purged: &[PathBuf]) -> Option<PathBuf> {
+    mount_points(mounts).find(|mount| purged.iter().any(|path| mount.starts_with(path)))
+}
+
+/// Where things are mounted: the fifth field of each line, in which blanks and the like are written in octal (proc_pid_mountinfo(5)).
+fn mount_points(mounts: &str) -> impl Iterator<Item = PathBuf> {
+    mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|field| {
+            let mut bytes = Vec::with_capacity(field.len());
+            let mut rest = field.as_bytes();
+            while let [first, behind @ ..] = rest {
+                let octal = behind
+                    .get(..3)
+                    .filter(|_| *first == b'\\')
+                    .and_then(|digits| {
+                        u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+                    });
+                bytes.push(octal.unwrap_or(*first));
+                rest = if octal.is_some() {
+                    &behind[3..]
+                } else {
+                    behind
+                };
             }
-        }
+            PathBuf::from(OsString::from_vec(bytes))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_inside_is_found() {
+        let mounts = "29 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+                      75 29 254:0 /shared /srv/digital\\040twins rw - ext4 /dev/vda rw\n";
+        assert_eq!(
+            mount_points(mounts).collect::<Vec<_>>(),
+            [PathBuf::from("/"), PathBuf::from("/srv/digital twins")]
+        );
+        // The same device is no sign of being ours: a folder of elsewhere may be bound there.
+        let purged = |path: &str| [PathBuf::from(path)];
+        assert!(mounted_inside(mounts, &purged("/srv")).is_some());
+        assert!(mounted_inside(mounts, &purged("/srv/digital twins")).is_some());
+        assert!(mounted_inside(mounts, &purged("/srv/digital")).is_none());
     }
-    Ok(None)
 }

@@ -116,22 +116,43 @@ impl Deployment {
         self.write_entry(name, &password::hash(secret)?)
     }
 
-    /// Takes a user away: the folder is set aside first, so that nobody who gets the name later inherits it; a run that is killed
-    /// in between leaves a user whose removal can be repeated. Answers where the files are now, relative to the library.
-    pub fn remove_user(
-        &mut self,
+    /// Begins to take a user away: without an htpasswd entry the door closes at once. What the machine should have of the user is
+    /// nothing from here on; the file in `users/` goes last ([`Self::forget_user`]), so that a run that is killed can be repeated.
+    pub fn close_door(&mut self, name: &UserName) -> anyhow::Result<()> {
+        self.require_user(name)?;
+        self.tree.remove(&entry_path(name))?;
+        self.spec.users.remove(name);
+        Ok(())
+    }
+
+    /// Ends taking a user away, when nothing of the user runs any more: sets the folder aside, so that nobody who gets the name later
+    /// inherits it, and removes the file in `users/`. Answers where the folder is now, relative to the library.
+    pub fn forget_user(
+        &self,
         name: &UserName,
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<PathBuf>> {
-        self.require_user(name)?;
         let aside = self.set_files_aside(name, now)?;
         self.tree.remove(&user_path(name))?;
-        self.tree.remove(&entry_path(name))?;
-        self.spec.users.remove(name);
         Ok(aside)
     }
 
-    fn set_files_aside(
+    /// Whether there are files in the folder that a user of this name would have.
+    pub fn has_files(&self, name: &UserName) -> bool {
+        let mut open = vec![self.library_root().join(name.as_str())];
+        while let Some(directory) = open.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                    Ok(_) | Err(_) => return true,
+                }
+            }
+        }
+        false
+    }
+
+    /// Sets a folder aside in the library's `.removed`; answers where it is now, relative to the library.
+    pub fn set_files_aside(
         &self,
         name: &UserName,
         now: OffsetDateTime,

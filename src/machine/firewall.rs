@@ -17,7 +17,7 @@ use crate::platform::naming;
 use crate::spec::names::DeploymentName;
 
 /// Goes into the hash. Raised when the rules for the same desired state change.
-const WAY_OF_MAKING: u32 = 1;
+const WAY_OF_MAKING: u32 = 2;
 
 /// How sources that are not the sender's own are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,9 @@ pub fn hash(firewall: &Firewall) -> String {
         bridge_prefix,
         pool,
         ports,
+        address,
     } = firewall;
-    let text = format!("{WAY_OF_MAKING} {chain} {bridge_prefix} {pool} {ports:?}");
+    let text = format!("{WAY_OF_MAKING} {chain} {bridge_prefix} {pool} {ports:?} {address:?}");
     hex(&Sha256::digest(text))[..16].to_owned()
 }
 
@@ -77,11 +78,16 @@ pub fn rules(deployment: &DeploymentName, firewall: &Firewall, spoofing: Spoofin
         "-m addrtype --dst-type MULTICAST -j DROP".to_owned(),
         "-m addrtype --dst-type BROADCAST -j DROP".to_owned(),
     ];
+    // At the gateway's own address: at another one the same port is somebody else's.
+    let at = firewall
+        .address
+        .map(|address| format!("-d {address}/32 "))
+        .unwrap_or_default();
     rules.extend(
         firewall
             .ports
             .iter()
-            .map(|port| format!("-p tcp {local} -m tcp --dport {port} -j RETURN")),
+            .map(|port| format!("{at}-p tcp {local} -m tcp --dport {port} -j RETURN")),
     );
     rules.extend([
         format!("-p icmp {local} -m icmp --icmp-type echo-request -j RETURN"),
@@ -121,7 +127,7 @@ pub fn differs(wanted: &Firewall, found: &FirewallState) -> Option<String> {
             || found.chain != wanted.chain
         {
             Some(format!("those of {name} differ"))
-        } else if state.jumps.len() != 1 {
+        } else if state.jumps != [jump(wanted)] {
             Some(format!("{name} does not go through them"))
         } else {
             None
@@ -134,6 +140,14 @@ pub fn differs(wanted: &Firewall, found: &FirewallState) -> Option<String> {
             Boot::Missing => Some("they would not survive a reboot".to_owned()),
             Boot::Differs => Some("others would be set at the next start".to_owned()),
         })
+}
+
+/// The rule that leads into the chain, in the words of `iptables-save`.
+fn jump(wanted: &Firewall) -> String {
+    format!(
+        "-A PREROUTING -i {}+ -j {}",
+        wanted.bridge_prefix, wanted.chain
+    )
 }
 
 /// Whether a chain has the desired name and is not ours.

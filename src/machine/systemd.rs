@@ -11,6 +11,8 @@ use crate::machine::observed::Boot;
 use crate::platform::desired::{Desired, Directory};
 
 const UNITS: &str = "/etc/systemd/system";
+/// Where systemd links the units that it starts by themselves.
+const WANTS: &str = "multi-user.target.wants";
 const RULES: &str = "config/firewall";
 
 /// What the packet filter's programs are fed with at the next start.
@@ -47,6 +49,11 @@ pub(super) fn observe(desired: &Desired) -> Boot {
     let Some(wanted) = &desired.firewall else {
         return Boot::Differs;
     };
+    // A run that was killed before it enabled the unit, or somebody who disabled it.
+    let enabled = Path::new(UNITS).join(WANTS).join(unit_name(desired));
+    if fs::symlink_metadata(enabled).is_err() {
+        return Boot::Differs;
+    }
     let kept = |name: &str| fs::read_to_string(desired.root.join(RULES).join(name)).ok();
     let (v4, v6) = (kept("v4.rules"), kept("v6.rules"));
     let as_wanted = [Spoofing::ReversePath, Spoofing::Pool]
@@ -125,11 +132,14 @@ fn unit(desired: &Desired, rules: &Rules) -> Result<String> {
         starts += &format!(
             "ExecStart={} -w --noflush {}\n",
             program.display(),
-            quoted(&desired.root.join(path))
+            quoted(&desired.root.join(path)).replace('$', "$$")
         );
     }
     Ok(format!(
-        "[Unit]\nDescription=Firewall of the workspaces of {}\nRequiresMountsFor={}\nBefore=docker.service\n\n\
+        "[Unit]\nDescription=Firewall of the workspaces of {}\nRequiresMountsFor={}\n\
+         Wants=network-pre.target\n\
+         After=network-pre.target netfilter-persistent.service nftables.service firewalld.service\n\
+         Before=docker.service\n\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\n{starts}\n\
          [Install]\nWantedBy=multi-user.target\n",
         desired.deployment,
@@ -137,14 +147,13 @@ fn unit(desired: &Desired, rules: &Rules) -> Result<String> {
     ))
 }
 
-/// A path as one word of a unit (systemd.syntax(7)).
+/// A path as one word of a unit (systemd.syntax(7)). In commands a `$` is doubled besides.
 fn quoted(path: &Path) -> String {
     let text = path
         .to_string_lossy()
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
-        .replace('%', "%%")
-        .replace('$', "$$");
+        .replace('%', "%%");
     format!("\"{text}\"")
 }
 
@@ -174,6 +183,8 @@ mod tests {
                 "[Unit]\n\
                  Description=Firewall of the workspaces of foo.com\n\
                  RequiresMountsFor=\"/srv/100%% foo\"\n\
+                 Wants=network-pre.target\n\
+                 After=network-pre.target netfilter-persistent.service nftables.service firewalld.service\n\
                  Before=docker.service\n\n\
                  [Service]\n\
                  Type=oneshot\n\

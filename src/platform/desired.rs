@@ -197,6 +197,8 @@ pub struct Firewall {
     pub pool: Ipv4Net,
     /// TCP ports of this machine that stay open: the gateway's.
     pub ports: Vec<u16>,
+    /// The one address at which they stay open; `None` is all of the machine's.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// A container.

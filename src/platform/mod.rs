@@ -171,6 +171,7 @@ fn firewall(input: &Input<'_>) -> Firewall {
         chain: naming::chain(&input.spec.name),
         bridge_prefix: naming::bridge_prefix(&input.spec.name),
         pool: input.spec.pool,
+        address: Some(input.spec.bind).filter(|address| !address.is_unspecified()),
         ports: match input.spec.tls {
             Tls::Off => vec![ports.http],
             Tls::SelfSigned | Tls::Files { .. } => vec![ports.http, ports.https],

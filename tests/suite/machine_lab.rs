@@ -87,6 +87,7 @@ impl Lab {
             bridge_prefix: format!("m{number}b"),
             pool: format!("10.201.{number}.0/24").parse().unwrap(),
             ports: Vec::new(),
+            address: None,
         });
         let lab = Self {
             desired,

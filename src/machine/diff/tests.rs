@@ -40,6 +40,7 @@ fn desired(users: &[&str]) -> Desired {
             bridge_prefix: "foo".into(),
             pool: "10.90.0.0/16".parse().unwrap(),
             ports: vec![443],
+            address: None,
         });
     }
     for (seat, user) in (0u8..).zip(users) {

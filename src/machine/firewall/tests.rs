@@ -6,6 +6,7 @@ fn firewall() -> Firewall {
         bridge_prefix: "dtf".into(),
         pool: "10.90.0.0/16".parse().unwrap(),
         ports: vec![80, 443],
+        address: None,
     }
 }
 
@@ -35,6 +36,24 @@ fn the_gateways_ports_are_open_and_the_rest_of_the_machine_is_not() {
             ),
         ]
     );
+}
+
+#[test]
+fn a_gateway_at_one_address_opens_its_ports_there_alone() {
+    let bound = Firewall {
+        address: Some([192, 0, 2, 7].into()),
+        ..firewall()
+    };
+    let rules = rules(&deployment(), &bound, Spoofing::ReversePath);
+    let ports: Vec<&String> = rules.iter().filter(|rule| rule.contains("dport")).collect();
+    assert_eq!(
+        ports,
+        [
+            "-d 192.0.2.7/32 -p tcp -m addrtype --dst-type LOCAL -m tcp --dport 80 -j RETURN",
+            "-d 192.0.2.7/32 -p tcp -m addrtype --dst-type LOCAL -m tcp --dport 443 -j RETURN",
+        ]
+    );
+    assert_ne!(hash(&bound), hash(&firewall()));
 }
 
 fn saved(extra: &str) -> String {
@@ -76,6 +95,7 @@ fn a_rule_too_many_a_missing_jump_and_other_ports_differ() {
     );
     let other = Firewall {
         ports: vec![8080, 8443],
+        address: None,
         ..firewall()
     };
     assert!(differs(&other, &state(&saved(""))).is_some());

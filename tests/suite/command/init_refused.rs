@@ -283,3 +283,21 @@ fn a_directory_that_cannot_be_written_is_named() {
     );
     assert!(place.tree("closed").is_empty());
 }
+
+#[test]
+fn an_installation_of_another_kind_is_not_overwritten() {
+    let place = Place::new();
+    place.write("d/config/gateway/dynamic/fileConfig.yml", "http: {}\n");
+    place.write("d/config/gateway/auth", "foo:$apr1$x\n");
+    let before = place.tree("d");
+    let ran = place.run(&["-C", "d", "init", "--domain", "foo.com", "--users", "alice"]);
+    assert_eq!(
+        ran,
+        failed(
+            2,
+            "d/config is there already and is not of a deployment; it would be overwritten",
+            "make the deployment in another directory, or move this one away; nothing was written"
+        )
+    );
+    assert_eq!(place.tree("d"), before);
+}

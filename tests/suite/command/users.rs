@@ -237,3 +237,43 @@ fn a_full_pool_says_what_to_do() {
     );
     assert!(!place.path("d/auth/carl").exists());
 }
+
+#[test]
+fn a_removal_that_was_cut_off_is_repeated() {
+    // Given the first thing that a removal does, and nothing after it,
+    let place = Place::with_deployment();
+    place.write("d/files/alice/data/diary.txt", "mine");
+    std::fs::remove_file(place.path("d/auth/alice")).unwrap();
+    // when it is repeated,
+    let ran = place.in_d("user remove alice --yes");
+    // then nothing is left but the folder, set aside.
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let tree = place.tree("d");
+    let left: Vec<&String> = tree.keys().filter(|path| path.contains("alice")).collect();
+    assert!(
+        left.iter()
+            .all(|path| path.starts_with("files/.removed/alice-")),
+        "{left:?}"
+    );
+    assert!(
+        left.iter().any(|path| path.ends_with("/data/diary.txt")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn files_of_someone_earlier_are_set_aside_unless_they_are_to_be_kept() {
+    let place = Place::with_deployment();
+    for (name, arguments, kept) in [("carl", "", false), ("dora", " --keep-files", true)] {
+        let file = format!("d/files/{name}/data/diary.txt");
+        place.write(&file, "mine");
+        let ran = place.in_d(&format!("user add {name}{arguments}"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(place.path(&file).exists(), kept);
+        assert_eq!(
+            ran.talk.contains("were set aside in DIR/d/files/.removed/"),
+            !kept,
+            "{ran:?}"
+        );
+    }
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::desired::{Limits, Mount};
+use crate::platform::desired::{Desired, Limits, Mount};
 use crate::spec::quantity::{Bytes, Cpus};
 
 /// What one machine has of a deployment, and what lies in its way.
@@ -83,13 +83,38 @@ pub struct PathState {
     pub text: Option<String>,
 }
 
+/// Whose an object is, as its labels say; without the labels it was not made by this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The deployment's name.
+    pub deployment: Option<String>,
+    /// Which of the deployments with that name.
+    pub instance: Option<String>,
+}
+
+impl Owner {
+    /// Whose the objects of a desired state are.
+    pub fn of(desired: &Desired) -> Self {
+        Self {
+            deployment: Some(desired.deployment.to_string()),
+            instance: Some(desired.instance()),
+        }
+    }
+
+    /// Whether it is another deployment that has this one's name.
+    pub fn is_namesake(&self, desired: &Desired) -> bool {
+        let own = Self::of(desired);
+        self.deployment == own.deployment && self.instance != own.instance
+    }
+}
+
 /// An image on the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
 }
 
 /// A network on the machine.
@@ -97,8 +122,8 @@ pub struct ImageState {
 pub struct NetworkState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
     /// The user whose label it carries.
     pub user: Option<String>,
     /// The keyed hash of what was desired when it was made.
@@ -133,8 +158,8 @@ pub enum Run {
 pub struct ContainerState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
     /// The component whose label it carries.
     pub component: Option<String>,
     /// The user whose label it carries.

@@ -16,6 +16,8 @@ use crate::spec::quantity::{Bytes, Cpus};
 pub mod label {
     /// The deployment's name.
     pub const DEPLOYMENT: &str = "dtaas.deployment";
+    /// Which of the deployments with that name: see [`Desired::instance`](super::Desired::instance).
+    pub const INSTANCE: &str = "dtaas.instance";
     /// The component: `gateway`, `workspace`, …
     pub const COMPONENT: &str = "dtaas.component";
     /// The user whose object it is, where it is one's.
@@ -329,6 +331,13 @@ impl Desired {
             firewall: None,
             containers: Vec::new(),
         }
+    }
+
+    /// What tells this deployment from another one with the same name: 16 hex digits of the SHA-256 of its root's path.
+    pub fn instance(&self) -> String {
+        let mut instance = sha256(self.root.as_os_str().as_encoded_bytes());
+        instance.truncate(16);
+        instance
     }
 
     /// The directory that a path of this state is looked up in, and the path relative to it.

@@ -225,6 +225,11 @@ impl Lab {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
+        self.try_apply(plan).await.unwrap()
+    }
+
+    /// The same, where the plan may say that something is in the way.
+    pub async fn try_apply(&self, plan: &Plan) -> anyhow::Result<Outcome> {
         apply(
             &self.engine,
             &self.desired,
@@ -233,7 +238,6 @@ impl Lab {
             &|_| {},
         )
         .await
-        .unwrap()
     }
 
     /// Applies a plan until so many steps have begun; the flag that the operator's interrupt sets is set then.

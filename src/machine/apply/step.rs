@@ -9,6 +9,7 @@ use super::Run;
 use crate::error::Failure;
 use crate::machine::event::Event;
 use crate::machine::files::Tree;
+use crate::machine::observed::Owner;
 use crate::machine::step::Step;
 use crate::machine::{docker, firewall, hash, image, ports};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
@@ -87,9 +88,7 @@ impl Run<'_> {
                 };
                 engine.pull(reference, progress).await
             }
-            Step::MakeImage { reference } => {
-                image::make(engine, &self.desired.deployment, reference).await
-            }
+            Step::MakeImage { reference } => image::make(engine, self.desired, reference).await,
             Step::RemoveImage { reference } => engine.remove_image(reference).await,
             Step::CreateNetwork { name, .. } => {
                 let network = self
@@ -152,7 +151,7 @@ impl Run<'_> {
                 return Err(error);
             }
             match self.engine.container(name, &self.desired.hash_key).await? {
-                Some(state) if !self.is_ours(state.deployment.as_deref()) => return Err(error),
+                Some(state) if !self.is_ours(&state.owner) => return Err(error),
                 Some(state)
                     if state.hash.as_deref()
                         == Some(&hash::container(&self.desired.hash_key, container)) =>
@@ -177,15 +176,15 @@ impl Run<'_> {
             .network(&network.name)
             .await?
             .is_some_and(|state| {
-                self.is_ours(state.deployment.as_deref())
+                self.is_ours(&state.owner)
                     && state.hash.as_deref()
                         == Some(&hash::network(&self.desired.hash_key, network))
             });
         if same { Ok(()) } else { Err(error) }
     }
 
-    fn is_ours(&self, deployment: Option<&str>) -> bool {
-        deployment == Some(self.desired.deployment.as_str())
+    fn is_ours(&self, owner: &Owner) -> bool {
+        *owner == Owner::of(self.desired)
     }
 }
 

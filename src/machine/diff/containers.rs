@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machine::diff::{DiffOptions, not_ours, ours};
+use crate::machine::diff::{DiffOptions, namesakes, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
@@ -23,10 +23,12 @@ pub(super) fn diff(
         .map(|container| container.name.as_str())
         .collect();
     for (name, state) in &observed.containers {
-        if ours(desired, state.deployment.as_deref())
-            && options.scope.covers_label(state.user.as_deref())
-            && !wanted.contains(name.as_str())
-        {
+        if wanted.contains(name.as_str()) || !options.scope.covers_label(state.user.as_deref()) {
+            continue;
+        }
+        if state.owner.is_namesake(desired) {
+            plan.refused.push(namesakes("container", name, desired));
+        } else if ours(desired, &state.owner) {
             plan.steps.push(Step::RemoveContainer {
                 name: name.clone(),
                 user: state.user.clone(),
@@ -43,12 +45,12 @@ pub(super) fn diff(
         }
         match observed.containers.get(&container.name) {
             None => absent(container, observed, plan),
-            Some(state) if !ours(desired, state.deployment.as_deref()) => {
+            Some(state) if !ours(desired, &state.owner) => {
                 plan.refused.push(not_ours(
                     "container",
                     &container.name,
                     desired,
-                    state.deployment.as_deref(),
+                    &state.owner,
                 ));
             }
             Some(state) => present(desired, observed, options, remade, container, state, plan),

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{Engine, create, if_there, status};
+use super::{Engine, create, if_there, owner, status};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, RawLimits, Run};
 use crate::platform::desired::{self, Container, Desired, Limits, label};
@@ -232,7 +232,7 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
     let mut labels = config.labels.unwrap_or_default();
     ContainerState {
         id: container.id.unwrap_or_default(),
-        deployment: labels.remove(label::DEPLOYMENT),
+        owner: owner(&mut labels),
         component: labels.remove(label::COMPONENT),
         user: labels.remove(label::USER),
         hash: labels.remove(label::HASH),

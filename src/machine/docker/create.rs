@@ -46,6 +46,7 @@ fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
         .join(",");
     let mut labels = HashMap::from([
         (label::DEPLOYMENT.to_owned(), desired.deployment.to_string()),
+        (label::INSTANCE.to_owned(), desired.instance()),
         (
             label::COMPONENT.to_owned(),
             container.component.as_str().to_owned(),

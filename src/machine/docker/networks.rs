@@ -6,7 +6,7 @@ use anyhow::Result;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptions;
 
-use super::{Engine, if_there};
+use super::{Engine, if_there, owner};
 use crate::machine::hash;
 use crate::machine::observed::NetworkState;
 use crate::platform::desired::{Desired, Network, label};
@@ -48,6 +48,7 @@ impl Engine {
     pub async fn create_network(&self, desired: &Desired, network: &Network) -> Result<()> {
         let labels = HashMap::from([
             (label::DEPLOYMENT.to_owned(), desired.deployment.to_string()),
+            (label::INSTANCE.to_owned(), desired.instance()),
             (label::COMPONENT.to_owned(), "workspace".to_owned()),
             (label::USER.to_owned(), network.user.to_string()),
             (
@@ -108,7 +109,7 @@ fn state(
     let mut labels = labels.unwrap_or_default();
     NetworkState {
         id: id.unwrap_or_default(),
-        deployment: labels.remove(label::DEPLOYMENT),
+        owner: owner(&mut labels),
         user: labels.remove(label::USER),
         hash: labels.remove(label::HASH),
         subnets: ipam

@@ -130,8 +130,6 @@ pub struct NetworkState {
     pub hash: Option<String>,
     /// Its IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
-    /// The host's interface, where that was named.
-    pub bridge: Option<String>,
 }
 
 /// How a container stands.
@@ -160,13 +158,9 @@ pub struct ContainerState {
     pub id: String,
     /// Whose it is.
     pub owner: Owner,
-    /// The component whose label it carries.
-    pub component: Option<String>,
     /// The user whose label it carries.
     pub user: Option<String>,
-    /// The keyed hash of what was desired when it was made.
-    pub hash: Option<String>,
-    /// The keyed hashes of the parts of it.
+    /// The keyed hashes of the parts of what was desired when it was made.
     pub parts: BTreeMap<String, String>,
     /// The image's reference, as it was given.
     pub image: String,
@@ -184,8 +178,6 @@ pub struct ContainerState {
     pub error: Option<String>,
     /// How often the engine started it again by itself.
     pub restarts: i64,
-    /// `healthy`, `unhealthy` or `starting`, where its image says how to tell.
-    pub health: Option<String>,
     /// The limits it has.
     pub limits: RawLimits,
     /// Its bind mounts.

@@ -22,7 +22,7 @@ pub mod label {
     pub const COMPONENT: &str = "dtaas.component";
     /// The user whose object it is, where it is one's.
     pub const USER: &str = "dtaas.user";
-    /// The keyed hash of the object's desired state.
+    /// The keyed hash of a network's desired state.
     pub const HASH: &str = "dtaas.hash";
     /// The deployment's name, on its own image. Containers inherit their image's labels, so [`DEPLOYMENT`] on it would make
     /// whatever anyone starts from it look like ours.
@@ -312,6 +312,20 @@ pub enum Probe {
         /// After how many seconds it counts as failed.
         deadline_seconds: u64,
     },
+}
+
+impl Directory {
+    /// Nobody's, of whoever runs us, open to be looked into; one that exists stays as it is.
+    pub fn plain(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            mode: 0o755,
+            owner: None,
+            enforce: false,
+            yielding: false,
+            user: None,
+        }
+    }
 }
 
 impl Desired {

@@ -153,8 +153,8 @@ impl Run<'_> {
             match self.engine.container(name, &self.desired.hash_key).await? {
                 Some(state) if !self.is_ours(&state.owner) => return Err(error),
                 Some(state)
-                    if state.hash.as_deref()
-                        == Some(&hash::container(&self.desired.hash_key, container)) =>
+                    if hash::differing(&self.desired.hash_key, container, &state.parts)
+                        .is_empty() =>
                 {
                     return Ok(());
                 }
@@ -214,14 +214,7 @@ fn make_parents(tree: &Tree, path: &Path) -> Result<()> {
         .collect();
     above.reverse();
     for parent in above {
-        tree.make_dir(&Directory {
-            path: parent.to_owned(),
-            mode: 0o755,
-            owner: None,
-            enforce: false,
-            yielding: false,
-            user: None,
-        })?;
+        tree.make_dir(&Directory::plain(parent))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Containers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::machine::diff::{DiffOptions, namesakes, not_ours, ours};
 use crate::machine::hash;
@@ -101,9 +101,8 @@ fn present(
         });
         return absent(container, observed, plan);
     }
-    let parts = hash::parts(&desired.hash_key, container);
-    let same =
-        state.hash.as_deref() == Some(hash::container(&desired.hash_key, container).as_str());
+    let parts = hash::differing(&desired.hash_key, container, &state.parts);
+    let same = parts.is_empty();
     // Nothing is lost with a container that never ran, or whose files the engine has given up already.
     let loses = container.precious && state.started && state.run != Run::Dead;
     if !same || state.run == Run::Dead {
@@ -216,19 +215,14 @@ fn differences(
     desired: &Desired,
     container: &Container,
     state: &ContainerState,
-    parts: &BTreeMap<String, String>,
+    parts: &[String],
 ) -> Vec<String> {
-    let differing: Vec<&str> = parts
-        .iter()
-        .filter(|(part, hash)| state.parts.get(*part) != Some(hash))
-        .map(|(part, _)| part.as_str())
-        .collect();
-    if state.parts.is_empty() || differing.is_empty() {
+    if state.parts.is_empty() {
         return vec!["it was made by another version of this program".to_owned()];
     }
-    differing
-        .into_iter()
-        .map(|part| match part {
+    parts
+        .iter()
+        .map(|part| match part.as_str() {
             "image" => format!("image {} → {}", state.image, container.image),
             "environment" => environment(desired, container, state),
             "mounts" => mounts(container, state),

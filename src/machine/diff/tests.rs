@@ -158,7 +158,6 @@ fn applied(desired: &Desired) -> Observed {
         let state = ContainerState {
             owner: ours.clone(),
             user: container.user.as_ref().map(ToString::to_string),
-            hash: Some(hash::container(key, container)),
             parts: hash::parts(key, container),
             image: container.image.clone(),
             run: if container.running {

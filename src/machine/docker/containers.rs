@@ -105,15 +105,6 @@ impl Engine {
         self.act(&doing, started).await
     }
 
-    /// Thaws a paused container.
-    pub async fn unpause_container(&self, name: &str) -> Result<()> {
-        self.act(
-            &format!("resuming container {name}"),
-            self.docker.unpause_container(name),
-        )
-        .await
-    }
-
     /// Restarts a container.
     pub async fn restart_container(&self, name: &str) -> Result<()> {
         let options = RestartContainerOptions {
@@ -233,9 +224,7 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
     ContainerState {
         id: container.id.unwrap_or_default(),
         owner: owner(&mut labels),
-        component: labels.remove(label::COMPONENT),
         user: labels.remove(label::USER),
-        hash: labels.remove(label::HASH),
         parts: labels
             .remove(label::PARTS)
             .iter()
@@ -254,11 +243,6 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
         exit_code: state.exit_code,
         error: state.error.filter(|error| !error.is_empty()),
         restarts: container.restart_count.unwrap_or(0),
-        health: state
-            .health
-            .and_then(|health| health.status)
-            .map(|status| status.to_string())
-            .filter(|status| !status.is_empty() && status != "none"),
         limits: RawLimits {
             nano_cpus: host.nano_cpus.unwrap_or(0),
             memory: host.memory.unwrap_or(0),

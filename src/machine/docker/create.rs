@@ -51,10 +51,6 @@ fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
             label::COMPONENT.to_owned(),
             container.component.as_str().to_owned(),
         ),
-        (
-            label::HASH.to_owned(),
-            hash::container(&desired.hash_key, container),
-        ),
         (label::PARTS.to_owned(), parts),
     ]);
     if let Some(user) = &container.user {

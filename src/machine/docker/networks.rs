@@ -24,7 +24,7 @@ impl Engine {
             .into_iter()
             .map(|network| {
                 let name = network.name.unwrap_or_default();
-                let state = state(network.id, network.labels, network.options, network.ipam);
+                let state = state(network.id, network.labels, network.ipam);
                 (name, state)
             })
             .collect())
@@ -41,7 +41,7 @@ impl Engine {
         // The engine finds networks by the beginning of their id as well.
         Ok(found
             .filter(|network| network.name.as_deref() == Some(name))
-            .map(|network| state(network.id, network.labels, network.options, network.ipam)))
+            .map(|network| state(network.id, network.labels, network.ipam)))
     }
 
     /// Makes a network: a bridge with the interface, subnet and address given, IPv6 off, containers on it kept apart.
@@ -103,7 +103,6 @@ impl Engine {
 fn state(
     id: Option<String>,
     labels: Option<HashMap<String, String>>,
-    options: Option<HashMap<String, String>>,
     ipam: Option<Ipam>,
 ) -> NetworkState {
     let mut labels = labels.unwrap_or_default();
@@ -118,6 +117,5 @@ fn state(
             .flatten()
             .filter_map(|config| config.subnet?.parse().ok())
             .collect(),
-        bridge: options.and_then(|mut options| options.remove("com.docker.network.bridge.name")),
     }
 }

@@ -162,6 +162,8 @@ pub struct ContainerState {
     pub user: Option<String>,
     /// The keyed hashes of the parts of what was desired when it was made.
     pub parts: BTreeMap<String, String>,
+    /// Addresses of the host that it was made to listen on.
+    pub listens: Vec<SocketAddrV4>,
     /// The image's reference, as it was given.
     pub image: String,
     /// The engine's id for that image when the container was made.
@@ -186,6 +188,16 @@ pub struct ContainerState {
     pub environment: BTreeMap<String, String>,
     /// The networks it is attached to.
     pub networks: BTreeSet<String>,
+}
+
+impl ContainerState {
+    /// The addresses of the host that it holds: all that it listens on while it is up, and none when it has ended.
+    pub fn holds(&self) -> &[SocketAddrV4] {
+        match self.run {
+            Run::Running | Run::Paused | Run::Restarting => &self.listens,
+            Run::Created | Run::Exited | Run::Dead => &[],
+        }
+    }
 }
 
 /// Limits as the engine keeps them; 0 (for processes also -1) is none.

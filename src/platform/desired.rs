@@ -29,6 +29,8 @@ pub mod label {
     pub const IMAGE_OF: &str = "dtaas.image-of";
     /// Keyed hashes of the parts of a container's desired state, so that a plan can say which part differs.
     pub const PARTS: &str = "dtaas.parts";
+    /// The addresses of the host that a container listens on, where it does.
+    pub const LISTENS: &str = "dtaas.listens";
 }
 
 /// A part of the platform.

@@ -1,5 +1,6 @@
 //! One step, done.
 
+use std::net::SocketAddrV4;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::Run;
 use crate::error::Failure;
 use crate::machine::event::Event;
 use crate::machine::files::Tree;
-use crate::machine::observed::Owner;
+use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::step::Step;
 use crate::machine::{docker, firewall, hash, image, ports};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
@@ -110,6 +111,12 @@ impl Run<'_> {
             }
             Step::RecreateContainer { name, start, .. } => {
                 let container = desired(self.container(name), name)?;
+                if *start {
+                    // Before it is gone: what could not be made again is left running.
+                    let state = engine.container(name, &self.desired.hash_key).await?;
+                    let held = state.as_ref().map_or(&[][..], ContainerState::holds);
+                    are_free(container, held)?;
+                }
                 engine.remove_container(name).await?;
                 self.create(container, *start).await
             }
@@ -122,14 +129,8 @@ impl Run<'_> {
     }
 
     async fn create(&self, container: &Container, start: bool) -> Result<()> {
-        if let Some(taken) = container
-            .listens
-            .iter()
-            .find_map(|address| ports::taken(*address, &container.name))
-        {
-            return Err(Failure::new(ports::message(&taken))
-                .hint(ports::hint(&taken))
-                .into());
+        if start {
+            are_free(container, &[])?;
         }
         self.create_stopped(container).await?;
         if start {
@@ -191,6 +192,16 @@ impl Run<'_> {
 /// What a step is about; a plan that was made for another desired state has steps that are about nothing.
 fn desired<T>(found: Option<T>, what: impl std::fmt::Display) -> Result<T> {
     found.with_context(|| format!("the plan and the desired state do not fit: {what} is not in it"))
+}
+
+/// Fails where an address that a container is to listen on is taken, other than by what is given up for it.
+fn are_free(container: &Container, held: &[SocketAddrV4]) -> Result<()> {
+    match ports::taken_from(container, held).first() {
+        None => Ok(()),
+        Some(taken) => Err(Failure::new(ports::message(taken))
+            .hint(ports::hint(taken))
+            .into()),
+    }
 }
 
 fn write(root: &Path, file: &File) -> Result<()> {

@@ -1,11 +1,13 @@
 //! Containers.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
 
 use crate::machine::diff::{DiffOptions, namesakes, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
+use crate::machine::ports;
 use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Limits};
 
@@ -62,18 +64,18 @@ fn absent(container: &Container, observed: &Observed, plan: &mut Plan) {
     if !container.running {
         return;
     }
-    ports(container, observed, plan);
+    addresses(container, observed, plan);
     plan.steps.push(Step::CreateContainer {
         name: container.name.clone(),
     });
 }
 
-fn ports(container: &Container, observed: &Observed, plan: &mut Plan) {
+fn addresses(container: &Container, observed: &Observed, plan: &mut Plan) {
     for taken in &observed.taken {
         if taken.container == container.name {
             plan.refused.push(Refusal {
-                message: crate::machine::ports::message(taken),
-                hint: crate::machine::ports::hint(taken),
+                message: ports::message(taken),
+                hint: ports::hint(taken),
             });
         }
     }
@@ -116,6 +118,17 @@ fn present(
             | Run::Exited => differences(desired, container, state, &parts),
         };
         if !loses || options.recreate.allows(container.user.as_ref()) {
+            if exchanges(desired, observed, container, state) {
+                plan.steps.push(Step::RemoveContainer {
+                    name,
+                    user: state.user.clone(),
+                    why: Some("an address goes from one part to another".to_owned()),
+                });
+                return absent(container, observed, plan);
+            }
+            if container.running {
+                addresses(container, observed, plan);
+            }
             plan.steps.push(Step::RecreateContainer {
                 name,
                 differs,
@@ -132,6 +145,28 @@ fn present(
     }
     limits(container, state, &observed.machine, plan);
     run(container, state, observed, plan);
+}
+
+/// Whether a container is to have an address that another one of ours holds, or the other way round: then all of them go
+/// before any is made.
+fn exchanges(
+    desired: &Desired,
+    observed: &Observed,
+    container: &Container,
+    state: &ContainerState,
+) -> bool {
+    let meets = |held: &[SocketAddrV4], wanted: &Container| {
+        let meets_one = |address| held.iter().any(|held| ports::meet(*held, address));
+        wanted.running && wanted.listens.iter().copied().any(meets_one)
+    };
+    let takes = observed.containers.iter().any(|(name, other)| {
+        *name != container.name && ours(desired, &other.owner) && meets(other.holds(), container)
+    });
+    let gives = desired
+        .containers
+        .iter()
+        .any(|other| other.name != container.name && meets(state.holds(), other));
+    takes || gives
 }
 
 fn limits(container: &Container, state: &ContainerState, machine: &Facts, plan: &mut Plan) {
@@ -194,12 +229,12 @@ fn run(container: &Container, state: &ContainerState, observed: &Observed, plan:
     match state.run {
         Run::Running | Run::Dead => {}
         Run::Created => {
-            ports(container, observed, plan);
+            addresses(container, observed, plan);
             plan.steps
                 .push(start("it was made and never started".to_owned()));
         }
         Run::Exited => {
-            ports(container, observed, plan);
+            addresses(container, observed, plan);
             plan.steps.push(start(ended("stopped")));
         }
         Run::Paused => plan.steps.push(start("it is paused".to_owned())),

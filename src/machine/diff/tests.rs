@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::machine::observed::{
     ChainState, ContainerState, Facts, FirewallState, ImageState, Kind, Owner, PathState,
-    RawLimits, Run,
+    RawLimits, Run, Taken,
 };
 use crate::machine::step::Phase;
 use crate::platform::desired::*;
@@ -159,6 +159,7 @@ fn applied(desired: &Desired) -> Observed {
             owner: ours.clone(),
             user: container.user.as_ref().map(ToString::to_string),
             parts: hash::parts(key, container),
+            listens: container.listens.clone(),
             image: container.image.clone(),
             run: if container.running {
                 Run::Running
@@ -528,6 +529,53 @@ fn what_stopped_is_started_and_what_crashes_is_restarted() {
     assert_eq!(
         with(Run::Dead, 0),
         ["recreate container ws-alice (the engine gave it up)"]
+    );
+}
+
+#[test]
+fn parts_that_exchange_addresses_go_before_any_is_made() {
+    let mut desired = desired(&[]);
+    let at = |port| vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)];
+    for name in ["website", "library"] {
+        let part = Container {
+            name: name.into(),
+            ..desired.containers[0].clone()
+        };
+        desired.containers.push(part);
+    }
+    for (container, port) in desired.containers.iter_mut().zip([80, 4000, 4001]) {
+        container.listens = at(port);
+    }
+    let observed = applied(&desired);
+    for (container, port) in desired.containers.iter_mut().zip([81, 4001, 4000]) {
+        container.listens = at(port);
+        container.command = vec![port.to_string()];
+    }
+    assert_eq!(
+        lines(&plan(&desired, &observed)),
+        [
+            "remove container website (an address goes from one part to another)",
+            "remove container library (an address goes from one part to another)",
+            "recreate container gateway (command)",
+            "create container website",
+            "create container library",
+        ]
+    );
+}
+
+#[test]
+fn a_part_is_not_moved_to_an_address_that_is_taken() {
+    let mut desired = desired(&[]);
+    let mut observed = applied(&desired);
+    desired.containers[0].command = vec!["--port=8080".into()];
+    observed.taken = vec![Taken {
+        address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080),
+        container: "gateway".into(),
+        holder: Some("nginx (process 812)".into()),
+    }];
+    assert_eq!(
+        plan(&desired, &observed).refused[0].message,
+        "gateway needs 127.0.0.1:8080, and nginx (process 812) listens there already"
     );
 }
 

@@ -232,6 +232,12 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
             .filter_map(|part| part.split_once('='))
             .map(|(part, hash)| (part.to_owned(), hash.to_owned()))
             .collect(),
+        listens: labels
+            .remove(label::LISTENS)
+            .iter()
+            .flat_map(|listens| listens.split(','))
+            .filter_map(|address| address.parse().ok())
+            .collect(),
         image: config.image.unwrap_or_default(),
         image_id: container.image.unwrap_or_default(),
         run: run(state.status),

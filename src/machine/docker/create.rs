@@ -53,6 +53,10 @@ fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
         ),
         (label::PARTS.to_owned(), parts),
     ]);
+    if !container.listens.is_empty() {
+        let listens: Vec<String> = container.listens.iter().map(ToString::to_string).collect();
+        labels.insert(label::LISTENS.to_owned(), listens.join(","));
+    }
     if let Some(user) = &container.user {
         labels.insert(label::USER.to_owned(), user.to_string());
     }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::firewall;
 use crate::machine::hash;
-use crate::machine::observed::{Boot, NetworkState, Observed};
+use crate::machine::image::is_own_reference;
+use crate::machine::observed::{Boot, NetworkState, Observed, Owner};
 use crate::machine::plan::{Held, Plan, Refusal};
 use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Image, Network};
@@ -104,13 +105,31 @@ pub fn only_paths(desired: &Desired, observed: &Observed) -> Plan {
     plan
 }
 
-/// Whether an object's label is this deployment's.
-fn ours(desired: &Desired, label: Option<&str>) -> bool {
-    label == Some(desired.deployment.as_str())
+/// Whether an object's labels are this deployment's.
+fn ours(desired: &Desired, owner: &Owner) -> bool {
+    *owner == Owner::of(desired)
 }
 
-fn not_ours(what: &str, name: &str, deployment: &Desired, label: Option<&str>) -> Refusal {
-    let whose = match label {
+/// A deployment in another directory that has this one's name: whatever is done to either would be done to both.
+fn namesakes(what: &str, name: &str, desired: &Desired) -> Refusal {
+    Refusal {
+        message: format!(
+            "the {what} {name} belongs to a deployment named {} in another directory; it is left alone",
+            desired.deployment
+        ),
+        hint: format!(
+            "give the one in {} another `name:` in dtaas.yaml; or, if it was moved there, move it back, \
+             take it down (dtaas down), move it again and bring it up",
+            desired.root.display()
+        ),
+    }
+}
+
+fn not_ours(what: &str, name: &str, deployment: &Desired, owner: &Owner) -> Refusal {
+    if owner.is_namesake(deployment) {
+        return namesakes(what, name, deployment);
+    }
+    let whose = match &owner.deployment {
         Some(other) => format!("belongs to the deployment {other}"),
         None => "was not made by this program".to_owned(),
     };
@@ -136,10 +155,14 @@ fn networks(
     let mut going = BTreeSet::new();
     for (name, state) in &observed.networks {
         let wanted = desired.networks.iter().any(|network| network.name == *name);
-        if ours(desired, state.deployment.as_deref())
-            && options.scope.covers_label(state.user.as_deref())
-            && !wanted
-        {
+        if wanted || !options.scope.covers_label(state.user.as_deref()) {
+            continue;
+        }
+        if state.owner.is_namesake(desired) {
+            plan.refused.push(namesakes("network", name, desired));
+            // That it overlaps need not be said as well.
+            going.insert(name.as_str());
+        } else if ours(desired, &state.owner) {
             going.insert(name.as_str());
             plan.steps.push(Step::RemoveNetwork {
                 name: name.clone(),
@@ -154,13 +177,9 @@ fn networks(
         }
         match observed.networks.get(&network.name) {
             None => create_network(network, observed, &going, plan),
-            Some(state) if !ours(desired, state.deployment.as_deref()) => {
-                plan.refused.push(not_ours(
-                    "network",
-                    &network.name,
-                    desired,
-                    state.deployment.as_deref(),
-                ));
+            Some(state) if !ours(desired, &state.owner) => {
+                plan.refused
+                    .push(not_ours("network", &network.name, desired, &state.owner));
             }
             Some(state)
                 if state.hash.as_deref()
@@ -260,13 +279,9 @@ fn images(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &
             }),
             (Some(_), Image::Pull { .. }) => {}
             (Some(state), Image::Own { .. }) => {
-                if !ours(desired, state.deployment.as_deref()) {
-                    plan.refused.push(not_ours(
-                        "image",
-                        reference,
-                        desired,
-                        state.deployment.as_deref(),
-                    ));
+                if !ours(desired, &state.owner) {
+                    plan.refused
+                        .push(not_ours("image", reference, desired, &state.owner));
                 }
             }
         }
@@ -296,7 +311,9 @@ fn unused_images(desired: &Desired, observed: &Observed, options: &DiffOptions, 
         .map(|(_, state)| state.image_id.as_str())
         .collect();
     let unused = observed.images.iter().filter(|(reference, state)| {
-        ours(desired, state.deployment.as_deref())
+        // Copies of it under other names, and images built from it, carry its labels and are not ours to remove.
+        is_own_reference(&desired.deployment, reference)
+            && ours(desired, &state.owner)
             && !used.contains(state.id.as_str())
             && desired
                 .images

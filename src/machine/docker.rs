@@ -7,6 +7,7 @@ mod create;
 mod images;
 mod networks;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use bollard::models::{SystemInfo, SystemVersion};
 use bollard::{ClientVersion, Docker};
 
 use crate::error::Failure;
-use crate::machine::observed::Facts;
+use crate::machine::observed::{Facts, Owner};
+use crate::platform::desired::label;
 
 pub use containers::Found;
 
@@ -142,6 +144,14 @@ async fn if_there<T>(
         Ok(found) => Ok(Some(found)),
         Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Whose a container or network is, taken out of its labels.
+fn owner(labels: &mut HashMap<String, String>) -> Owner {
+    Owner {
+        deployment: labels.remove(label::DEPLOYMENT),
+        instance: labels.remove(label::INSTANCE),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 
 use crate::machine::docker::Engine;
-use crate::platform::desired::{label, sha256};
+use crate::platform::desired::{Desired, label, sha256};
 use crate::spec::names::DeploymentName;
 
 const SELF: &str = "/proc/self/exe";
@@ -19,16 +19,26 @@ pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
 }
 
 fn reference(deployment: &DeploymentName, executable: &[u8]) -> String {
-    format!("dtaas-self/{deployment}:{}", &sha256(executable)[..16])
+    format!("{}{}", repository(deployment), &sha256(executable)[..16])
+}
+
+fn repository(deployment: &DeploymentName) -> String {
+    format!("dtaas-self/{deployment}:")
+}
+
+/// Whether a reference is one that a deployment's own images get.
+pub(super) fn is_own_reference(deployment: &DeploymentName, reference: &str) -> bool {
+    reference.starts_with(&repository(deployment))
 }
 
 /// Makes the image: one file, `/dtaas`, and its entrypoint.
-pub(super) async fn make(engine: &Engine, deployment: &DeploymentName, name: &str) -> Result<()> {
+pub(super) async fn make(engine: &Engine, desired: &Desired, name: &str) -> Result<()> {
     let executable = fs::read(SELF).context("cannot read the running executable")?;
     let archive = archive(&executable).context("cannot pack the running executable")?;
     let changes = vec![
         r#"ENTRYPOINT ["/dtaas"]"#.to_owned(),
-        format!("LABEL {}={deployment}", label::IMAGE_OF),
+        format!("LABEL {}={}", label::IMAGE_OF, desired.deployment),
+        format!("LABEL {}={}", label::INSTANCE, desired.instance()),
     ];
     engine.import(name, archive, changes).await
 }

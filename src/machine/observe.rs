@@ -1,6 +1,7 @@
 //! Looks at one machine. Reads only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,10 +11,10 @@ use crate::machine::diff::Scope;
 use crate::machine::docker::{Engine, Found};
 use crate::machine::files::{Stat, Tree, is_root};
 use crate::machine::observed::{
-    ContainerState, ImageState, Kind, NetworkState, Observed, PathState, Run, Taken,
+    ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
 use crate::machine::{firewall, ports};
-use crate::platform::desired::{Container, Content, Desired, File, label, sha256};
+use crate::platform::desired::{Content, Desired, File, label, sha256};
 
 /// The permission bit that lets everyone on the machine read a file.
 const OTHERS_READ: u32 = 0o004;
@@ -250,29 +251,21 @@ fn below(tree: &Tree, directory: &Path, found: &mut BTreeMap<PathBuf, PathState>
     Ok(())
 }
 
-/// Addresses that containers which do not run now are to listen on, and cannot.
+/// Addresses that containers are to listen on, and cannot. What our own containers hold they give up for one another.
 fn taken(desired: &Desired, scope: &Scope, found: &BTreeMap<String, ContainerState>) -> Vec<Taken> {
+    let own = Owner::of(desired);
+    let held: Vec<SocketAddrV4> = found
+        .values()
+        .filter(|state| state.owner == own)
+        .flat_map(ContainerState::holds)
+        .copied()
+        .collect();
     desired
         .containers
         .iter()
         .filter(|container| container.running && scope.covers(container.user.as_ref()))
-        .filter(|container| !runs(container, found))
-        .flat_map(|container| {
-            container
-                .listens
-                .iter()
-                .filter_map(|address| ports::taken(*address, &container.name))
-        })
+        .flat_map(|container| ports::taken_from(container, &held))
         .collect()
-}
-
-fn runs(container: &Container, found: &BTreeMap<String, ContainerState>) -> bool {
-    found
-        .get(&container.name)
-        .is_some_and(|state| match state.run {
-            Run::Running | Run::Paused | Run::Restarting => true,
-            Run::Created | Run::Exited | Run::Dead => false,
-        })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::desired::{Limits, Mount};
+use crate::platform::desired::{Desired, Limits, Mount};
 use crate::spec::quantity::{Bytes, Cpus};
 
 /// What one machine has of a deployment, and what lies in its way.
@@ -83,13 +83,38 @@ pub struct PathState {
     pub text: Option<String>,
 }
 
+/// Whose an object is, as its labels say; without the labels it was not made by this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The deployment's name.
+    pub deployment: Option<String>,
+    /// Which of the deployments with that name.
+    pub instance: Option<String>,
+}
+
+impl Owner {
+    /// Whose the objects of a desired state are.
+    pub fn of(desired: &Desired) -> Self {
+        Self {
+            deployment: Some(desired.deployment.to_string()),
+            instance: Some(desired.instance()),
+        }
+    }
+
+    /// Whether it is another deployment that has this one's name.
+    pub fn is_namesake(&self, desired: &Desired) -> bool {
+        let own = Self::of(desired);
+        self.deployment == own.deployment && self.instance != own.instance
+    }
+}
+
 /// An image on the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
 }
 
 /// A network on the machine.
@@ -97,16 +122,14 @@ pub struct ImageState {
 pub struct NetworkState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
     /// The user whose label it carries.
     pub user: Option<String>,
     /// The keyed hash of what was desired when it was made.
     pub hash: Option<String>,
     /// Its IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
-    /// The host's interface, where that was named.
-    pub bridge: Option<String>,
 }
 
 /// How a container stands.
@@ -133,16 +156,14 @@ pub enum Run {
 pub struct ContainerState {
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
-    /// The component whose label it carries.
-    pub component: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
     /// The user whose label it carries.
     pub user: Option<String>,
-    /// The keyed hash of what was desired when it was made.
-    pub hash: Option<String>,
-    /// The keyed hashes of the parts of it.
+    /// The keyed hashes of the parts of what was desired when it was made.
     pub parts: BTreeMap<String, String>,
+    /// Addresses of the host that it was made to listen on.
+    pub listens: Vec<SocketAddrV4>,
     /// The image's reference, as it was given.
     pub image: String,
     /// The engine's id for that image when the container was made.
@@ -159,8 +180,6 @@ pub struct ContainerState {
     pub error: Option<String>,
     /// How often the engine started it again by itself.
     pub restarts: i64,
-    /// `healthy`, `unhealthy` or `starting`, where its image says how to tell.
-    pub health: Option<String>,
     /// The limits it has.
     pub limits: RawLimits,
     /// Its bind mounts.
@@ -169,6 +188,16 @@ pub struct ContainerState {
     pub environment: BTreeMap<String, String>,
     /// The networks it is attached to.
     pub networks: BTreeSet<String>,
+}
+
+impl ContainerState {
+    /// The addresses of the host that it holds: all that it listens on while it is up, and none when it has ended.
+    pub fn holds(&self) -> &[SocketAddrV4] {
+        match self.run {
+            Run::Running | Run::Paused | Run::Restarting => &self.listens,
+            Run::Created | Run::Exited | Run::Dead => &[],
+        }
+    }
 }
 
 /// Limits as the engine keeps them; 0 (for processes also -1) is none.

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddrV4, TcpListener};
 
 use crate::machine::observed::Taken;
+use crate::platform::desired::Container;
 
 /// Whether an address can be listened on now; if not, who holds it where that can be told.
 ///
@@ -18,6 +19,22 @@ pub fn taken(address: SocketAddrV4, container: &str) -> Option<Taken> {
         }),
         Ok(_) | Err(_) => None,
     }
+}
+
+/// The addresses that a container is to listen on and that are taken now; those in `held` will be given up for it.
+pub fn taken_from(container: &Container, held: &[SocketAddrV4]) -> Vec<Taken> {
+    container
+        .listens
+        .iter()
+        .filter(|address| !held.iter().any(|one| meet(*one, **address)))
+        .filter_map(|address| taken(*address, &container.name))
+        .collect()
+}
+
+/// Whether only one can listen where two want to.
+pub fn meet(one: SocketAddrV4, other: SocketAddrV4) -> bool {
+    one.port() == other.port()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 /// One sentence about a taken address.

@@ -78,14 +78,7 @@ pub(super) async fn install(desired: &Desired, rules: &Rules) -> Result<()> {
     }
     let tree = Tree::create(&desired.root)?;
     for path in ["config", RULES] {
-        tree.make_dir(&Directory {
-            path: path.into(),
-            mode: 0o755,
-            owner: None,
-            enforce: false,
-            yielding: false,
-            user: None,
-        })?;
+        tree.make_dir(&Directory::plain(path))?;
     }
     for (path, text) in rules.files() {
         tree.write(&path, 0o644, text.as_bytes())?;

@@ -16,17 +16,21 @@ use crate::spec::quantity::{Bytes, Cpus};
 pub mod label {
     /// The deployment's name.
     pub const DEPLOYMENT: &str = "dtaas.deployment";
+    /// Which of the deployments with that name: see [`Desired::instance`](super::Desired::instance).
+    pub const INSTANCE: &str = "dtaas.instance";
     /// The component: `gateway`, `workspace`, …
     pub const COMPONENT: &str = "dtaas.component";
     /// The user whose object it is, where it is one's.
     pub const USER: &str = "dtaas.user";
-    /// The keyed hash of the object's desired state.
+    /// The keyed hash of a network's desired state.
     pub const HASH: &str = "dtaas.hash";
     /// The deployment's name, on its own image. Containers inherit their image's labels, so [`DEPLOYMENT`] on it would make
     /// whatever anyone starts from it look like ours.
     pub const IMAGE_OF: &str = "dtaas.image-of";
     /// Keyed hashes of the parts of a container's desired state, so that a plan can say which part differs.
     pub const PARTS: &str = "dtaas.parts";
+    /// The addresses of the host that a container listens on, where it does.
+    pub const LISTENS: &str = "dtaas.listens";
 }
 
 /// A part of the platform.
@@ -314,6 +318,20 @@ pub enum Probe {
     },
 }
 
+impl Directory {
+    /// Nobody's, of whoever runs us, open to be looked into; one that exists stays as it is.
+    pub fn plain(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            mode: 0o755,
+            owner: None,
+            enforce: false,
+            yielding: false,
+            user: None,
+        }
+    }
+}
+
 impl Desired {
     /// A machine that should have nothing of this deployment but its files: what `down` aims for.
     pub fn nothing(deployment: DeploymentName, root: PathBuf) -> Self {
@@ -331,6 +349,13 @@ impl Desired {
             firewall: None,
             containers: Vec::new(),
         }
+    }
+
+    /// What tells this deployment from another one with the same name: 16 hex digits of the SHA-256 of its root's path.
+    pub fn instance(&self) -> String {
+        let mut instance = sha256(self.root.as_os_str().as_encoded_bytes());
+        instance.truncate(16);
+        instance
     }
 
     /// The directory that a path of this state is looked up in, and the path relative to it.

@@ -134,28 +134,25 @@ fn skeleton(input: &Input<'_>) -> Desired {
 }
 
 fn directories(input: &Input<'_>) -> Vec<Directory> {
-    let directory = |path: &str, mode: u32, enforce: bool| Directory {
-        path: path.into(),
-        mode,
-        owner: None,
-        enforce,
-        yielding: false,
-        user: None,
+    let closed = |path: &str| Directory {
+        mode: 0o700,
+        enforce: true,
+        ..Directory::plain(path)
     };
     let mut directories = vec![
-        directory("users", 0o755, false),
-        directory("secrets", 0o700, true),
-        directory("auth", 0o700, true),
-        directory("data", 0o755, false),
-        directory("config", 0o755, false),
-        directory("config/auth", 0o755, false),
-        directory("config/client", 0o755, false),
-        directory("config/library", 0o755, false),
-        directory("config/website", 0o755, false),
-        directory("config/gateway", 0o755, false),
-        directory("config/gateway/static", 0o755, false),
-        directory("config/gateway/dynamic", 0o700, true),
-        directory("config/gateway/tls", 0o700, true),
+        Directory::plain("users"),
+        closed("secrets"),
+        closed("auth"),
+        Directory::plain("data"),
+        Directory::plain("config"),
+        Directory::plain("config/auth"),
+        Directory::plain("config/client"),
+        Directory::plain("config/library"),
+        Directory::plain("config/website"),
+        Directory::plain("config/gateway"),
+        Directory::plain("config/gateway/static"),
+        closed("config/gateway/dynamic"),
+        closed("config/gateway/tls"),
     ];
     directories.extend(library::root(input));
     directories.extend(library::directories(input, COMMON, None));

@@ -144,6 +144,20 @@ impl Lab {
         self.desired.containers.push(container);
     }
 
+    /// Lets a part listen on another port.
+    pub fn move_part(&mut self, name: &str, port: u16) {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let part = self.container_mut(name);
+        part.environment
+            .insert("LAB_SERVE".to_owned(), Secret::new(address.to_string()));
+        part.listens = vec![address];
+        part.ready = Some(Probe::Http {
+            address,
+            path: "/".into(),
+            deadline_seconds: 30,
+        });
+    }
+
     /// A user with a route file, a folder, a network and a workspace.
     pub fn add_user(&mut self, user: &str, seat: u8) {
         let name: UserName = user.parse().unwrap();
@@ -226,6 +240,11 @@ impl Lab {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
+        self.try_apply(plan).await.unwrap()
+    }
+
+    /// The same, where the plan may say that something is in the way.
+    pub async fn try_apply(&self, plan: &Plan) -> anyhow::Result<Outcome> {
         apply(
             &self.engine,
             &self.desired,
@@ -234,7 +253,6 @@ impl Lab {
             &|_| {},
         )
         .await
-        .unwrap()
     }
 
     /// Applies a plan until so many steps have begun; the flag that the operator's interrupt sets is set then.

@@ -9,6 +9,7 @@ mod loopback;
 mod machine_engine;
 mod machine_faults;
 mod machine_lab;
+mod machine_others;
 mod platform;
 mod rig;
 mod scripts;

@@ -1,5 +1,6 @@
 //! One step, done.
 
+use std::net::SocketAddrV4;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use super::Run;
 use crate::error::Failure;
 use crate::machine::event::Event;
 use crate::machine::files::Tree;
+use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::step::Step;
 use crate::machine::{docker, firewall, hash, image, ports};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
@@ -87,9 +89,7 @@ impl Run<'_> {
                 };
                 engine.pull(reference, progress).await
             }
-            Step::MakeImage { reference } => {
-                image::make(engine, &self.desired.deployment, reference).await
-            }
+            Step::MakeImage { reference } => image::make(engine, self.desired, reference).await,
             Step::RemoveImage { reference } => engine.remove_image(reference).await,
             Step::CreateNetwork { name, .. } => {
                 let network = self
@@ -111,6 +111,12 @@ impl Run<'_> {
             }
             Step::RecreateContainer { name, start, .. } => {
                 let container = desired(self.container(name), name)?;
+                if *start {
+                    // Before it is gone: what could not be made again is left running.
+                    let state = engine.container(name, &self.desired.hash_key).await?;
+                    let held = state.as_ref().map_or(&[][..], ContainerState::holds);
+                    are_free(container, held)?;
+                }
                 engine.remove_container(name).await?;
                 self.create(container, *start).await
             }
@@ -123,14 +129,8 @@ impl Run<'_> {
     }
 
     async fn create(&self, container: &Container, start: bool) -> Result<()> {
-        if let Some(taken) = container
-            .listens
-            .iter()
-            .find_map(|address| ports::taken(*address, &container.name))
-        {
-            return Err(Failure::new(ports::message(&taken))
-                .hint(ports::hint(&taken))
-                .into());
+        if start {
+            are_free(container, &[])?;
         }
         self.create_stopped(container).await?;
         if start {
@@ -152,10 +152,10 @@ impl Run<'_> {
                 return Err(error);
             }
             match self.engine.container(name, &self.desired.hash_key).await? {
-                Some(state) if !self.is_ours(state.deployment.as_deref()) => return Err(error),
+                Some(state) if !self.is_ours(&state.owner) => return Err(error),
                 Some(state)
-                    if state.hash.as_deref()
-                        == Some(&hash::container(&self.desired.hash_key, container)) =>
+                    if hash::differing(&self.desired.hash_key, container, &state.parts)
+                        .is_empty() =>
                 {
                     return Ok(());
                 }
@@ -177,21 +177,31 @@ impl Run<'_> {
             .network(&network.name)
             .await?
             .is_some_and(|state| {
-                self.is_ours(state.deployment.as_deref())
+                self.is_ours(&state.owner)
                     && state.hash.as_deref()
                         == Some(&hash::network(&self.desired.hash_key, network))
             });
         if same { Ok(()) } else { Err(error) }
     }
 
-    fn is_ours(&self, deployment: Option<&str>) -> bool {
-        deployment == Some(self.desired.deployment.as_str())
+    fn is_ours(&self, owner: &Owner) -> bool {
+        *owner == Owner::of(self.desired)
     }
 }
 
 /// What a step is about; a plan that was made for another desired state has steps that are about nothing.
 fn desired<T>(found: Option<T>, what: impl std::fmt::Display) -> Result<T> {
     found.with_context(|| format!("the plan and the desired state do not fit: {what} is not in it"))
+}
+
+/// Fails where an address that a container is to listen on is taken, other than by what is given up for it.
+fn are_free(container: &Container, held: &[SocketAddrV4]) -> Result<()> {
+    match ports::taken_from(container, held).first() {
+        None => Ok(()),
+        Some(taken) => Err(Failure::new(ports::message(taken))
+            .hint(ports::hint(taken))
+            .into()),
+    }
 }
 
 fn write(root: &Path, file: &File) -> Result<()> {
@@ -215,14 +225,7 @@ fn make_parents(tree: &Tree, path: &Path) -> Result<()> {
         .collect();
     above.reverse();
     for parent in above {
-        tree.make_dir(&Directory {
-            path: parent.to_owned(),
-            mode: 0o755,
-            owner: None,
-            enforce: false,
-            yielding: false,
-            user: None,
-        })?;
+        tree.make_dir(&Directory::plain(parent))?;
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Containers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
 
-use crate::machine::diff::{DiffOptions, not_ours, ours};
+use crate::machine::diff::{DiffOptions, namesakes, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
+use crate::machine::ports;
 use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Limits};
 
@@ -23,10 +25,12 @@ pub(super) fn diff(
         .map(|container| container.name.as_str())
         .collect();
     for (name, state) in &observed.containers {
-        if ours(desired, state.deployment.as_deref())
-            && options.scope.covers_label(state.user.as_deref())
-            && !wanted.contains(name.as_str())
-        {
+        if wanted.contains(name.as_str()) || !options.scope.covers_label(state.user.as_deref()) {
+            continue;
+        }
+        if state.owner.is_namesake(desired) {
+            plan.refused.push(namesakes("container", name, desired));
+        } else if ours(desired, &state.owner) {
             plan.steps.push(Step::RemoveContainer {
                 name: name.clone(),
                 user: state.user.clone(),
@@ -43,12 +47,12 @@ pub(super) fn diff(
         }
         match observed.containers.get(&container.name) {
             None => absent(container, observed, plan),
-            Some(state) if !ours(desired, state.deployment.as_deref()) => {
+            Some(state) if !ours(desired, &state.owner) => {
                 plan.refused.push(not_ours(
                     "container",
                     &container.name,
                     desired,
-                    state.deployment.as_deref(),
+                    &state.owner,
                 ));
             }
             Some(state) => present(desired, observed, options, remade, container, state, plan),
@@ -60,18 +64,18 @@ fn absent(container: &Container, observed: &Observed, plan: &mut Plan) {
     if !container.running {
         return;
     }
-    ports(container, observed, plan);
+    addresses(container, observed, plan);
     plan.steps.push(Step::CreateContainer {
         name: container.name.clone(),
     });
 }
 
-fn ports(container: &Container, observed: &Observed, plan: &mut Plan) {
+fn addresses(container: &Container, observed: &Observed, plan: &mut Plan) {
     for taken in &observed.taken {
         if taken.container == container.name {
             plan.refused.push(Refusal {
-                message: crate::machine::ports::message(taken),
-                hint: crate::machine::ports::hint(taken),
+                message: ports::message(taken),
+                hint: ports::hint(taken),
             });
         }
     }
@@ -99,9 +103,8 @@ fn present(
         });
         return absent(container, observed, plan);
     }
-    let parts = hash::parts(&desired.hash_key, container);
-    let same =
-        state.hash.as_deref() == Some(hash::container(&desired.hash_key, container).as_str());
+    let parts = hash::differing(&desired.hash_key, container, &state.parts);
+    let same = parts.is_empty();
     // Nothing is lost with a container that never ran, or whose files the engine has given up already.
     let loses = container.precious && state.started && state.run != Run::Dead;
     if !same || state.run == Run::Dead {
@@ -115,6 +118,17 @@ fn present(
             | Run::Exited => differences(desired, container, state, &parts),
         };
         if !loses || options.recreate.allows(container.user.as_ref()) {
+            if exchanges(desired, observed, container, state) {
+                plan.steps.push(Step::RemoveContainer {
+                    name,
+                    user: state.user.clone(),
+                    why: Some("an address goes from one part to another".to_owned()),
+                });
+                return absent(container, observed, plan);
+            }
+            if container.running {
+                addresses(container, observed, plan);
+            }
             plan.steps.push(Step::RecreateContainer {
                 name,
                 differs,
@@ -131,6 +145,28 @@ fn present(
     }
     limits(container, state, &observed.machine, plan);
     run(container, state, observed, plan);
+}
+
+/// Whether a container is to have an address that another one of ours holds, or the other way round: then all of them go
+/// before any is made.
+fn exchanges(
+    desired: &Desired,
+    observed: &Observed,
+    container: &Container,
+    state: &ContainerState,
+) -> bool {
+    let meets = |held: &[SocketAddrV4], wanted: &Container| {
+        let meets_one = |address| held.iter().any(|held| ports::meet(*held, address));
+        wanted.running && wanted.listens.iter().copied().any(meets_one)
+    };
+    let takes = observed.containers.iter().any(|(name, other)| {
+        *name != container.name && ours(desired, &other.owner) && meets(other.holds(), container)
+    });
+    let gives = desired
+        .containers
+        .iter()
+        .any(|other| other.name != container.name && meets(state.holds(), other));
+    takes || gives
 }
 
 fn limits(container: &Container, state: &ContainerState, machine: &Facts, plan: &mut Plan) {
@@ -193,12 +229,12 @@ fn run(container: &Container, state: &ContainerState, observed: &Observed, plan:
     match state.run {
         Run::Running | Run::Dead => {}
         Run::Created => {
-            ports(container, observed, plan);
+            addresses(container, observed, plan);
             plan.steps
                 .push(start("it was made and never started".to_owned()));
         }
         Run::Exited => {
-            ports(container, observed, plan);
+            addresses(container, observed, plan);
             plan.steps.push(start(ended("stopped")));
         }
         Run::Paused => plan.steps.push(start("it is paused".to_owned())),
@@ -214,19 +250,14 @@ fn differences(
     desired: &Desired,
     container: &Container,
     state: &ContainerState,
-    parts: &BTreeMap<String, String>,
+    parts: &[String],
 ) -> Vec<String> {
-    let differing: Vec<&str> = parts
-        .iter()
-        .filter(|(part, hash)| state.parts.get(*part) != Some(hash))
-        .map(|(part, _)| part.as_str())
-        .collect();
-    if state.parts.is_empty() || differing.is_empty() {
+    if state.parts.is_empty() {
         return vec!["it was made by another version of this program".to_owned()];
     }
-    differing
-        .into_iter()
-        .map(|part| match part {
+    parts
+        .iter()
+        .map(|part| match part.as_str() {
             "image" => format!("image {} → {}", state.image, container.image),
             "environment" => environment(desired, container, state),
             "mounts" => mounts(container, state),

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::observed::{
-    ChainState, ContainerState, Facts, FirewallState, ImageState, Kind, PathState, RawLimits, Run,
+    ChainState, ContainerState, Facts, FirewallState, ImageState, Kind, Owner, PathState,
+    RawLimits, Run, Taken,
 };
+use crate::machine::step::Phase;
 use crate::platform::desired::*;
 use crate::secrets::Secret;
 
@@ -115,7 +117,7 @@ fn workspace(user: &str, seat: u8) -> Container {
 /// The machine once all of it has been applied.
 fn applied(desired: &Desired) -> Observed {
     let key = &desired.hash_key;
-    let ours = Some(desired.deployment.to_string());
+    let ours = Owner::of(desired);
     let mut observed = Observed {
         machine: Facts {
             processors: 4,
@@ -135,13 +137,16 @@ fn applied(desired: &Desired) -> Observed {
     for image in &desired.images {
         let state = ImageState {
             id: "sha256:0".into(),
-            deployment: matches!(image, Image::Own { .. }).then(|| desired.deployment.to_string()),
+            owner: match image {
+                Image::Own { .. } => ours.clone(),
+                Image::Pull { .. } => Owner::default(),
+            },
         };
         observed.images.insert(image.reference().to_owned(), state);
     }
     for network in &desired.networks {
         let state = NetworkState {
-            deployment: ours.clone(),
+            owner: ours.clone(),
             user: Some(network.user.to_string()),
             hash: Some(hash::network(key, network)),
             subnets: vec![network.subnet],
@@ -152,10 +157,10 @@ fn applied(desired: &Desired) -> Observed {
     for container in &desired.containers {
         let limits = container.limits.effective(&observed.machine);
         let state = ContainerState {
-            deployment: ours.clone(),
+            owner: ours.clone(),
             user: container.user.as_ref().map(ToString::to_string),
-            hash: Some(hash::container(key, container)),
             parts: hash::parts(key, container),
+            listens: container.listens.clone(),
             image: container.image.clone(),
             run: if container.running {
                 Run::Running
@@ -312,8 +317,13 @@ fn a_workspace_that_never_ran_has_nothing_to_lose() {
 fn what_is_not_ours_is_refused() {
     let desired = desired(&["alice"]);
     let mut observed = applied(&desired);
-    observed.containers.get_mut("ws-alice").unwrap().deployment = Some("other".into());
-    observed.networks.get_mut("net-alice").unwrap().deployment = None;
+    observed
+        .containers
+        .get_mut("ws-alice")
+        .unwrap()
+        .owner
+        .deployment = Some("other".into());
+    observed.networks.get_mut("net-alice").unwrap().owner = Owner::default();
     let plan = plan(&desired, &observed);
     assert!(plan.steps.is_empty());
     let refused: Vec<&str> = plan
@@ -328,6 +338,46 @@ fn what_is_not_ours_is_refused() {
             "there is a container named ws-alice that belongs to the deployment other; it is left alone, and the one of foo cannot be made",
         ]
     );
+}
+
+#[test]
+fn a_deployment_of_the_same_name_in_another_directory_is_left_alone() {
+    let first = desired(&["alice"]);
+    let mut second = desired(&["bob"]);
+    second.root = "/srv/copy-of-foo".into();
+    let mut observed = applied(&first);
+    observed.firewall = applied(&second).firewall;
+    let plan = plan(&second, &observed);
+    let refused: Vec<String> = plan.refused.iter().map(|one| one.message.clone()).collect();
+    let left_alone = |what: &str| {
+        format!(
+            "the {what} belongs to a deployment named foo in another directory; it is left alone"
+        )
+    };
+    assert_eq!(
+        refused,
+        [
+            left_alone("network net-alice"),
+            left_alone("container ws-alice"),
+            left_alone("container gateway"),
+        ]
+    );
+    assert_eq!(
+        plan.refused[0].hint,
+        "give the one in /srv/copy-of-foo another `name:` in dtaas.yaml; or, if it was moved there, move it back, \
+         take it down (dtaas down), move it again and bring it up"
+    );
+
+    let down = Desired::nothing(second.deployment.clone(), second.root.clone());
+    let down = diff(&down, &observed, &DiffOptions::default());
+    assert_eq!(down.refused.len(), 3);
+    let removes = |step: &&Step| {
+        matches!(
+            step.phase(),
+            Phase::RemoveContainers | Phase::RemoveNetworks
+        )
+    };
+    assert_eq!(down.steps.iter().find(removes), None);
 }
 
 #[test]
@@ -484,6 +534,53 @@ fn what_stopped_is_started_and_what_crashes_is_restarted() {
 }
 
 #[test]
+fn parts_that_exchange_addresses_go_before_any_is_made() {
+    let mut desired = desired(&[]);
+    let at = |port| vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)];
+    for name in ["website", "library"] {
+        let part = Container {
+            name: name.into(),
+            ..desired.containers[0].clone()
+        };
+        desired.containers.push(part);
+    }
+    for (container, port) in desired.containers.iter_mut().zip([80, 4000, 4001]) {
+        container.listens = at(port);
+    }
+    let observed = applied(&desired);
+    for (container, port) in desired.containers.iter_mut().zip([81, 4001, 4000]) {
+        container.listens = at(port);
+        container.command = vec![port.to_string()];
+    }
+    assert_eq!(
+        lines(&plan(&desired, &observed)),
+        [
+            "remove container website (an address goes from one part to another)",
+            "remove container library (an address goes from one part to another)",
+            "recreate container gateway (command)",
+            "create container website",
+            "create container library",
+        ]
+    );
+}
+
+#[test]
+fn a_part_is_not_moved_to_an_address_that_is_taken() {
+    let mut desired = desired(&[]);
+    let mut observed = applied(&desired);
+    desired.containers[0].command = vec!["--port=8080".into()];
+    observed.taken = vec![Taken {
+        address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080),
+        container: "gateway".into(),
+        holder: Some("nginx (process 812)".into()),
+    }];
+    assert_eq!(
+        plan(&desired, &observed).refused[0].message,
+        "gateway needs 127.0.0.1:8080, and nginx (process 812) listens there already"
+    );
+}
+
+#[test]
 fn down_takes_everything_but_files() {
     let mut full = desired(&["alice"]);
     full.images.push(Image::Own {
@@ -508,8 +605,11 @@ fn an_own_image_goes_when_nothing_that_stays_was_made_of_it() {
     let mut observed = applied(&desired);
     let old = ImageState {
         id: "sha256:old".into(),
-        deployment: Some("foo".into()),
+        owner: Owner::of(&desired),
     };
+    for copy in ["mine/foo:old", "dtaas-self/foo.com:old", "sha256:old"] {
+        observed.images.insert(copy.into(), old.clone());
+    }
     observed.images.insert("dtaas-self/foo:old".into(), old);
     let alice = observed.containers.get_mut("ws-alice").unwrap();
     alice.image_id = "sha256:old".into();
@@ -517,10 +617,8 @@ fn an_own_image_goes_when_nothing_that_stays_was_made_of_it() {
 
     desired.containers[1].image = "workspace:2".into();
     assert!(plan(&desired, &observed).is_empty());
-    assert_eq!(
-        lines(&recreating(&desired, &observed))[1],
-        "remove image dtaas-self/foo:old"
-    );
+    let recreating = lines(&recreating(&desired, &observed));
+    assert_eq!(recreating[1..], ["remove image dtaas-self/foo:old"]);
 }
 
 fn changed() -> impl Strategy<Value = Desired> {

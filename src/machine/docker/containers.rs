@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{Engine, create, if_there, status};
+use super::{Engine, create, if_there, owner, status};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, RawLimits, Run};
 use crate::platform::desired::{self, Container, Desired, Limits, label};
@@ -103,15 +103,6 @@ impl Engine {
             }
         };
         self.act(&doing, started).await
-    }
-
-    /// Thaws a paused container.
-    pub async fn unpause_container(&self, name: &str) -> Result<()> {
-        self.act(
-            &format!("resuming container {name}"),
-            self.docker.unpause_container(name),
-        )
-        .await
     }
 
     /// Restarts a container.
@@ -232,16 +223,20 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
     let mut labels = config.labels.unwrap_or_default();
     ContainerState {
         id: container.id.unwrap_or_default(),
-        deployment: labels.remove(label::DEPLOYMENT),
-        component: labels.remove(label::COMPONENT),
+        owner: owner(&mut labels),
         user: labels.remove(label::USER),
-        hash: labels.remove(label::HASH),
         parts: labels
             .remove(label::PARTS)
             .iter()
             .flat_map(|parts| parts.split(','))
             .filter_map(|part| part.split_once('='))
             .map(|(part, hash)| (part.to_owned(), hash.to_owned()))
+            .collect(),
+        listens: labels
+            .remove(label::LISTENS)
+            .iter()
+            .flat_map(|listens| listens.split(','))
+            .filter_map(|address| address.parse().ok())
             .collect(),
         image: config.image.unwrap_or_default(),
         image_id: container.image.unwrap_or_default(),
@@ -254,11 +249,6 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
         exit_code: state.exit_code,
         error: state.error.filter(|error| !error.is_empty()),
         restarts: container.restart_count.unwrap_or(0),
-        health: state
-            .health
-            .and_then(|health| health.status)
-            .map(|status| status.to_string())
-            .filter(|status| !status.is_empty() && status != "none"),
         limits: RawLimits {
             nano_cpus: host.nano_cpus.unwrap_or(0),
             memory: host.memory.unwrap_or(0),

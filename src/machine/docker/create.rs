@@ -46,16 +46,17 @@ fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
         .join(",");
     let mut labels = HashMap::from([
         (label::DEPLOYMENT.to_owned(), desired.deployment.to_string()),
+        (label::INSTANCE.to_owned(), desired.instance()),
         (
             label::COMPONENT.to_owned(),
             container.component.as_str().to_owned(),
         ),
-        (
-            label::HASH.to_owned(),
-            hash::container(&desired.hash_key, container),
-        ),
         (label::PARTS.to_owned(), parts),
     ]);
+    if !container.listens.is_empty() {
+        let listens: Vec<String> = container.listens.iter().map(ToString::to_string).collect();
+        labels.insert(label::LISTENS.to_owned(), listens.join(","));
+    }
     if let Some(user) = &container.user {
         labels.insert(label::USER.to_owned(), user.to_string());
     }

@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::{Engine, failed, if_there, status};
 use crate::error::Failure;
-use crate::machine::observed::ImageState;
+use crate::machine::observed::{ImageState, Owner};
 use crate::platform::desired::label;
 
 /// How long a pull may stand still.
@@ -30,10 +30,7 @@ impl Engine {
             .await?;
         Ok(found.map(|image| ImageState {
             id: image.id.unwrap_or_default(),
-            deployment: image
-                .config
-                .and_then(|config| config.labels)
-                .and_then(|mut labels| labels.remove(label::IMAGE_OF)),
+            owner: maker(image.config.and_then(|config| config.labels)),
         }))
     }
 
@@ -51,7 +48,7 @@ impl Engine {
         for image in found {
             let state = ImageState {
                 id: image.id.clone(),
-                deployment: Some(deployment.to_owned()),
+                owner: maker(Some(image.labels)),
             };
             let names: Vec<String> = image
                 .repo_tags
@@ -133,6 +130,14 @@ impl Engine {
         self.act(&format!("removing image {reference}"), removed)
             .await?;
         Ok(())
+    }
+}
+
+fn maker(labels: Option<HashMap<String, String>>) -> Owner {
+    let mut labels = labels.unwrap_or_default();
+    Owner {
+        deployment: labels.remove(label::IMAGE_OF),
+        instance: labels.remove(label::INSTANCE),
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptions;
 
-use super::{Engine, if_there};
+use super::{Engine, if_there, owner};
 use crate::machine::hash;
 use crate::machine::observed::NetworkState;
 use crate::platform::desired::{Desired, Network, label};
@@ -24,7 +24,7 @@ impl Engine {
             .into_iter()
             .map(|network| {
                 let name = network.name.unwrap_or_default();
-                let state = state(network.id, network.labels, network.options, network.ipam);
+                let state = state(network.id, network.labels, network.ipam);
                 (name, state)
             })
             .collect())
@@ -41,13 +41,14 @@ impl Engine {
         // The engine finds networks by the beginning of their id as well.
         Ok(found
             .filter(|network| network.name.as_deref() == Some(name))
-            .map(|network| state(network.id, network.labels, network.options, network.ipam)))
+            .map(|network| state(network.id, network.labels, network.ipam)))
     }
 
     /// Makes a network: a bridge with the interface, subnet and address given, IPv6 off, containers on it kept apart.
     pub async fn create_network(&self, desired: &Desired, network: &Network) -> Result<()> {
         let labels = HashMap::from([
             (label::DEPLOYMENT.to_owned(), desired.deployment.to_string()),
+            (label::INSTANCE.to_owned(), desired.instance()),
             (label::COMPONENT.to_owned(), "workspace".to_owned()),
             (label::USER.to_owned(), network.user.to_string()),
             (
@@ -102,13 +103,12 @@ impl Engine {
 fn state(
     id: Option<String>,
     labels: Option<HashMap<String, String>>,
-    options: Option<HashMap<String, String>>,
     ipam: Option<Ipam>,
 ) -> NetworkState {
     let mut labels = labels.unwrap_or_default();
     NetworkState {
         id: id.unwrap_or_default(),
-        deployment: labels.remove(label::DEPLOYMENT),
+        owner: owner(&mut labels),
         user: labels.remove(label::USER),
         hash: labels.remove(label::HASH),
         subnets: ipam
@@ -117,6 +117,5 @@ fn state(
             .flatten()
             .filter_map(|config| config.subnet?.parse().ok())
             .collect(),
-        bridge: options.and_then(|mut options| options.remove("com.docker.network.bridge.name")),
     }
 }

@@ -1,6 +1,7 @@
 //! The difference of what a machine should have and what it has. Pure: from data to data.
 
 mod containers;
+mod held;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,8 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     rules(desired, observed, &mut plan);
     containers::diff(desired, observed, options, &remade, &mut plan);
     unused_images(desired, observed, options, &mut plan);
+    held::keep_reachable(desired, observed, &mut plan);
+    held::refuse_another_pool(desired, observed, &mut plan);
     // A stable sort: within a phase the order is that of the desired state.
     plan.steps.sort_by_key(Step::phase);
     plan
@@ -223,7 +226,7 @@ fn held_network(
         observed
             .containers
             .get(&container.name)
-            .is_some_and(|found| found.started && found.networks.contains(&network.name))
+            .is_some_and(|found| held::loses(found) && found.networks.contains(&network.name))
     };
     let precious = desired
         .containers

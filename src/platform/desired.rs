@@ -118,6 +118,8 @@ pub struct File {
     pub content: Content,
     /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
     pub user: Option<UserName>,
+    /// The container whose address is in it: while that one is held as it is, so is the file.
+    pub leads_to: Option<String>,
 }
 
 /// What is in a file; a secret one is masked wherever a difference is shown.

@@ -109,6 +109,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         mode: 0o400,
         owner: Some((owner.uid, owner.gid)),
         user: None,
+        leads_to: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
     desired.containers.push(container);

@@ -185,6 +185,7 @@ fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
         mode,
         owner: None,
         user: None,
+        leads_to: None,
         content: Content::Plain(text),
     }
 }
@@ -196,6 +197,7 @@ fn secret(path: impl Into<PathBuf>, text: String) -> File {
         mode: 0o600,
         owner: None,
         user: None,
+        leads_to: None,
         content: Content::Secret(Secret::new(text)),
     }
 }

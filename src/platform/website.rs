@@ -43,6 +43,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         mode: 0o400,
         owner: Some(NOBODY),
         user: None,
+        leads_to: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, Image, Limits, Mount, Network, Probe,
+    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Network,
+    Probe,
 };
 use super::naming::WORKSPACE_PORT;
 use super::{COMMON, Input, auth, gateway, naming, of_user};
@@ -41,12 +42,14 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     if !desired.images.contains(&image) {
         desired.images.push(image);
     }
+    let route = gateway::user(input, name, address)?.map(|file| File {
+        leads_to: Some(container.name.clone()),
+        ..file
+    });
     desired.networks.push(network);
     desired.containers.push(container);
     if user.enabled {
-        let files = gateway::user(input, name, address)?
-            .into_iter()
-            .chain([auth::user_access(name, user)]);
+        let files = route.into_iter().chain([auth::user_access(name, user)]);
         desired.files.extend(files.map(|file| of_user(file, name)));
     }
     Ok(())

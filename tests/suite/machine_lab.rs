@@ -167,6 +167,7 @@ impl Lab {
             mode: 0o644,
             owner: None,
             content: Content::Plain(format!("user: {user}\n")),
+            leads_to: None,
             user: Some(name.clone()),
         });
         self.desired.networks.push(Network {

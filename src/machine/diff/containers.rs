@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machine::diff::{DiffOptions, not_ours, ours};
+use crate::machine::diff::{DiffOptions, held, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
@@ -102,8 +102,7 @@ fn present(
     let parts = hash::parts(&desired.hash_key, container);
     let same =
         state.hash.as_deref() == Some(hash::container(&desired.hash_key, container).as_str());
-    // Nothing is lost with a container that never ran, or whose files the engine has given up already.
-    let loses = container.precious && state.started && state.run != Run::Dead;
+    let loses = container.precious && held::loses(state);
     if !same || state.run == Run::Dead {
         let differs = match state.run {
             Run::Dead if same => vec!["the engine gave it up".to_owned()],

@@ -81,6 +81,8 @@ pub struct DiffOptions {
     pub recreate: Recreate,
     /// Whose objects are looked at; the same as was observed.
     pub scope: Scope,
+    /// Whether workspaces that nobody desires are removed without more ado: that was asked for, by removing their user or all.
+    pub remove_workspaces: bool,
 }
 
 /// The difference, in the order in which it is to be done.
@@ -138,7 +140,8 @@ fn networks(
     let mut remade = BTreeSet::new();
     let mut going = BTreeSet::new();
     for (name, state) in &observed.networks {
-        let wanted = desired.networks.iter().any(|network| network.name == *name);
+        let wanted = desired.networks.iter().any(|network| network.name == *name)
+            || held::carries_nobodys(desired, observed, options, name);
         if ours(desired, state.deployment.as_deref())
             && options.scope.covers_label(state.user.as_deref())
             && !wanted
@@ -156,7 +159,7 @@ fn networks(
             continue;
         }
         match observed.networks.get(&network.name) {
-            None => create_network(network, observed, &going, plan),
+            None => create_network(desired, network, observed, &going, plan),
             Some(state) if !ours(desired, state.deployment.as_deref()) => {
                 plan.refused.push(not_ours(
                     "network",
@@ -180,14 +183,20 @@ fn networks(
                     user: Some(network.user.to_string()),
                     why: Some("it is made anew".to_owned()),
                 });
-                create_network(network, observed, &going, plan);
+                create_network(desired, network, observed, &going, plan);
             }
         }
     }
     remade
 }
 
-fn create_network(network: &Network, observed: &Observed, going: &BTreeSet<&str>, plan: &mut Plan) {
+fn create_network(
+    desired: &Desired,
+    network: &Network,
+    observed: &Observed,
+    going: &BTreeSet<&str>,
+    plan: &mut Plan,
+) {
     let overlap = observed.networks.iter().find(|(name, state)| {
         !going.contains(name.as_str())
             && **name != network.name
@@ -196,15 +205,23 @@ fn create_network(network: &Network, observed: &Observed, going: &BTreeSet<&str>
                 .iter()
                 .any(|subnet| subnet.contains(&network.subnet) || network.subnet.contains(subnet))
     });
-    if let Some((name, _)) = overlap {
+    if let Some((name, state)) = overlap {
+        let ours = ours(desired, state.deployment.as_deref());
+        let hint = match state.user.as_deref().filter(|_| ours) {
+            Some(user) => format!(
+                "give {} another slot, or let go of what {user} has: dtaas up --recreate {user}",
+                network.user
+            ),
+            None => format!(
+                "set network.pool in dtaas.yaml to addresses that nothing uses, or remove it: docker network rm {name}"
+            ),
+        };
         plan.refused.push(Refusal {
             message: format!(
                 "the network {name} has addresses that {} needs ({})",
                 network.name, network.subnet
             ),
-            hint: format!(
-                "set network.pool in dtaas.yaml to addresses that nothing uses, or remove it: docker network rm {name}"
-            ),
+            hint,
         });
         return;
     }
@@ -240,6 +257,7 @@ fn held_network(
     Some(Held {
         name: network.name.clone(),
         user: Some(network.user.clone()),
+        nobodys: false,
         differs: vec![format!("network {} → {}", had.join(" "), network.subnet)],
     })
 }

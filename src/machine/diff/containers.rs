@@ -27,6 +27,15 @@ pub(super) fn diff(
             && options.scope.covers_label(state.user.as_deref())
             && !wanted.contains(name.as_str())
         {
+            if let Some(user) = held::nobodys(desired, options, name, state) {
+                plan.held.push(Held {
+                    name: name.clone(),
+                    user: Some(user),
+                    nobodys: true,
+                    differs: Vec::new(),
+                });
+                continue;
+            }
             plan.steps.push(Step::RemoveContainer {
                 name: name.clone(),
                 user: state.user.clone(),
@@ -125,6 +134,7 @@ fn present(
         plan.held.push(Held {
             name: name.clone(),
             user: container.user.clone(),
+            nobodys: false,
             differs,
         });
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::machine::diff::ours;
+use crate::machine::diff::{DiffOptions, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Observed, Run};
 use crate::machine::plan::{Plan, Refusal};
 use crate::machine::step::{FileChange, Step};
 use crate::platform::desired::{Container, Desired};
+use crate::spec::names::UserName;
 
 /// The parts of a container that decide where it is reached.
 const WHERE: [&str; 3] = ["network", "environment", "name"];
@@ -16,6 +17,39 @@ const WHERE: [&str; 3] = ["network", "environment", "name"];
 /// already.
 pub(super) fn loses(state: &ContainerState) -> bool {
     state.started && state.run != Run::Dead
+}
+
+/// Whose a workspace was that nobody desires and nobody asked to remove: its user is not in the spec any more, by mistake
+/// perhaps.
+pub(super) fn nobodys(
+    desired: &Desired,
+    options: &DiffOptions,
+    name: &str,
+    state: &ContainerState,
+) -> Option<UserName> {
+    // The parts of the platform are no one's, and hold nothing.
+    let user: UserName = state.user.as_deref()?.parse().ok()?;
+    let stays = ours(desired, state.deployment.as_deref())
+        && loses(state)
+        && !options.remove_workspaces
+        && !options.recreate.allows(Some(&user))
+        && desired
+            .containers
+            .iter()
+            .all(|container| container.name != name);
+    stays.then_some(user)
+}
+
+/// Whether such a workspace is attached to a network.
+pub(super) fn carries_nobodys(
+    desired: &Desired,
+    observed: &Observed,
+    options: &DiffOptions,
+    network: &str,
+) -> bool {
+    observed.containers.iter().any(|(name, state)| {
+        state.networks.contains(network) && nobodys(desired, options, name, state).is_some()
+    })
 }
 
 /// A workspace that is held is reached as before: its route is left as it is, and it is not probed where it is not.

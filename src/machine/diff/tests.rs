@@ -218,7 +218,16 @@ fn plan(desired: &Desired, observed: &Observed) -> Plan {
 fn recreating(desired: &Desired, observed: &Observed) -> Plan {
     let options = DiffOptions {
         recreate: Recreate::All,
-        scope: Scope::All,
+        ..DiffOptions::default()
+    };
+    diff(desired, observed, &options)
+}
+
+/// What `down` and `user remove` ask for.
+fn removing(desired: &Desired, observed: &Observed) -> Plan {
+    let options = DiffOptions {
+        remove_workspaces: true,
+        ..DiffOptions::default()
     };
     diff(desired, observed, &options)
 }
@@ -425,13 +434,44 @@ fn what_is_not_ours_is_refused() {
 #[test]
 fn a_removed_user_loses_the_route_first_then_container_and_network() {
     let observed = applied(&desired(&["alice", "bob"]));
+    let all = [
+        "remove routes/user-bob.yml",
+        "remove container ws-bob",
+        "remove network net-bob",
+    ];
+    assert_eq!(lines(&removing(&desired(&["alice"]), &observed)), all);
+    assert_eq!(lines(&recreating(&desired(&["alice"]), &observed)), all);
+}
+
+#[test]
+fn a_user_who_is_gone_without_a_word_loses_the_route_and_no_work() {
+    let mut observed = applied(&desired(&["alice", "bob"]));
+    let mut desired = desired(&["alice"]);
+    let held = plan(&desired, &observed);
+    assert_eq!(lines(&held), ["remove routes/user-bob.yml"]);
+    assert_eq!(held.held.len(), 1);
     assert_eq!(
-        lines(&plan(&desired(&["alice"]), &observed)),
-        [
-            "remove routes/user-bob.yml",
-            "remove container ws-bob",
-            "remove network net-bob",
-        ]
+        held.held[0].to_string(),
+        "ws-bob stays, though users/bob.yaml is gone: \
+         removing it loses what was installed in the container and stops what runs"
+    );
+    assert_eq!(held.ready, ["gateway", "ws-alice"]);
+
+    // Somebody else who needs the addresses waits.
+    desired.networks[0].name = "net-carol".into();
+    desired.networks[0].subnet = "10.90.0.8/29".parse().unwrap();
+    assert_eq!(
+        plan(&desired, &observed).refused[0].hint,
+        "give alice another slot, or let go of what bob has: dtaas up --recreate bob"
+    );
+
+    // A workspace that never ran holds nothing.
+    observed.containers.get_mut("ws-bob").unwrap().started = false;
+    assert!(
+        plan(&desired, &observed)
+            .held
+            .iter()
+            .all(|held| held.name != "ws-bob")
     );
 }
 
@@ -439,7 +479,7 @@ fn a_removed_user_loses_the_route_first_then_container_and_network() {
 fn a_subnet_given_to_another_user_is_free_by_then() {
     let mut observed = applied(&desired(&["bob"]));
     observed.firewall = applied(&desired(&["alice"])).firewall;
-    let plan = plan(&desired(&["alice"]), &observed);
+    let plan = removing(&desired(&["alice"]), &observed);
     assert_eq!(plan.refused, []);
     assert_eq!(plan.steps.len(), 6, "{:?}", lines(&plan));
 }
@@ -583,7 +623,7 @@ fn down_takes_everything_but_files() {
     });
     let nothing = Desired::nothing(full.deployment.clone(), full.root.clone());
     assert_eq!(
-        lines(&plan(&nothing, &applied(&full))),
+        lines(&removing(&nothing, &applied(&full))),
         [
             "remove container gateway",
             "remove container ws-alice",
@@ -645,12 +685,12 @@ proptest! {
     }
 
     #[test]
-    fn without_being_asked_no_workspace_that_stays_is_ever_removed(
+    fn without_being_asked_no_workspace_is_ever_removed(
         before in changed(),
         after in changed(),
     ) {
         let plan = plan(&after, &applied(&before));
-        for container in after.containers.iter().filter(|container| container.precious) {
+        for container in before.containers.iter().filter(|container| container.precious) {
             for step in &plan.steps {
                 if let Step::RemoveContainer { name, .. } | Step::RecreateContainer { name, .. } = step {
                     prop_assert_ne!(name, &container.name);

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use super::probe::{Probe, Question, Scheme};
 use crate::secrets::Secret;
 use crate::spec::names::{DeploymentName, UserName};
 use crate::spec::quantity::{Bytes, Cpus};
@@ -297,21 +298,6 @@ pub struct Limits {
     pub memory: Option<Bytes>,
     /// Processes and threads.
     pub pids: Option<i64>,
-}
-
-/// When a container counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probe {
-    /// A GET of `http://<address><path>` answers with a status below 500, or 401, within the deadline.
-    Http {
-        /// Where.
-        address: SocketAddrV4,
-        /// What, beginning with a slash.
-        path: String,
-        /// After how many seconds it counts as failed.
-        deadline_seconds: u64,
-    },
 }
 
 impl Desired {

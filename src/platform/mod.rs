@@ -5,6 +5,7 @@ pub mod desired;
 pub mod gateway;
 pub mod library;
 pub mod naming;
+pub mod probe;
 pub mod website;
 pub mod workspace;
 

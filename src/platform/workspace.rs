@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::desired::{
     Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Network,
-    Probe,
+    Probe, Question, Scheme,
 };
 use super::naming::WORKSPACE_PORT;
 use super::{COMMON, Input, auth, gateway, naming, of_user};
@@ -124,9 +124,15 @@ fn container(
         config_digest: None,
         precious: true,
         running: user.enabled,
-        ready: user.enabled.then(|| Probe::Http {
-            address,
-            path: format!("{base_url}/"),
+        ready: user.enabled.then(|| Probe {
+            questions: vec![Question {
+                scheme: Scheme::Http,
+                address,
+                host: None,
+                path: format!("{base_url}/"),
+                // A 404 is some other workspace, or this one under another path.
+                wanted: vec![200..=399, 401..=401, 403..=403],
+            }],
             deadline_seconds: DEADLINE,
         }),
     }

@@ -204,11 +204,11 @@ async fn a_network_is_made_anew_with_its_workspace_when_that_is_asked_for() {
     alice
         .environment
         .insert("LAB_SERVE".into(), Secret::new(format!("{address}:8080")));
-    alice.ready = Some(Probe::Http {
-        address: std::net::SocketAddrV4::new(address, 8080),
-        path: "/".into(),
-        deadline_seconds: 30,
-    });
+    alice.ready = Some(Probe::of(
+        std::net::SocketAddrV4::new(address, 8080),
+        "/",
+        30,
+    ));
 
     let plan = lab.plan().await;
     assert!(plan.steps.is_empty(), "{:?}", lines(&plan));

@@ -127,11 +127,7 @@ impl Lab {
             config_digest: None,
             precious: false,
             running: true,
-            ready: Some(Probe::Http {
-                address,
-                path: "/".into(),
-                deadline_seconds: 30,
-            }),
+            ready: Some(Probe::of(address, "/", 30)),
         }
     }
 

@@ -105,11 +105,7 @@ fn workspace(user: &str, seat: u8) -> Container {
         config_digest: None,
         precious: true,
         running: true,
-        ready: Some(Probe::Http {
-            address: SocketAddrV4::new(address, 8080),
-            path: "/".into(),
-            deadline_seconds: 60,
-        }),
+        ready: Some(Probe::of(SocketAddrV4::new(address, 8080), "/", 60)),
     }
 }
 

@@ -40,7 +40,11 @@ impl Down {
         }
         let root = deployment.root().to_owned();
         let nothing = Desired::nothing(deployment.spec.name.clone(), root.clone());
-        let difference = converge::difference(&engine, nothing, &DiffOptions::default()).await?;
+        let options = DiffOptions {
+            remove_workspaces: true,
+            ..DiffOptions::default()
+        };
+        let difference = converge::difference(&engine, nothing, &options).await?;
         let outcome = run::carry_out(&engine, &difference).await?;
         outcome.result()?;
         if self.purge {

@@ -1,5 +1,7 @@
 //! What `plan`, `up`, `down` and `user` have in common: showing a plan, and carrying it out with progress.
 
+use std::collections::BTreeSet;
+
 use console::style;
 use tokio::sync::watch;
 
@@ -79,7 +81,7 @@ pub fn say_held(plan: &Plan) {
 
 /// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
 pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
-    let users: Vec<&str> = plan
+    let users: BTreeSet<&str> = plan
         .held
         .iter()
         .filter_map(|held| held.user.as_ref().map(|user| user.as_str()))
@@ -88,7 +90,7 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
         0 => {}
         1..=NAMED => ui::say(format!(
             "To do that nevertheless: `dtaas up --recreate {}`.",
-            users.join(",")
+            users.into_iter().collect::<Vec<_>>().join(",")
         )),
         _ => ui::say(
             "To do that nevertheless: `dtaas up --recreate`, or with some users' names behind it.",

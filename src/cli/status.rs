@@ -11,7 +11,7 @@ use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::DiffOptions;
 use crate::machine::docker::Engine;
-use crate::machine::observed::{Observed, Run};
+use crate::machine::observed::{ContainerState, Observed, Owner, Run};
 use crate::machine::wait;
 use crate::platform::desired::Container;
 use crate::ui;
@@ -56,7 +56,7 @@ enum State {
     Restarting,
     /// It is stopped, and should run.
     Stopped,
-    /// It is stopped, as it should be.
+    /// It does not run, and should not.
     Disabled,
     /// It is not there.
     Missing,
@@ -85,10 +85,11 @@ impl Status {
         let difference = converge::difference(&engine, desired, &DiffOptions::default()).await?;
         let containers = &difference.desired.containers;
         let answers = wait::answers_now(containers.iter()).await;
+        let owner = Owner::of(&difference.desired);
         let parts = containers
             .iter()
             .zip(answers)
-            .map(|(container, answers)| part(container, &difference.observed, answers))
+            .map(|(container, answers)| part(&owner, container, &difference.observed, answers))
             .collect();
         let report = Report {
             deployment: deployment.spec.name.to_string(),
@@ -104,9 +105,12 @@ impl Status {
     }
 }
 
-fn part(container: &Container, observed: &Observed, answers: bool) -> Part {
-    let found = observed.containers.get(&container.name);
+/// How a container of this deployment stands; one of somebody else's that has its name is not it.
+fn part(owner: &Owner, container: &Container, observed: &Observed, answers: bool) -> Part {
+    let ours = |found: &&ContainerState| found.owner == *owner;
+    let found = observed.containers.get(&container.name).filter(ours);
     let state = match found.map(|found| found.run) {
+        None if !container.running => State::Disabled,
         None => State::Missing,
         Some(Run::Running) if answers => State::Ready,
         Some(Run::Running | Run::Paused) => State::Silent,
@@ -163,4 +167,64 @@ fn text(report: &Report) -> String {
             &rows
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::desired::{Attachment, Capabilities, Component, Limits};
+
+    fn state(running: bool, found: Option<(&str, Run)>) -> State {
+        let container = Container {
+            name: "dtaas-foo-workspace-alice".into(),
+            component: Component::Workspace,
+            user: "alice".parse().ok(),
+            image: "workspace:1".into(),
+            command: Vec::new(),
+            environment: Default::default(),
+            mounts: Vec::new(),
+            network: Attachment::Host,
+            listens: Vec::new(),
+            run_as: None,
+            read_only: false,
+            capabilities: Capabilities::Only(Vec::new()),
+            shm: None,
+            limits: Limits::default(),
+            config_digest: None,
+            precious: true,
+            running,
+            ready: None,
+        };
+        let mut observed = Observed::default();
+        if let Some((deployment, run)) = found {
+            let state = ContainerState {
+                owner: owner(deployment),
+                run,
+                ..ContainerState::default()
+            };
+            observed.containers.insert(container.name.clone(), state);
+        }
+        part(&owner("foo"), &container, &observed, true).state
+    }
+
+    fn owner(deployment: &str) -> Owner {
+        Owner {
+            deployment: Some(deployment.into()),
+            instance: Some("1".into()),
+        }
+    }
+
+    #[test]
+    fn a_part_is_what_runs_of_this_deployment() {
+        assert_eq!(state(true, Some(("foo", Run::Running))), State::Ready);
+        assert_eq!(state(true, Some(("bar", Run::Running))), State::Missing);
+        assert_eq!(state(true, None), State::Missing);
+    }
+
+    #[test]
+    fn who_is_disabled_and_never_ran_is_not_missed() {
+        assert_eq!(state(false, None), State::Disabled);
+        assert_eq!(state(false, Some(("foo", Run::Exited))), State::Disabled);
+        assert_eq!(state(true, Some(("foo", Run::Exited))), State::Stopped);
+    }
 }

@@ -22,20 +22,24 @@ pub struct Up {
 /// Whose workspaces may be made anew.
 #[derive(Debug, Args)]
 pub struct RecreateArgs {
-    /// Make workspaces anew where that is due, which loses what was installed in them: of these users, or of all.
+    /// Make workspaces anew where that is due, which loses what was installed in them: of these users, or of all. Those of
+    /// users who are gone are removed.
     #[arg(long, value_name = "USERS", value_delimiter = ',', num_args = 0.., require_equals = false)]
     recreate: Option<Vec<UserName>>,
 }
 
 impl RecreateArgs {
-    /// The same for the engine; every user named must exist.
+    /// The same for the engine; every user named must exist, or have left files behind: then there may be a workspace as well,
+    /// which `up` keeps until it is told to let go of it.
     pub fn checked(&self, deployment: &Deployment) -> anyhow::Result<Recreate> {
         match &self.recreate {
             None => Ok(Recreate::No),
             Some(users) if users.is_empty() => Ok(Recreate::All),
             Some(users) => {
                 for user in users {
-                    deployment.require_user(user)?;
+                    if !deployment.library_root().join(user.as_str()).is_dir() {
+                        deployment.require_user(user)?;
+                    }
                 }
                 Ok(Recreate::Users(users.iter().cloned().collect()))
             }
@@ -62,8 +66,10 @@ impl Up {
         run::say_held(&difference.plan);
         run::say_notes(&deployment, &difference.plan)?;
         outcome.result()?;
-        if outcome.done == 0 {
-            ui::say("Nothing to do: everything is as it should be, and answers.");
+        match (outcome.done, difference.plan.held.as_slice()) {
+            (0, []) => ui::say("Nothing to do: everything is as it should be, and answers."),
+            (0, [_, ..]) => ui::say("Nothing else to do: everything else is as it should be."),
+            (1.., _) => {}
         }
         ui::say(format!("The platform is at {}", deployment.page()));
         Ok(())

@@ -95,6 +95,7 @@ impl Deployment {
     ) -> anyhow::Result<Difference> {
         let options = DiffOptions {
             scope: Scope::User(name.clone()),
+            remove_workspaces: !self.spec.users.contains_key(name),
             ..DiffOptions::default()
         };
         let mut found = difference(engine, self.desired_of(name, Missing::Keep)?, &options).await?;

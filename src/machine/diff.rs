@@ -1,6 +1,7 @@
 //! The difference of what a machine should have and what it has. Pure: from data to data.
 
 mod containers;
+mod held;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,8 @@ pub struct DiffOptions {
     pub recreate: Recreate,
     /// Whose objects are looked at; the same as was observed.
     pub scope: Scope,
+    /// Whether workspaces that nobody desires are removed without more ado: that was asked for, by removing their user or all.
+    pub remove_workspaces: bool,
 }
 
 /// The difference, in the order in which it is to be done.
@@ -92,6 +95,8 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     rules(desired, observed, &mut plan);
     containers::diff(desired, observed, options, &remade, &mut plan);
     unused_images(desired, observed, options, &mut plan);
+    held::keep_reachable(desired, observed, &mut plan);
+    held::refuse_another_pool(desired, observed, &mut plan);
     // A stable sort: within a phase the order is that of the desired state.
     plan.steps.sort_by_key(Step::phase);
     plan
@@ -154,7 +159,8 @@ fn networks(
     let mut remade = BTreeSet::new();
     let mut going = BTreeSet::new();
     for (name, state) in &observed.networks {
-        let wanted = desired.networks.iter().any(|network| network.name == *name);
+        let wanted = desired.networks.iter().any(|network| network.name == *name)
+            || held::carries_nobodys(desired, observed, options, name);
         if wanted || !options.scope.covers_label(state.user.as_deref()) {
             continue;
         }
@@ -176,7 +182,7 @@ fn networks(
             continue;
         }
         match observed.networks.get(&network.name) {
-            None => create_network(network, observed, &going, plan),
+            None => create_network(desired, network, observed, &going, plan),
             Some(state) if !ours(desired, &state.owner) => {
                 plan.refused
                     .push(not_ours("network", &network.name, desired, &state.owner));
@@ -196,14 +202,20 @@ fn networks(
                     user: Some(network.user.to_string()),
                     why: Some("it is made anew".to_owned()),
                 });
-                create_network(network, observed, &going, plan);
+                create_network(desired, network, observed, &going, plan);
             }
         }
     }
     remade
 }
 
-fn create_network(network: &Network, observed: &Observed, going: &BTreeSet<&str>, plan: &mut Plan) {
+fn create_network(
+    desired: &Desired,
+    network: &Network,
+    observed: &Observed,
+    going: &BTreeSet<&str>,
+    plan: &mut Plan,
+) {
     let overlap = observed.networks.iter().find(|(name, state)| {
         !going.contains(name.as_str())
             && **name != network.name
@@ -212,15 +224,23 @@ fn create_network(network: &Network, observed: &Observed, going: &BTreeSet<&str>
                 .iter()
                 .any(|subnet| subnet.contains(&network.subnet) || network.subnet.contains(subnet))
     });
-    if let Some((name, _)) = overlap {
+    if let Some((name, state)) = overlap {
+        let ours = ours(desired, &state.owner);
+        let hint = match state.user.as_deref().filter(|_| ours) {
+            Some(user) => format!(
+                "give {} another slot, or let go of what {user} has: dtaas up --recreate {user}",
+                network.user
+            ),
+            None => format!(
+                "set network.pool in dtaas.yaml to addresses that nothing uses, or remove it: docker network rm {name}"
+            ),
+        };
         plan.refused.push(Refusal {
             message: format!(
                 "the network {name} has addresses that {} needs ({})",
                 network.name, network.subnet
             ),
-            hint: format!(
-                "set network.pool in dtaas.yaml to addresses that nothing uses, or remove it: docker network rm {name}"
-            ),
+            hint,
         });
         return;
     }
@@ -242,7 +262,7 @@ fn held_network(
         observed
             .containers
             .get(&container.name)
-            .is_some_and(|found| found.started && found.networks.contains(&network.name))
+            .is_some_and(|found| held::loses(found) && found.networks.contains(&network.name))
     };
     let precious = desired
         .containers
@@ -256,6 +276,7 @@ fn held_network(
     Some(Held {
         name: network.name.clone(),
         user: Some(network.user.clone()),
+        nobodys: false,
         differs: vec![format!("network {} → {}", had.join(" "), network.subnet)],
     })
 }

@@ -100,7 +100,7 @@ pub fn variable(key: &Secret, name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::desired::{Attachment, Capabilities, Component, Limits, Mount, Probe};
+    use crate::platform::desired::{Attachment, Capabilities, Component, Limits, Mount};
 
     fn workspace() -> Container {
         Container {
@@ -131,11 +131,7 @@ mod tests {
             config_digest: None,
             precious: true,
             running: true,
-            ready: Some(Probe::Http {
-                address: "10.90.0.2:8080".parse().unwrap(),
-                path: "/".into(),
-                deadline_seconds: 60,
-            }),
+            ready: None,
         }
     }
 

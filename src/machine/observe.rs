@@ -285,6 +285,7 @@ mod tests {
             owner: None,
             content: Content::Plain("endpoint: true\n".into()),
             user: None,
+            leads_to: None,
         }];
         let change_from = |mode| {
             let tree = Tree::open(root.path()).unwrap();

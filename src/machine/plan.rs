@@ -59,12 +59,22 @@ pub struct Held {
     pub name: String,
     /// Whose it is.
     pub user: Option<UserName>,
+    /// Whether its user is not in the spec any more: then it is to be removed, and not made anew.
+    pub nobodys: bool,
     /// What differs, such as `image a → b`.
     pub differs: Vec<String>,
 }
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nobodys {
+            let user = self.user.as_ref().map_or("its user", UserName::as_str);
+            return write!(
+                f,
+                "{} stays, though users/{user}.yaml is gone: removing it {LOSES}",
+                self.name
+            );
+        }
         write!(
             f,
             "{} must be made anew ({}), which {LOSES}",

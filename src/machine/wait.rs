@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::machine::event::{Event, StepFailure};
 use crate::machine::observed::{ContainerState, Run};
-use crate::platform::desired::{Container, Probe};
+use crate::platform::desired::{Container, Probe, Question};
 use crate::secrets::Secret;
 
 /// The first pause between two probes; each is twice as long as the one before, up to [`LONGEST`].
@@ -69,14 +69,10 @@ pub async fn ready(
 
 /// Whether each of these containers answers just now, in their order; one without a probe does.
 pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) -> Vec<bool> {
-    let client = client();
-    let asked = containers.map(|container| {
-        let client = client.clone();
-        async move {
-            match &container.ready {
-                Some(probe) => answers(&client, probe).await,
-                None => true,
-            }
+    let asked = containers.map(|container| async move {
+        match &container.ready {
+            Some(probe) => answers(probe).await.is_ok(),
+            None => true,
         }
     });
     futures_util::stream::iter(asked)
@@ -85,24 +81,13 @@ pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) ->
         .await
 }
 
-/// How long a container gets.
-fn deadline(probe: &Probe) -> Duration {
-    match probe {
-        Probe::Http {
-            deadline_seconds, ..
-        } => Duration::from_secs(*deadline_seconds),
-    }
-}
-
 async fn until_ready(
     engine: &Engine,
     name: &str,
     probe: &Probe,
     mut cancel: tokio::sync::watch::Receiver<bool>,
 ) -> Result<()> {
-    let limit = deadline(probe);
-    let answered = tokio::time::timeout(limit, until_answer(probe));
-    let ended = until_ended(engine, name);
+    let end = Instant::now() + Duration::from_secs(probe.deadline_seconds);
     let interrupted = async {
         if cancel.wait_for(|stop| *stop).await.is_err() {
             // Whoever could interrupt is gone.
@@ -110,43 +95,141 @@ async fn until_ready(
         }
     };
     tokio::select! {
-        answer = answered => match answer {
+        answer = until_it_answers(engine, name, probe, end) => match answer? {
             Ok(()) => Ok(()),
-            Err(_) => Err(silent(engine, name, probe, limit).await),
+            Err(wrong) => Err(silent(engine, name, probe, &wrong).await),
         },
-        how = ended => Err(how?),
+        how = until_ended(engine, name) => Err(how?),
         () = interrupted => Err(Failure::new(format!("{name} was not waited for: interrupted")).into()),
     }
 }
 
-/// Ends when the probe is answered.
-async fn until_answer(probe: &Probe) {
-    let client = client();
+/// Ends when this very container has answered: what answers while it starts again, or has ended, is something else.
+async fn until_it_answers(
+    engine: &Engine,
+    name: &str,
+    probe: &Probe,
+    end: Instant,
+) -> Result<Result<(), Wrong>> {
+    let look = async || engine.container(name, &Secret::new("")).await;
+    let mut before = look().await?;
+    loop {
+        if let Err(wrong) = until_answer(probe, end).await {
+            return Ok(Err(wrong));
+        }
+        let after = look().await?;
+        if stayed(before.as_ref(), after.as_ref()) {
+            return Ok(Ok(()));
+        }
+        if Instant::now() >= end {
+            return Ok(Err(Wrong {
+                question: probe.questions.first().map(ToString::to_string),
+                answer: "was answered by something else, for the container does not stay up"
+                    .to_owned(),
+            }));
+        }
+        before = after;
+        tokio::time::sleep(LONGEST).await;
+    }
+}
+
+/// Whether a container ran all the while between two looks at it.
+fn stayed(before: Option<&ContainerState>, after: Option<&ContainerState>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            (before.run, after.run) == (Run::Running, Run::Running)
+                && before.id == after.id
+                && before.restarts == after.restarts
+        }
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// The first question that was not answered as it should be, and what came instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wrong {
+    question: Option<String>,
+    answer: String,
+}
+
+/// Asks until all is answered as it should be, or time is up.
+async fn until_answer(probe: &Probe, end: Instant) -> Result<(), Wrong> {
     let mut pause = SHORTEST;
-    while !answers(&client, probe).await {
-        tokio::time::sleep(pause).await;
+    loop {
+        match answers(probe).await {
+            Ok(()) => return Ok(()),
+            Err(wrong) if Instant::now() + pause >= end => return Err(wrong),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
         pause = (pause * 2).min(LONGEST);
     }
 }
 
-/// Asks the address itself, whatever proxy the environment names.
-fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(ONE_PROBE)
-        .build()
-        .unwrap_or_default()
+async fn answers(probe: &Probe) -> Result<(), Wrong> {
+    for question in &probe.questions {
+        answer(question).await.map_err(|answer| Wrong {
+            question: Some(question.to_string()),
+            answer,
+        })?;
+    }
+    Ok(())
 }
 
-async fn answers(client: &reqwest::Client, probe: &Probe) -> bool {
-    match probe {
-        Probe::Http { address, path, .. } => client
-            .get(format!("http://{address}{path}"))
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().as_u16() < 500),
+/// Asks once; the error is what came instead of a good answer.
+async fn answer(question: &Question) -> Result<(), String> {
+    let client = client(question).map_err(|error| format!("cannot be asked: {error}"))?;
+    match client.get(question.url()).send().await {
+        Ok(answer) => {
+            let status = answer.status();
+            match question
+                .wanted
+                .iter()
+                .any(|good| good.contains(&status.as_u16()))
+            {
+                true => Ok(()),
+                false => Err(format!("gave {status}, not {}", wanted(question))),
+            }
+        }
+        Err(error) if error.is_timeout() => {
+            Err(format!("gave nothing within {} s", ONE_PROBE.as_secs()))
+        }
+        Err(error) => {
+            // The first error names the URL once more, the last the reason.
+            let mut reason: &dyn std::error::Error = &error;
+            while let Some(deeper) = reason.source() {
+                reason = deeper;
+            }
+            Err(format!("gave nothing: {reason}"))
+        }
     }
+}
+
+fn wanted(question: &Question) -> String {
+    let ranges: Vec<String> = question
+        .wanted
+        .iter()
+        .map(|good| match good.start() == good.end() {
+            true => good.start().to_string(),
+            false => format!("{}-{}", good.start(), good.end()),
+        })
+        .collect();
+    ranges.join(", ")
+}
+
+/// Asks the address itself, whatever proxy the environment names and wherever the name leads.
+fn client(question: &Question) -> reqwest::Result<reqwest::Client> {
+    // Refused when there is one already: it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_danger_accept_invalid_certs(true)
+        .timeout(ONE_PROBE);
+    match &question.host {
+        Some(host) => builder.resolve(host, question.address.into()),
+        None => builder,
+    }
+    .build()
 }
 
 /// Ends when the container has ended or keeps crashing, with an error that says so.
@@ -185,15 +268,17 @@ async fn gone(engine: &Engine, name: &str, how: &str, state: &ContainerState) ->
     with_log(engine, name, format!("container {name} {how}{reason}")).await
 }
 
-async fn silent(engine: &Engine, name: &str, probe: &Probe, limit: Duration) -> anyhow::Error {
-    let place = match probe {
-        Probe::Http { address, path, .. } => format!("http://{address}{path}"),
-    };
-    let message = format!(
-        "container {name} did not answer at {place} within {} s",
-        limit.as_secs()
-    );
-    with_log(engine, name, message).await
+async fn silent(engine: &Engine, name: &str, probe: &Probe, wrong: &Wrong) -> anyhow::Error {
+    with_log(engine, name, late(name, probe, wrong)).await
+}
+
+fn late(name: &str, probe: &Probe, wrong: &Wrong) -> String {
+    format!(
+        "container {name} did not answer as it should within {} s: {} {}",
+        probe.deadline_seconds,
+        wrong.question.as_deref().unwrap_or(name),
+        wrong.answer
+    )
 }
 
 async fn with_log(engine: &Engine, name: &str, message: String) -> anyhow::Error {
@@ -207,3 +292,6 @@ async fn with_log(engine: &Engine, name: &str, message: String) -> anyhow::Error
         .hint(format!("see all it wrote with: docker logs {name}"))
         .into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,10 +62,6 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         read_only(input, "config/auth", "/users"),
     ];
     container.listens = vec![address];
-    container.ready = Some(Probe::Http {
-        address,
-        path: "/healthz".to_owned(),
-        deadline_seconds: DEADLINE,
-    });
+    container.ready = Some(Probe::of(address, "/healthz", DEADLINE));
     desired.containers.push(container);
 }

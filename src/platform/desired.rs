@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use super::probe::{Probe, Question, Scheme};
 use crate::secrets::Secret;
 use crate::spec::names::{DeploymentName, UserName};
 use crate::spec::quantity::{Bytes, Cpus};
@@ -122,6 +123,8 @@ pub struct File {
     pub content: Content,
     /// Whose it is, where it is one's: what is done for one user looks at nobody else's.
     pub user: Option<UserName>,
+    /// The container whose address is in it: while that one is held as it is, so is the file.
+    pub leads_to: Option<String>,
 }
 
 /// What is in a file; a secret one is masked wherever a difference is shown.
@@ -301,21 +304,6 @@ pub struct Limits {
     pub memory: Option<Bytes>,
     /// Processes and threads.
     pub pids: Option<i64>,
-}
-
-/// When a container counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probe {
-    /// A GET of `http://<address><path>` answers with a status below 500, or 401, within the deadline.
-    Http {
-        /// Where.
-        address: SocketAddrV4,
-        /// What, beginning with a slash.
-        path: String,
-        /// After how many seconds it counts as failed.
-        deadline_seconds: u64,
-    },
 }
 
 impl Directory {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Probe, digest,
+    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Probe, Question,
+    Scheme, digest,
 };
 use super::{Input, auth, naming, plain, read_only, secret};
 use crate::render::RenderError;
@@ -15,6 +16,9 @@ use crate::spec::names::UserName;
 
 /// The static configuration, relative to the root.
 const STATIC: &str = "config/gateway/static/traefik.yml";
+
+/// Seconds until the gateway counts as failed.
+const DEADLINE: u64 = 30;
 
 #[derive(Serialize)]
 struct StaticContext {
@@ -208,10 +212,6 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
     if input.certificate.is_some() {
         mounts.push(read_only(input, "config/gateway/tls", "/tls"));
     }
-    let probed = match spec.bind {
-        Ipv4Addr::UNSPECIFIED => Ipv4Addr::LOCALHOST,
-        address => address,
-    };
     Container {
         name: naming::container(&spec.name, Component::Gateway, None),
         component: Component::Gateway,
@@ -237,10 +237,37 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         config_digest: Some(config_digest),
         precious: false,
         running: true,
-        ready: Some(Probe::Http {
-            address: SocketAddrV4::new(probed, spec.ports.http),
-            path: spec.base_path.path("healthz"),
-            deadline_seconds: 60,
-        }),
+        ready: Some(probe(input)),
+    }
+}
+
+/// The gateway itself, and a guarded page as a stranger: that is refused only once the routes are loaded and whoever guards
+/// them answers.
+fn probe(input: &Input<'_>) -> Probe {
+    let spec = input.spec;
+    let (scheme, port) = match spec.tls {
+        Tls::Off => (Scheme::Http, spec.ports.http),
+        Tls::SelfSigned | Tls::Files { .. } => (Scheme::Https, spec.ports.https),
+    };
+    let ip = match spec.bind {
+        Ipv4Addr::UNSPECIFIED => Ipv4Addr::LOCALHOST,
+        address => address,
+    };
+    let question = |path: &str, status: u16| Question {
+        scheme,
+        address: SocketAddrV4::new(ip, port),
+        host: Some(spec.domain.to_string()),
+        path: spec.base_path.path(path),
+        wanted: vec![status..=status],
+    };
+    Probe {
+        questions: vec![
+            question("healthz", 200),
+            Question {
+                path: format!("{}/", spec.base_path.path("")),
+                ..question("", 401)
+            },
+        ],
+        deadline_seconds: DEADLINE,
     }
 }

@@ -98,17 +98,14 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         },
     ];
     container.listens = vec![address];
-    container.ready = Some(Probe::Http {
-        address,
-        path: "/healthz".to_owned(),
-        deadline_seconds: auth::DEADLINE,
-    });
+    container.ready = Some(Probe::of(address, "/healthz", auth::DEADLINE));
     desired.files.push(plain("config/lib.env", 0o644, env));
     desired.files.push(File {
         path: "config/library/gateway-secret".into(),
         mode: 0o400,
         owner: Some((owner.uid, owner.gid)),
         user: None,
+        leads_to: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
     desired.containers.push(container);

@@ -5,6 +5,7 @@ pub mod desired;
 pub mod gateway;
 pub mod library;
 pub mod naming;
+pub mod probe;
 pub mod website;
 pub mod workspace;
 
@@ -183,6 +184,7 @@ fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
         mode,
         owner: None,
         user: None,
+        leads_to: None,
         content: Content::Plain(text),
     }
 }
@@ -194,6 +196,7 @@ fn secret(path: impl Into<PathBuf>, text: String) -> File {
         mode: 0o600,
         owner: None,
         user: None,
+        leads_to: None,
         content: Content::Secret(Secret::new(text)),
     }
 }

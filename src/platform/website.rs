@@ -43,6 +43,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         mode: 0o400,
         owner: Some(NOBODY),
         user: None,
+        leads_to: None,
         content: Content::Secret(input.secrets.gateway.clone()),
     });
 
@@ -68,11 +69,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         read_only(input, "config/website", "/website"),
     ];
     container.listens = vec![address];
-    container.ready = Some(Probe::Http {
-        address,
-        path: "/healthz".to_owned(),
-        deadline_seconds: auth::DEADLINE,
-    });
+    container.ready = Some(Probe::of(address, "/healthz", auth::DEADLINE));
     desired.containers.push(container);
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, Image, Limits, Mount, Network, Probe,
+    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Network,
+    Probe, Question, Scheme,
 };
 use super::naming::WORKSPACE_PORT;
 use super::{COMMON, Input, auth, gateway, naming, of_user};
@@ -41,12 +42,14 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     if !desired.images.contains(&image) {
         desired.images.push(image);
     }
+    let route = gateway::user(input, name, address)?.map(|file| File {
+        leads_to: Some(container.name.clone()),
+        ..file
+    });
     desired.networks.push(network);
     desired.containers.push(container);
     if user.enabled {
-        let files = gateway::user(input, name, address)?
-            .into_iter()
-            .chain([auth::user_access(name, user)]);
+        let files = route.into_iter().chain([auth::user_access(name, user)]);
         desired.files.extend(files.map(|file| of_user(file, name)));
     }
     Ok(())
@@ -121,9 +124,15 @@ fn container(
         config_digest: None,
         precious: true,
         running: user.enabled,
-        ready: user.enabled.then(|| Probe::Http {
-            address,
-            path: format!("{base_url}/"),
+        ready: user.enabled.then(|| Probe {
+            questions: vec![Question {
+                scheme: Scheme::Http,
+                address,
+                host: None,
+                path: format!("{base_url}/"),
+                // A 404 is some other workspace, or this one under another path.
+                wanted: vec![200..=399, 401..=401, 403..=403],
+            }],
             deadline_seconds: DEADLINE,
         }),
     }

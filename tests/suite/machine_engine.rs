@@ -71,7 +71,7 @@ async fn a_workspace_reaches_the_gateways_ports_and_nothing_else_of_the_machine(
     lab.up().await;
 
     let own_gateway = "10.201.2.1";
-    let docker0 = "172.17.0.1";
+    let docker0 = docker0();
     assert!(lab.reaches("alice", &format!("{own_gateway}:{}", port(&open))));
     assert!(lab.reaches("alice", &format!("{docker0}:{}", port(&open))));
     assert!(!lab.reaches("alice", &format!("{own_gateway}:{}", port(&closed))));
@@ -171,7 +171,7 @@ async fn a_workspace_is_made_anew_only_when_that_is_asked_for() {
 
     let bob = DiffOptions {
         recreate: Recreate::Users(["bob".parse().unwrap()].into()),
-        scope: Scope::All,
+        ..DiffOptions::default()
     };
     assert!(lab.plan_with(&bob).await.is_empty());
 
@@ -204,11 +204,11 @@ async fn a_network_is_made_anew_with_its_workspace_when_that_is_asked_for() {
     alice
         .environment
         .insert("LAB_SERVE".into(), Secret::new(format!("{address}:8080")));
-    alice.ready = Some(Probe::Http {
-        address: std::net::SocketAddrV4::new(address, 8080),
-        path: "/".into(),
-        deadline_seconds: 30,
-    });
+    alice.ready = Some(Probe::of(
+        std::net::SocketAddrV4::new(address, 8080),
+        "/",
+        30,
+    ));
 
     let plan = lab.plan().await;
     assert!(plan.steps.is_empty(), "{:?}", lines(&plan));
@@ -383,4 +383,15 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     );
     lab.apply(&plan).await.result().unwrap();
     assert_eq!(started(&lab, "alice"), alice);
+}
+
+/// The machine's address on the engine's own bridge.
+fn docker0() -> String {
+    let shown = std::process::Command::new("ip")
+        .args(["-4", "-oneline", "address", "show", "docker0"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let address = shown.split_whitespace().nth(3).unwrap();
+    address.split('/').next().unwrap().to_owned()
 }

@@ -128,11 +128,7 @@ impl Lab {
             config_digest: None,
             precious: false,
             running: true,
-            ready: Some(Probe::Http {
-                address,
-                path: "/".into(),
-                deadline_seconds: 30,
-            }),
+            ready: Some(Probe::of(address, "/", 30)),
         }
     }
 
@@ -151,11 +147,7 @@ impl Lab {
         part.environment
             .insert("LAB_SERVE".to_owned(), Secret::new(address.to_string()));
         part.listens = vec![address];
-        part.ready = Some(Probe::Http {
-            address,
-            path: "/".into(),
-            deadline_seconds: 30,
-        });
+        part.ready = Some(Probe::of(address, "/", 30));
     }
 
     /// A user with a route file, a folder, a network and a workspace.
@@ -182,6 +174,7 @@ impl Lab {
             mode: 0o644,
             owner: None,
             content: Content::Plain(format!("user: {user}\n")),
+            leads_to: None,
             user: Some(name.clone()),
         });
         self.desired.networks.push(Network {
@@ -227,7 +220,7 @@ impl Lab {
     pub async fn plan_recreating(&self) -> Plan {
         self.plan_with(&DiffOptions {
             recreate: Recreate::All,
-            scope: Scope::All,
+            ..DiffOptions::default()
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
-use crate::machine::diff::{DiffOptions, namesakes, not_ours, ours};
+use crate::machine::diff::{DiffOptions, held, namesakes, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
@@ -31,6 +31,15 @@ pub(super) fn diff(
         if state.owner.is_namesake(desired) {
             plan.refused.push(namesakes("container", name, desired));
         } else if ours(desired, &state.owner) {
+            if let Some(user) = held::nobodys(desired, options, name, state) {
+                plan.held.push(Held {
+                    name: name.clone(),
+                    user: Some(user),
+                    nobodys: true,
+                    differs: Vec::new(),
+                });
+                continue;
+            }
             plan.steps.push(Step::RemoveContainer {
                 name: name.clone(),
                 user: state.user.clone(),
@@ -105,8 +114,7 @@ fn present(
     }
     let parts = hash::differing(&desired.hash_key, container, &state.parts);
     let same = parts.is_empty();
-    // Nothing is lost with a container that never ran, or whose files the engine has given up already.
-    let loses = container.precious && state.started && state.run != Run::Dead;
+    let loses = container.precious && held::loses(state);
     if !same || state.run == Run::Dead {
         let differs = match state.run {
             Run::Dead if same => vec!["the engine gave it up".to_owned()],
@@ -140,6 +148,7 @@ fn present(
         plan.held.push(Held {
             name: name.clone(),
             user: container.user.clone(),
+            nobodys: false,
             differs,
         });
     }

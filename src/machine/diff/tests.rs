@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 
 use proptest::prelude::*;
 
@@ -80,6 +81,7 @@ fn file(path: &str, text: &str, user: Option<&UserName>) -> File {
         owner: None,
         content: Content::Plain(text.into()),
         user: user.cloned(),
+        leads_to: user.map(|user| format!("ws-{user}")),
     }
 }
 
@@ -106,11 +108,7 @@ fn workspace(user: &str, seat: u8) -> Container {
         config_digest: None,
         precious: true,
         running: true,
-        ready: Some(Probe::Http {
-            address: SocketAddrV4::new(address, 8080),
-            path: "/".into(),
-            deadline_seconds: 60,
-        }),
+        ready: Some(Probe::of(SocketAddrV4::new(address, 8080), "/", 60)),
     }
 }
 
@@ -222,7 +220,16 @@ fn plan(desired: &Desired, observed: &Observed) -> Plan {
 fn recreating(desired: &Desired, observed: &Observed) -> Plan {
     let options = DiffOptions {
         recreate: Recreate::All,
-        scope: Scope::All,
+        ..DiffOptions::default()
+    };
+    diff(desired, observed, &options)
+}
+
+/// What `down` and `user remove` ask for.
+fn removing(desired: &Desired, observed: &Observed) -> Plan {
+    let options = DiffOptions {
+        remove_workspaces: true,
+        ..DiffOptions::default()
     };
     diff(desired, observed, &options)
 }
@@ -294,6 +301,97 @@ fn another_image_is_held_for_a_workspace_and_done_for_the_gateway() {
         "recreate container ws-alice (image workspace:1 → workspace:2): \
          loses what was installed in the container and stops what runs"
     );
+}
+
+/// Alice where she would be with another slot.
+fn alice_elsewhere(pool: &str, network: &str) -> Desired {
+    let mut desired = desired(&["alice"]);
+    desired.firewall.as_mut().unwrap().pool = pool.parse().unwrap();
+    desired.networks[0].subnet = network.parse().unwrap();
+    desired.containers[1].network = Attachment::Bridge {
+        network: "net-alice".into(),
+        address: "10.99.0.2".parse().unwrap(),
+    };
+    desired.files[1].content = Content::Plain("elsewhere".into());
+    desired.files.push(File {
+        leads_to: None,
+        ..file("access/alice", "publishers", "alice".parse().ok().as_ref())
+    });
+    desired
+}
+
+#[test]
+fn a_workspace_that_is_held_is_reached_as_before() {
+    let observed = applied(&desired(&["alice"]));
+    let desired = alice_elsewhere("10.90.0.0/16", "10.90.0.16/29");
+    let held = plan(&desired, &observed);
+    assert_eq!(lines(&held), ["write access/alice"]);
+    assert_eq!(held.held.len(), 2);
+    assert_eq!(held.ready, ["gateway"]);
+    assert_eq!(held.notes, [""; 0]);
+    assert_eq!(
+        lines(&recreating(&desired, &observed)),
+        [
+            "remove container ws-alice (its network is made anew)",
+            "remove network net-alice (it is made anew)",
+            "change routes/user-alice.yml",
+            "write access/alice",
+            "create network net-alice (10.90.0.16/29)",
+            "create container ws-alice",
+        ]
+    );
+}
+
+#[test]
+fn a_workspace_that_is_held_under_another_path_is_reached_as_before() {
+    let observed = applied(&desired(&["alice"]));
+    let mut desired = desired(&["alice"]);
+    desired.containers[1]
+        .environment
+        .insert("BASE".into(), Secret::new("dt/alice"));
+    desired.files[1].content = Content::Plain("elsewhere".into());
+    let held = plan(&desired, &observed);
+    assert!(held.is_empty() && held.held.len() == 1, "{held:?}");
+    assert_eq!(held.ready, ["gateway"]);
+}
+
+#[test]
+fn a_workspace_that_is_held_for_its_image_gets_a_new_route_and_is_probed() {
+    let observed = applied(&desired(&["alice"]));
+    let mut desired = desired(&["alice"]);
+    desired.containers[1].image = "workspace:2".into();
+    desired.files[1].content = Content::Plain("another password".into());
+    let held = plan(&desired, &observed);
+    assert_eq!(held.held.len(), 1);
+    assert_eq!(lines(&held), ["change routes/user-alice.yml"]);
+    assert_eq!(held.ready, ["gateway", "ws-alice"]);
+}
+
+#[test]
+fn a_missing_route_does_not_lead_where_a_held_workspace_is_not() {
+    let mut observed = applied(&desired(&["alice"]));
+    observed.paths.remove(Path::new("routes/user-alice.yml"));
+    let held = plan(&alice_elsewhere("10.90.0.0/16", "10.90.0.16/29"), &observed);
+    assert_eq!(lines(&held), ["write access/alice"]);
+    assert_eq!(
+        held.notes,
+        [
+            "routes/user-alice.yml is missing, and is not written while ws-alice is not what it would lead to"
+        ]
+    );
+}
+
+#[test]
+fn another_pool_is_refused_while_a_workspace_keeps_its_network() {
+    let observed = applied(&desired(&["alice"]));
+    let desired = alice_elsewhere("10.99.0.0/16", "10.99.0.0/29");
+    let refused = plan(&desired, &observed).refused;
+    assert_eq!(refused.len(), 1);
+    assert_eq!(
+        refused[0].message,
+        "network.pool is 10.99.0.0/16 now, while these workspaces keep their old networks: alice"
+    );
+    assert_eq!(recreating(&desired, &observed).refused, []);
 }
 
 #[test]
@@ -383,13 +481,44 @@ fn a_deployment_of_the_same_name_in_another_directory_is_left_alone() {
 #[test]
 fn a_removed_user_loses_the_route_first_then_container_and_network() {
     let observed = applied(&desired(&["alice", "bob"]));
+    let all = [
+        "remove routes/user-bob.yml",
+        "remove container ws-bob",
+        "remove network net-bob",
+    ];
+    assert_eq!(lines(&removing(&desired(&["alice"]), &observed)), all);
+    assert_eq!(lines(&recreating(&desired(&["alice"]), &observed)), all);
+}
+
+#[test]
+fn a_user_who_is_gone_without_a_word_loses_the_route_and_no_work() {
+    let mut observed = applied(&desired(&["alice", "bob"]));
+    let mut desired = desired(&["alice"]);
+    let held = plan(&desired, &observed);
+    assert_eq!(lines(&held), ["remove routes/user-bob.yml"]);
+    assert_eq!(held.held.len(), 1);
     assert_eq!(
-        lines(&plan(&desired(&["alice"]), &observed)),
-        [
-            "remove routes/user-bob.yml",
-            "remove container ws-bob",
-            "remove network net-bob",
-        ]
+        held.held[0].to_string(),
+        "ws-bob stays, though users/bob.yaml is gone: \
+         removing it loses what was installed in the container and stops what runs"
+    );
+    assert_eq!(held.ready, ["gateway", "ws-alice"]);
+
+    // Somebody else who needs the addresses waits.
+    desired.networks[0].name = "net-carol".into();
+    desired.networks[0].subnet = "10.90.0.8/29".parse().unwrap();
+    assert_eq!(
+        plan(&desired, &observed).refused[0].hint,
+        "give alice another slot, or let go of what bob has: dtaas up --recreate bob"
+    );
+
+    // A workspace that never ran holds nothing.
+    observed.containers.get_mut("ws-bob").unwrap().started = false;
+    assert!(
+        plan(&desired, &observed)
+            .held
+            .iter()
+            .all(|held| held.name != "ws-bob")
     );
 }
 
@@ -397,7 +526,7 @@ fn a_removed_user_loses_the_route_first_then_container_and_network() {
 fn a_subnet_given_to_another_user_is_free_by_then() {
     let mut observed = applied(&desired(&["bob"]));
     observed.firewall = applied(&desired(&["alice"])).firewall;
-    let plan = plan(&desired(&["alice"]), &observed);
+    let plan = removing(&desired(&["alice"]), &observed);
     assert_eq!(plan.refused, []);
     assert_eq!(plan.steps.len(), 6, "{:?}", lines(&plan));
 }
@@ -588,7 +717,7 @@ fn down_takes_everything_but_files() {
     });
     let nothing = Desired::nothing(full.deployment.clone(), full.root.clone());
     assert_eq!(
-        lines(&plan(&nothing, &applied(&full))),
+        lines(&removing(&nothing, &applied(&full))),
         [
             "remove container gateway",
             "remove container ws-alice",
@@ -651,12 +780,12 @@ proptest! {
     }
 
     #[test]
-    fn without_being_asked_no_workspace_that_stays_is_ever_removed(
+    fn without_being_asked_no_workspace_is_ever_removed(
         before in changed(),
         after in changed(),
     ) {
         let plan = plan(&after, &applied(&before));
-        for container in after.containers.iter().filter(|container| container.precious) {
+        for container in before.containers.iter().filter(|container| container.precious) {
             for step in &plan.steps {
                 if let Step::RemoveContainer { name, .. } | Step::RecreateContainer { name, .. } = step {
                     prop_assert_ne!(name, &container.name);

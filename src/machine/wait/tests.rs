@@ -1,0 +1,147 @@
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::platform::desired::Scheme;
+
+/// What a gateway says: alive; and strangers are refused, unless `open`. It knows one name.
+async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, open: bool) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).await.unwrap_or(0) == 0 {
+            return;
+        }
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap().to_lowercase();
+    let path = request.split(' ').nth(1).unwrap();
+    let answer = match path {
+        _ if !request.contains("\r\nhost: foo.com:") => "404 Not Found",
+        "/dt/healthz" => "200 OK",
+        "/dt/" if open => "404 Not Found",
+        "/dt/" => "401 Unauthorized",
+        _ => "500 Internal Server Error",
+    };
+    let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    let _ = stream.shutdown().await;
+}
+
+/// A gateway of this test's own; answers with its probe.
+async fn gateway(scheme: Scheme, open: bool) -> Probe {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["bar.com".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![pair.cert.der().clone()],
+            rustls::pki_types::PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into()),
+        )
+        .unwrap();
+    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            match scheme {
+                Scheme::Http => talk(stream, open).await,
+                Scheme::Https => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        assert_eq!(stream.get_ref().1.server_name(), Some("foo.com"));
+                        talk(stream, open).await;
+                    }
+                }
+            }
+        }
+    });
+    let question = |path: &str, status| Question {
+        scheme,
+        address,
+        host: Some("foo.com".into()),
+        path: path.into(),
+        wanted: vec![status..=status],
+    };
+    Probe {
+        questions: vec![question("/dt/healthz", 200), question("/dt/", 401)],
+        deadline_seconds: 1,
+    }
+}
+
+async fn asked(probe: &Probe) -> Result<(), String> {
+    let end = Instant::now() + Duration::from_millis(100);
+    let answer = until_answer(probe, end).await;
+    answer.map_err(|wrong| late("gateway", probe, &wrong))
+}
+
+#[tokio::test]
+async fn a_gateway_is_asked_by_its_name_with_and_without_tls() {
+    for scheme in [Scheme::Http, Scheme::Https] {
+        let mut probe = gateway(scheme, false).await;
+        assert_eq!(asked(&probe).await, Ok(()));
+
+        probe.questions[0].host = None;
+        if scheme == Scheme::Http {
+            let url = probe.questions[0].url();
+            assert_eq!(
+                asked(&probe).await,
+                Err(format!(
+                    "container gateway did not answer as it should within 1 s: {url} gave 404 Not Found, not 200"
+                ))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_without_its_routes_is_not_ready() {
+    let probe = gateway(Scheme::Https, true).await;
+    let address = probe.questions[0].address;
+    assert_eq!(
+        asked(&probe).await,
+        Err(format!(
+            "container gateway did not answer as it should within 1 s: https://foo.com:{}/dt/ (at {address}) gave 404 Not Found, not 401",
+            address.port()
+        ))
+    );
+}
+
+#[tokio::test]
+async fn where_nobody_listens_there_is_a_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
+    drop(listener);
+    assert_eq!(
+        asked(&Probe::of(address, "/", 1)).await,
+        Err(format!(
+            "container gateway did not answer as it should within 1 s: http://{address}/ gave nothing: Connection refused (os error 111)"
+        ))
+    );
+}
+
+#[test]
+fn what_answers_for_a_container_that_does_not_stay_up_is_something_else() {
+    let running = ContainerState {
+        id: "1".into(),
+        run: Run::Running,
+        ..ContainerState::default()
+    };
+    let restarted = ContainerState {
+        restarts: 1,
+        ..running.clone()
+    };
+    let ended = ContainerState {
+        run: Run::Exited,
+        ..running.clone()
+    };
+    assert!(stayed(Some(&running), Some(&running)));
+    assert!(!stayed(Some(&running), Some(&restarted)));
+    assert!(!stayed(Some(&running), Some(&ended)));
+    assert!(!stayed(Some(&running), None));
+}

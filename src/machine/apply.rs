@@ -188,7 +188,7 @@ fn width(phase: Phase, options: &Options) -> usize {
         // Parents before children, routes before all else.
         Phase::RemoveFiles | Phase::Directories => 1,
         // Each waits for the disk twice, and the disk serves many at once.
-        Phase::Files => 32,
+        Phase::Files | Phase::Routes => 32,
         Phase::RemoveFirewall | Phase::Firewall => 1,
         Phase::RemoveContainers
         | Phase::RemoveNetworks
@@ -258,13 +258,18 @@ impl Run<'_> {
     /// Why a step cannot be done, when one that it needs failed.
     fn missing(&self, step: &Step) -> Option<String> {
         self.with_failed(|failed| match step {
+            Step::WriteFile { path, .. } if step.phase() == Phase::Routes => {
+                let user = self.desired.file(path).and_then(|file| file.user.as_ref());
+                failed
+                    .lacks_file(user)
+                    .then(|| "a file that it names is missing".to_owned())
+            }
             Step::CreateContainer { name }
             | Step::RecreateContainer { name, .. }
             | Step::StartContainer { name, .. }
             | Step::RestartContainer { name, .. } => {
                 let container = self.container(name)?;
-                let of_theirs = |user| failed.files_of.contains(user);
-                if failed.files || container.user.as_ref().is_some_and(of_theirs) {
+                if failed.lacks_file(container.user.as_ref()) {
                     Some("a file or directory is missing".to_owned())
                 } else if failed.images.contains(&container.image) {
                     Some(format!("the image {} is missing", container.image))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::plan::LOSES;
 use crate::platform::desired::Limits;
+use crate::platform::gateway::ROUTES;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,6 +185,8 @@ pub enum Phase {
     Directories,
     /// Files.
     Files,
+    /// Files that the gateway reads as soon as they are there, after those that they name.
+    Routes,
     /// Images.
     Images,
     /// Networks.
@@ -207,6 +210,7 @@ impl Step {
             Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::SetOwner { .. } => {
                 Phase::Directories
             }
+            Step::WriteFile { path, .. } if path.starts_with(ROUTES) => Phase::Routes,
             Step::WriteFile { .. } => Phase::Files,
             Step::PullImage { .. } | Step::MakeImage { .. } => Phase::Images,
             Step::CreateNetwork { .. } => Phase::Networks,

@@ -56,9 +56,13 @@ struct UserContext<'a> {
     workspace_url: String,
 }
 
+/// Where the gateway's dynamic configuration lies, relative to the root. Traefik reads each file of it as soon as it is written,
+/// so they come after all that they name: certificates, users' groups.
+pub const ROUTES: &str = "config/gateway/dynamic";
+
 /// The dynamic configuration of a user, relative to the root.
 pub fn user_file(name: &UserName) -> PathBuf {
-    format!("config/gateway/dynamic/user-{name}.yml").into()
+    format!("{ROUTES}/user-{name}.yml").into()
 }
 
 /// A rule for a path and everything below it, whole segments only: `/alice` and `/alice/…`, not `/alicex`.
@@ -101,7 +105,6 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
             "gateway/dynamic/tls.yml",
             &serde_json::json!({ "digest": digest }),
         )?;
-        // The certificate first: Traefik reads it when it sees the file that names it.
         desired.files.push(plain(
             "config/gateway/tls/cert.pem",
             0o644,
@@ -113,7 +116,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         ));
         desired
             .files
-            .push(plain("config/gateway/dynamic/tls.yml", 0o644, text));
+            .push(plain(format!("{ROUTES}/tls.yml"), 0o644, text));
     }
     desired.files.push(htpasswd(input)?);
     Ok(())
@@ -188,7 +191,7 @@ fn platform(input: &Input<'_>) -> Result<File, RenderError> {
     let text = input
         .templates
         .render("gateway/dynamic/platform.yml", &context)?;
-    Ok(secret("config/gateway/dynamic/platform.yml", text))
+    Ok(secret(format!("{ROUTES}/platform.yml"), text))
 }
 
 /// The plain htpasswd file of everyone who may enter, for other tools.
@@ -207,7 +210,7 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
     let spec = input.spec;
     let mut mounts = vec![
         read_only(input, "config/gateway/static", "/static"),
-        read_only(input, "config/gateway/dynamic", "/dynamic"),
+        read_only(input, ROUTES, "/dynamic"),
     ];
     if input.certificate.is_some() {
         mounts.push(read_only(input, "config/gateway/tls", "/tls"));

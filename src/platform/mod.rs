@@ -88,9 +88,7 @@ pub fn url(spec: &Spec) -> String {
 pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
     desired.directories = directories(input);
-    desired.owned = ["config/gateway/dynamic", "config/auth"]
-        .map(PathBuf::from)
-        .into();
+    desired.owned = [gateway::ROUTES, "config/auth"].map(PathBuf::from).into();
     desired.images.push(Image::Own {
         reference: input.own_image.to_owned(),
     });
@@ -152,7 +150,7 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         Directory::plain("config/website"),
         Directory::plain("config/gateway"),
         Directory::plain("config/gateway/static"),
-        closed("config/gateway/dynamic"),
+        closed(gateway::ROUTES),
         closed("config/gateway/tls"),
     ];
     directories.extend(library::root(input));

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use dtaas::machine::apply::{Options, Outcome, apply};
-use dtaas::machine::diff::{DiffOptions, Recreate, Scope, diff};
+use dtaas::machine::diff::{DiffOptions, Recreate, diff};
 use dtaas::machine::docker::Engine;
 use dtaas::machine::event::Event;
 use dtaas::machine::image::own_reference;

@@ -8,9 +8,9 @@ use crate::spec::names::UserName;
 #[derive(Debug, Default)]
 pub(super) struct Failed {
     /// A file or directory that is nobody's.
-    pub(super) files: bool,
+    files: bool,
     /// Whose own file or directory.
-    pub(super) files_of: BTreeSet<UserName>,
+    files_of: BTreeSet<UserName>,
     pub(super) firewall: bool,
     pub(super) images: BTreeSet<String>,
     pub(super) networks: BTreeSet<String>,
@@ -28,5 +28,10 @@ impl Failed {
             }
             None => self.files = true,
         }
+    }
+
+    /// Whether a file or directory is missing for what is somebody's or nobody's.
+    pub(super) fn lacks_file(&self, user: Option<&UserName>) -> bool {
+        self.files || user.is_some_and(|user| self.files_of.contains(user))
     }
 }

@@ -171,7 +171,7 @@ async fn a_workspace_is_made_anew_only_when_that_is_asked_for() {
 
     let bob = DiffOptions {
         recreate: Recreate::Users(["bob".parse().unwrap()].into()),
-        scope: Scope::All,
+        ..DiffOptions::default()
     };
     assert!(lab.plan_with(&bob).await.is_empty());
 
@@ -342,6 +342,7 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     lab.add_user("bob", 1);
     let bob = DiffOptions {
         scope: Scope::User("bob".parse().unwrap()),
+        remove_workspaces: true,
         ..Default::default()
     };
     let plan = lab.plan_with(&bob).await;

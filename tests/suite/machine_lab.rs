@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use dtaas::machine::apply::{Options, Outcome, apply};
-use dtaas::machine::diff::{DiffOptions, Recreate, Scope, diff};
+use dtaas::machine::diff::{DiffOptions, Recreate, diff};
 use dtaas::machine::docker::Engine;
 use dtaas::machine::event::Event;
 use dtaas::machine::image::own_reference;
@@ -209,7 +209,7 @@ impl Lab {
     pub async fn plan_recreating(&self) -> Plan {
         self.plan_with(&DiffOptions {
             recreate: Recreate::All,
-            scope: Scope::All,
+            ..DiffOptions::default()
         })
         .await
     }
@@ -262,8 +262,13 @@ impl Lab {
     pub async fn down(&mut self) {
         let nothing = Desired::nothing(self.desired.deployment.clone(), self.desired.root.clone());
         let desired = std::mem::replace(&mut self.desired, nothing);
-        self.up().await;
-        assert!(self.plan().await.is_empty());
+        let options = DiffOptions {
+            remove_workspaces: true,
+            ..DiffOptions::default()
+        };
+        let outcome = self.apply(&self.plan_with(&options).await).await;
+        outcome.result().unwrap();
+        assert!(self.plan_with(&options).await.is_empty());
         self.desired = desired;
     }
 

@@ -1,5 +1,6 @@
 //! Readiness as data: containers are probed until they answer, and one that ends meanwhile is not waited for.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -178,7 +179,17 @@ async fn answers(probe: &Probe) -> Result<(), Wrong> {
 /// Asks once; the error is what came instead of a good answer.
 async fn answer(question: &Question) -> Result<(), String> {
     let client = client(question).map_err(|error| format!("cannot be asked: {error}"))?;
-    match client.get(question.url()).send().await {
+    let mut request = client.get(question.url());
+    if let Some(host) = numeric(question) {
+        let at = Question {
+            host: None,
+            ..question.clone()
+        };
+        request = client
+            .get(at.url())
+            .header("Host", format!("{host}:{}", question.address.port()));
+    }
+    match request.send().await {
         Ok(answer) => {
             let status = answer.status();
             match question
@@ -202,6 +213,12 @@ async fn answer(question: &Question) -> Result<(), String> {
             Err(format!("gave nothing: {reason}"))
         }
     }
+}
+
+/// The host where it is an address itself, and would be asked instead of the one to ask.
+fn numeric(question: &Question) -> Option<&str> {
+    let host = question.host.as_deref()?;
+    host.parse::<Ipv4Addr>().is_ok().then_some(host)
 }
 
 fn wanted(question: &Question) -> String {

@@ -342,6 +342,7 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     lab.add_user("bob", 1);
     let bob = DiffOptions {
         scope: Scope::User("bob".parse().unwrap()),
+        remove_workspaces: true,
         ..Default::default()
     };
     let plan = lab.plan_with(&bob).await;

@@ -277,8 +277,13 @@ impl Lab {
     pub async fn down(&mut self) {
         let nothing = Desired::nothing(self.desired.deployment.clone(), self.desired.root.clone());
         let desired = std::mem::replace(&mut self.desired, nothing);
-        self.up().await;
-        assert!(self.plan().await.is_empty());
+        let options = DiffOptions {
+            remove_workspaces: true,
+            ..DiffOptions::default()
+        };
+        let outcome = self.apply(&self.plan_with(&options).await).await;
+        outcome.result().unwrap();
+        assert!(self.plan_with(&options).await.is_empty());
         self.desired = desired;
     }
 

@@ -100,6 +100,16 @@ async fn a_gateway_is_asked_by_its_name_with_and_without_tls() {
 }
 
 #[tokio::test]
+async fn a_gateway_called_by_an_address_is_asked_where_it_listens() {
+    let mut probe = gateway(Scheme::Http, false).await;
+    probe.questions.truncate(1);
+    // Nothing listens there; the gateway does not know the name, and says so.
+    probe.questions[0].host = Some("127.9.9.9".into());
+    let answer = asked(&probe).await.unwrap_err();
+    assert!(answer.ends_with("gave 404 Not Found, not 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_gateway_without_its_routes_is_not_ready() {
     let probe = gateway(Scheme::Https, true).await;
     let address = probe.questions[0].address;

@@ -20,6 +20,7 @@ async fn from_nothing_to_running_and_back_to_nothing() {
 
     let plan = lab.plan().await;
     let image = lab.desired.images[0].reference().to_owned();
+    let (alice, bob) = (lab.name("alice"), lab.name("bob.b-c_d"));
     assert_eq!(
         lines(&plan),
         [
@@ -29,16 +30,16 @@ async fn from_nothing_to_running_and_back_to_nothing() {
             "write routes/user-alice.yml",
             "write routes/user-bob.b-c_d.yml",
             &format!("make image {image} of this executable"),
-            "create network machine-1-alice (10.201.1.0/29)",
-            "create network machine-1-bob.b-c_d (10.201.1.8/29)",
-            "set firewall rules MACHINE-1 (iptables has none)",
-            "create container machine-1-website",
-            "create container machine-1-alice",
-            "create container machine-1-bob.b-c_d",
+            &format!("create network {alice} ({})", lab.subnet(0)),
+            &format!("create network {bob} ({})", lab.subnet(1)),
+            &format!("set firewall rules {} (iptables has none)", lab.chain()),
+            &format!("create container {}", lab.name("website")),
+            &format!("create container {alice}"),
+            &format!("create container {bob}"),
         ]
     );
     lab.apply(&plan).await.result().unwrap();
-    assert!(packet_filter("MACHINE-1").len() > 10);
+    assert!(packet_filter(&lab.chain()).len() > 10);
 
     let again = lab.plan().await;
     assert!(again.is_empty(), "{again:?}");
@@ -52,7 +53,7 @@ async fn from_nothing_to_running_and_back_to_nothing() {
     ] {
         assert_eq!(lab.ours(list), "");
     }
-    assert_eq!(packet_filter("MACHINE-1"), [""; 0]);
+    assert_eq!(packet_filter(&lab.chain()), [""; 0]);
     assert!(lab.desired.root.join("routes/user-alice.yml").exists());
 }
 
@@ -70,14 +71,14 @@ async fn a_workspace_reaches_the_gateways_ports_and_nothing_else_of_the_machine(
     lab.desired.firewall.as_mut().unwrap().ports = vec![port(&open)];
     lab.up().await;
 
-    let own_gateway = "10.201.2.1";
+    let own_gateway = lab.host(1);
     let docker0 = docker0();
     assert!(lab.reaches("alice", &format!("{own_gateway}:{}", port(&open))));
     assert!(lab.reaches("alice", &format!("{docker0}:{}", port(&open))));
     assert!(!lab.reaches("alice", &format!("{own_gateway}:{}", port(&closed))));
     assert!(!lab.reaches("alice", &format!("{docker0}:{}", port(&closed))));
     // Bob's bridge has an address of the machine.
-    assert!(!lab.reaches("alice", &format!("10.201.2.9:{}", port(&closed))));
+    assert!(!lab.reaches("alice", &format!("{}:{}", lab.host(9), port(&closed))));
     assert!(!lab.reaches("alice", &format!("{}:8080", lab.address(1))));
     assert!(lab.reaches("alice", &format!("{}:8080", lab.address(0))));
 
@@ -124,7 +125,7 @@ async fn limits_change_live_and_go_again() {
         let plan = lab.plan().await;
         assert_eq!(
             lines(&plan),
-            [format!("change limits of machine-3-alice ({change})")]
+            [format!("change limits of {} ({change})", lab.name("alice"))]
         );
         lab.apply(&plan).await.result().unwrap();
         let again = lab.plan().await;
@@ -163,8 +164,11 @@ async fn a_workspace_is_made_anew_only_when_that_is_asked_for() {
     assert!(plan.is_empty());
     assert_eq!(
         plan.held[0].to_string(),
-        "machine-4-alice must be made anew (environment: TOKEN, mounts: -/workspace), \
-         which loses what was installed in the container and stops what runs"
+        format!(
+            "{} must be made anew (environment: TOKEN, mounts: -/workspace), \
+             which loses what was installed in the container and stops what runs",
+            lab.name("alice")
+        )
     );
     lab.apply(&plan).await.result().unwrap();
     assert_eq!(started(&lab, "alice"), before);
@@ -178,10 +182,11 @@ async fn a_workspace_is_made_anew_only_when_that_is_asked_for() {
     let plan = lab.plan_recreating().await;
     assert_eq!(
         lines(&plan),
-        [
-            "recreate container machine-4-alice (environment: TOKEN, mounts: -/workspace): \
-          loses what was installed in the container and stops what runs"
-        ]
+        [format!(
+            "recreate container {} (environment: TOKEN, mounts: -/workspace): \
+                 loses what was installed in the container and stops what runs",
+            lab.name("alice")
+        )]
     );
     lab.apply(&plan).await.result().unwrap();
     assert_ne!(started(&lab, "alice"), before);
@@ -196,8 +201,8 @@ async fn a_network_is_made_anew_with_its_workspace_when_that_is_asked_for() {
     let mut lab = Lab::new(5).await;
     lab.add_user("alice", 0);
     lab.up().await;
-    lab.desired.networks[0].subnet = "10.201.5.16/29".parse().unwrap();
-    lab.desired.networks[0].gateway = "10.201.5.17".parse().unwrap();
+    lab.desired.networks[0].subnet = lab.subnet(2).parse().unwrap();
+    lab.desired.networks[0].gateway = lab.host(17);
     let (network, address) = (lab.name("alice"), lab.address(2));
     let alice = lab.container_mut("alice");
     alice.network = dtaas::platform::desired::Attachment::Bridge { network, address };
@@ -215,13 +220,14 @@ async fn a_network_is_made_anew_with_its_workspace_when_that_is_asked_for() {
     assert_eq!(plan.held.len(), 2);
 
     let plan = lab.plan_recreating().await;
+    let alice = lab.name("alice");
     assert_eq!(
         lines(&plan),
         [
-            "remove container machine-5-alice (its network is made anew)",
-            "remove network machine-5-alice (it is made anew)",
-            "create network machine-5-alice (10.201.5.16/29)",
-            "create container machine-5-alice",
+            format!("remove container {alice} (its network is made anew)"),
+            format!("remove network {alice} (it is made anew)"),
+            format!("create network {alice} ({})", lab.subnet(2)),
+            format!("create container {alice}"),
         ]
     );
     lab.apply(&plan).await.result().unwrap();
@@ -237,16 +243,10 @@ async fn what_is_not_ours_is_refused_whatever_its_name() {
     lab.add_user("alice", 0);
     let image = lab.desired.images[0].reference().to_owned();
     lab.up().await;
-    let bob = "machine-6-bob";
+    let (bob, foreign) = (&lab.name("bob"), &lab.name("foreign"));
     docker(&["create", "--name", bob, &image]);
-    docker(&["network", "create", "--subnet", "10.201.6.8/29", bob]);
-    docker(&[
-        "network",
-        "create",
-        "--subnet",
-        "10.201.6.16/29",
-        "machine-6-foreign",
-    ]);
+    docker(&["network", "create", "--subnet", &lab.subnet(1), bob]);
+    docker(&["network", "create", "--subnet", &lab.subnet(2), foreign]);
     lab.add_user("bob", 1);
     lab.add_user("carol", 2);
 
@@ -265,8 +265,9 @@ async fn what_is_not_ours_is_refused_whatever_its_name() {
     };
     let scoped = lab.plan_with(&scoped).await;
     docker(&["rm", "-f", bob]);
-    docker(&["network", "rm", bob, "machine-6-foreign"]);
+    docker(&["network", "rm", bob, foreign]);
 
+    let own = &lab.desired.deployment;
     let refused: Vec<&str> = plan
         .refused
         .iter()
@@ -275,9 +276,17 @@ async fn what_is_not_ours_is_refused_whatever_its_name() {
     assert_eq!(
         refused,
         [
-            "there is a network named machine-6-bob that was not made by this program; it is left alone, and the one of machine-6 cannot be made",
-            "the network machine-6-foreign has addresses that machine-6-carol needs (10.201.6.16/29)",
-            "there is a container named machine-6-bob that was not made by this program; it is left alone, and the one of machine-6 cannot be made",
+            format!(
+                "there is a network named {bob} that was not made by this program; it is left alone, and the one of {own} cannot be made"
+            ),
+            format!(
+                "the network {foreign} has addresses that {} needs ({})",
+                lab.name("carol"),
+                lab.subnet(2)
+            ),
+            format!(
+                "there is a container named {bob} that was not made by this program; it is left alone, and the one of {own} cannot be made"
+            ),
         ]
     );
     assert!(
@@ -302,14 +311,20 @@ async fn a_disabled_users_workspace_is_stopped_and_kept() {
     let before = id(&lab);
 
     lab.container_mut("alice").running = false;
-    assert_eq!(lines(&lab.plan().await), ["stop container machine-7-alice"]);
+    assert_eq!(
+        lines(&lab.plan().await),
+        [format!("stop container {}", lab.name("alice"))]
+    );
     lab.up().await;
     assert!(lab.plan().await.is_empty());
 
     lab.container_mut("alice").running = true;
     assert_eq!(
         lines(&lab.plan().await),
-        ["start container machine-7-alice (it stopped with exit code 0)"]
+        [format!(
+            "start container {} (it stopped with exit code 0)",
+            lab.name("alice")
+        )]
     );
     lab.up().await;
     assert_eq!(id(&lab), before);
@@ -317,7 +332,10 @@ async fn a_disabled_users_workspace_is_stopped_and_kept() {
     docker(&["pause", &lab.name("alice")]);
     assert_eq!(
         lines(&lab.plan().await),
-        ["start container machine-7-alice (it is paused)"]
+        [format!(
+            "start container {} (it is paused)",
+            lab.name("alice")
+        )]
     );
     lab.up().await;
     assert!(lab.plan().await.is_empty());
@@ -349,10 +367,10 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     assert_eq!(
         lines(&plan),
         [
-            "make directory files/bob (755)",
-            "write routes/user-bob.yml",
-            "create network machine-8-bob (10.201.8.8/29)",
-            "create container machine-8-bob",
+            "make directory files/bob (755)".to_owned(),
+            "write routes/user-bob.yml".to_owned(),
+            format!("create network {} ({})", lab.name("bob"), lab.subnet(1)),
+            format!("create container {}", lab.name("bob")),
         ]
     );
     lab.apply(&plan).await.result().unwrap();
@@ -377,9 +395,9 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     assert_eq!(
         lines(&plan),
         [
-            "remove routes/user-bob.yml",
-            "remove container machine-8-bob",
-            "remove network machine-8-bob",
+            "remove routes/user-bob.yml".to_owned(),
+            format!("remove container {}", lab.name("bob")),
+            format!("remove network {}", lab.name("bob")),
         ]
     );
     lab.apply(&plan).await.result().unwrap();

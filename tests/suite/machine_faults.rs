@@ -30,7 +30,7 @@ async fn a_container_that_dies_is_reported_with_its_last_words_and_the_others_go
     let message = outcome.result().unwrap_err().to_string();
     assert!(message.contains("2 things failed"), "{message}");
     assert!(
-        message.contains("container machine-9-bob keeps crashing"),
+        message.contains(&format!("container {} keeps crashing", lab.name("bob"))),
         "{message}"
     );
     assert!(message.contains("no such file: settings.json"), "{message}");
@@ -53,7 +53,10 @@ async fn a_port_that_is_taken_is_said_before_anything_is_done() {
     let plan = lab.plan().await;
     let message = &plan.refused[0].message;
     assert!(
-        message.starts_with(&format!("machine-10-website needs 127.0.0.1:{port}, and ")),
+        message.starts_with(&format!(
+            "{} needs 127.0.0.1:{port}, and ",
+            lab.name("website")
+        )),
         "{message}"
     );
     assert!(

@@ -64,6 +64,24 @@ async fn serve(address: &str) {
     std::process::exit(0);
 }
 
+/// Tells labs of suites that run side by side on one machine from one another.
+fn process() -> u32 {
+    std::process::id()
+}
+
+fn chain(number: u8) -> String {
+    format!("MACHINE-{}-{number}", process())
+}
+
+fn bridge_prefix(number: u8) -> String {
+    format!("m{:x}n{number:x}b", process())
+}
+
+/// The first three numbers of a lab's addresses.
+fn pool(number: u8) -> String {
+    format!("10.{}.{number}", 128 + process() % 80)
+}
+
 /// A deployment of its own name, chain, bridges and addresses; cleared away when dropped.
 pub struct Lab {
     pub desired: Desired,
@@ -76,16 +94,16 @@ impl Lab {
     /// `number` (1 to 200) tells the labs of tests that run side by side from one another.
     pub async fn new(number: u8) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let deployment = format!("machine-{number}").parse().unwrap();
+        let deployment = format!("machine-{}-{number}", process()).parse().unwrap();
         let mut desired = Desired::nothing(deployment, root.path().to_owned());
         desired.hash_key = Secret::new("key");
         desired.images = vec![Image::Own {
             reference: own_reference(&desired.deployment).unwrap(),
         }];
         desired.firewall = Some(Firewall {
-            chain: format!("MACHINE-{number}"),
-            bridge_prefix: format!("m{number}b"),
-            pool: format!("10.201.{number}.0/24").parse().unwrap(),
+            chain: chain(number),
+            bridge_prefix: bridge_prefix(number),
+            pool: format!("{}.0/24", pool(number)).parse().unwrap(),
             ports: Vec::new(),
             address: None,
         });
@@ -100,11 +118,26 @@ impl Lab {
     }
 
     pub fn name(&self, what: &str) -> String {
-        format!("machine-{}-{what}", self.number)
+        format!("{}-{what}", self.desired.deployment)
     }
 
     pub fn address(&self, seat: u8) -> Ipv4Addr {
-        Ipv4Addr::new(10, 201, self.number, seat * 8 + 2)
+        self.host(seat * 8 + 2)
+    }
+
+    /// An address in the lab's pool.
+    pub fn host(&self, last: u8) -> Ipv4Addr {
+        format!("{}.{last}", pool(self.number)).parse().unwrap()
+    }
+
+    /// A seat's network.
+    pub fn subnet(&self, seat: u8) -> String {
+        format!("{}/29", self.host(seat * 8))
+    }
+
+    /// The chain of the packet filter.
+    pub fn chain(&self) -> String {
+        chain(self.number)
     }
 
     fn container(&self, name: &str, address: SocketAddrV4) -> Container {
@@ -179,11 +212,9 @@ impl Lab {
         });
         self.desired.networks.push(Network {
             name: self.name(user),
-            bridge: format!("m{}b{seat}", self.number),
-            subnet: format!("10.201.{}.{}/29", self.number, seat * 8)
-                .parse()
-                .unwrap(),
-            gateway: Ipv4Addr::new(10, 201, self.number, seat * 8 + 1),
+            bridge: format!("{}{seat}", bridge_prefix(self.number)),
+            subnet: self.subnet(seat).parse().unwrap(),
+            gateway: self.host(seat * 8 + 1),
             user: name.clone(),
         });
         let mut container = self.container(user, SocketAddrV4::new(address, 8080));
@@ -336,10 +367,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.clear();
-        let (chain, hook) = (
-            format!("MACHINE-{}", self.number),
-            format!("m{}b+", self.number),
-        );
+        let (chain, hook) = (self.chain(), format!("{}+", bridge_prefix(self.number)));
         for program in ["iptables", "ip6tables"] {
             for arguments in [
                 vec!["-D", "PREROUTING", "-i", &hook, "-j", &chain],

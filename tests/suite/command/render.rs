@@ -24,7 +24,6 @@ fn what_was_changed_by_hand_is_shown_and_put_right() {
     let broken = place.tree("d");
 
     let plan = "+ remove config/auth/mallory.json\n\
-                + set mode of config/gateway/dynamic/platform.yml (666 → 600)\n\
                 + write config/gateway/auth\n\
                 + change config/client/env.js (secret content differs)\n\
                 + replace config/website/gateway-secret, which is no regular file\n\
@@ -36,6 +35,7 @@ fn what_was_changed_by_hand_is_shown_and_put_right() {
                     +LOG_LEVEL='info'\n    \
                     +APOLLO_PATH='/lib'\n    \
                     +GRAPHQL_PLAYGROUND='false'\n\
+                + set mode of config/gateway/dynamic/platform.yml (666 → 600)\n\
                 6 steps.\n"
         .replace("    PORT=", "     PORT=");
     let ran = place.in_d("render --check");

@@ -1,7 +1,6 @@
 //! What `up` keeps without being asked, and what it does not take for a platform that answers.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use super::client::within;
@@ -68,10 +67,7 @@ pub fn gateway_without_routes(here: &Deployment) {
     fs::write(templates.join("platform.yml.hbs"), theirs).unwrap();
 
     let gateway = here.container("gateway");
-    let removed = Command::new("docker")
-        .args(["rm", "--force", &gateway])
-        .output();
-    assert!(removed.unwrap().status.success());
+    engine::docker(&["rm", "--force", &gateway]);
     let up = here.dtaas(&["up"]);
     assert_eq!(up.code, Some(1), "{}", up.stderr);
     for part in [

@@ -8,6 +8,8 @@ mod engine;
 mod first_light;
 mod foreign;
 mod isolation;
+mod keeps;
+
 mod life;
 mod namespaces;
 mod snapshot;

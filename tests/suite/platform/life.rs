@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::within;
 use super::deployment::{Deployment, Ran};
 use super::steps::Steps;
-use super::{doors, engine, first_light, snapshot, terminal, users};
+use super::{doors, engine, first_light, keeps, snapshot, terminal, users};
 use crate::rig::{Rig, rig};
 
 #[test]
@@ -59,6 +59,16 @@ fn a_deployment_changes_only_what_it_is_told_to() {
     });
     steps.step("another image waits until it is asked for", || {
         image(&here, &rig)
+    });
+    steps.step(
+        "a user's file that is gone takes no workspace along",
+        || keeps::workspace_of_who_is_gone(&here),
+    );
+    steps.step("a workspace that is held is reached as before", || {
+        keeps::way_to_what_is_held(&here)
+    });
+    steps.step("a gateway without its routes is not ready", || {
+        keeps::gateway_without_routes(&here)
     });
     steps.step("users come and go, and nobody else notices", || {
         users::check(&here)

@@ -220,11 +220,14 @@ async fn converge(
     engine: Option<&Engine>,
     name: &UserName,
 ) -> anyhow::Result<bool> {
-    deployment.render_user(name)?;
+    let is_up = match engine {
+        Some(engine) => deployment.is_up(engine).await?,
+        None => false,
+    };
+    deployment.render_user(name, is_up)?;
     let Some(engine) = engine else {
         return Ok(false);
     };
-    let is_up = deployment.is_up(engine).await?;
     if !is_up && deployment.spec.users.contains_key(name) {
         return Ok(false);
     }

@@ -8,7 +8,7 @@ use crate::machine::diff::{self, DiffOptions, Scope};
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::observe;
-use crate::machine::observed::Observed;
+use crate::machine::observed::{Observed, Owner};
 use crate::machine::plan::Plan;
 use crate::machine::step::Phase;
 use crate::platform::desired::{Component, Desired};
@@ -77,9 +77,13 @@ impl Deployment {
         Ok(plan)
     }
 
-    /// Writes what is rendered of one user, and nothing of anyone else.
-    pub fn render_user(&self, name: &UserName) -> anyhow::Result<()> {
-        let desired = self.desired_of(name, Missing::Keep)?;
+    /// Writes what is rendered of one user, and nothing of anyone else. On a platform that is up the route is left to
+    /// [`Self::user_difference`], which knows whether the workspace is where it leads.
+    pub fn render_user(&self, name: &UserName, is_up: bool) -> anyhow::Result<()> {
+        let mut desired = self.desired_of(name, Missing::Keep)?;
+        if is_up {
+            desired.files.retain(|file| file.leads_to.is_none());
+        }
         let observed = Observed {
             paths: observe::paths(&desired, &Scope::User(name.clone()))?,
             ..Observed::default()
@@ -113,6 +117,11 @@ impl Deployment {
     pub async fn is_up(&self, engine: &Engine) -> anyhow::Result<bool> {
         let key = self.secrets(Missing::Pretend)?.hash_key;
         let gateway = naming::container(&self.spec.name, Component::Gateway, None);
-        Ok(engine.container(&gateway, &key).await?.is_some())
+        let own = Owner::of(&Desired::nothing(
+            self.spec.name.clone(),
+            self.root().to_owned(),
+        ));
+        let found = engine.container(&gateway, &key).await?;
+        Ok(found.is_some_and(|found| found.owner == own))
     }
 }

@@ -107,22 +107,22 @@ impl Progress {
             return;
         };
         running.bar.finish_and_clear();
+        self.done(&running.text, millis);
+    }
+
+    fn done(&self, text: &str, millis: u64) {
         let time = style(took(millis)).for_stderr().dim();
-        self.line(format!(
-            "{} {}{time}",
-            style("✓").for_stderr().green(),
-            running.text
-        ));
+        self.line(format!("{} {text}{time}", style("✓").for_stderr().green()));
     }
 
     /// What answers at once is not worth a line: of 500 workspaces 499 do.
     fn answers(&self, container: String, millis: u64) {
-        let key = Key::Ready(container);
+        let Some(running) = self.running().remove(&Key::Ready(container.clone())) else {
+            return;
+        };
+        running.bar.finish_and_clear();
         if millis >= NOTICEABLE {
-            return self.end(&key, millis);
-        }
-        if let Some(running) = self.running().remove(&key) {
-            running.bar.finish_and_clear();
+            self.done(&format!("{container} answers"), millis);
         }
     }
 

@@ -60,12 +60,13 @@ pub struct DeploymentSecrets {
 
 impl DeploymentSecrets {
     /// File names below `secrets/`, and how many letters a new one has. VNC knows eight.
-    pub const FILES: [(&'static str, usize); 3] =
+    const FILES: [(&'static str, usize); 3] =
         [("hash-key", 40), ("gateway", 40), ("vnc-password", 8)];
 
-    /// Takes each secret from `read`, by its file name.
-    pub fn read<E>(mut read: impl FnMut(&str) -> Result<Secret, E>) -> Result<Self, E> {
-        let [(hash_key, _), (gateway, _), (vnc_password, _)] = Self::FILES;
+    /// Takes each secret from `read`, by its file name and how many letters a new one has.
+    pub fn read<E>(mut read: impl FnMut(&str, usize) -> Result<Secret, E>) -> Result<Self, E> {
+        let [hash_key, gateway, vnc_password] = Self::FILES;
+        let mut read = |(name, length)| read(name, length);
         Ok(Self {
             hash_key: read(hash_key)?,
             gateway: read(gateway)?,

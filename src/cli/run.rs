@@ -99,10 +99,11 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
     for note in &plan.notes {
         ui::say(format!("Note: {note}."));
     }
-    for damaged in deployment.entries()?.damaged {
+    let entries = deployment.entries()?;
+    for damaged in &entries.damaged {
         ui::say(format!("Note: {damaged}; it counts as no password."));
     }
-    let without = deployment.without_password()?;
+    let without = deployment.without_password(&entries);
     if let Some(first) = without.first() {
         let names: Vec<&str> = without
             .iter()

@@ -58,15 +58,20 @@ pub async fn apply(
     .await
 }
 
+/// What is to be done about directories and files alone.
+fn paths_plan(desired: &Desired, scope: &Scope) -> anyhow::Result<Plan> {
+    let observed = Observed {
+        paths: observe::paths(desired, scope)?,
+        ..Observed::default()
+    };
+    Ok(diff::only_paths(desired, &observed))
+}
+
 impl Deployment {
     /// How the rendered configuration on this machine differs from what the spec says; needs no engine.
     pub fn render_plan(&self, missing: Missing) -> anyhow::Result<(Desired, Plan)> {
         let desired = self.desired(missing)?;
-        let observed = Observed {
-            paths: observe::paths(&desired, &Scope::All)?,
-            ..Observed::default()
-        };
-        let plan = diff::only_paths(&desired, &observed);
+        let plan = paths_plan(&desired, &Scope::All)?;
         Ok((desired, plan))
     }
 
@@ -84,11 +89,8 @@ impl Deployment {
         if is_up {
             desired.files.retain(|file| file.leads_to.is_none());
         }
-        let observed = Observed {
-            paths: observe::paths(&desired, &Scope::User(name.clone()))?,
-            ..Observed::default()
-        };
-        apply::paths(&desired, &diff::only_paths(&desired, &observed)).map(|_| ())
+        let plan = paths_plan(&desired, &Scope::User(name.clone()))?;
+        apply::paths(&desired, &plan).map(|_| ())
     }
 
     /// What is to be done on the machine for one user. Nobody else is looked at.

@@ -1,7 +1,7 @@
 //! Making a deployment: everything is checked before anything is written, and `dtaas.yaml` is written last, so that a run
 //! that was killed is simply run again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -107,8 +107,8 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
 /// hand, stay as they are and keep their slots.
 fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
     only_ours(directory)?;
-    let text = spec_text(request)?;
     let templates = Templates::new(&BTreeMap::new()).map_err(Failure::from)?;
+    let text = spec_text(&templates, request)?;
     let mut files = match directory.is_dir() {
         true => load::user_files(directory)?,
         false => BTreeMap::new(),
@@ -117,8 +117,7 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
         true => refused(problems),
         false => problems.into_failure(),
     })?;
-    let taken: BTreeSet<u32> = there.users.values().map(|user| user.slot).collect();
-    let mut free = (0..there.slots()).filter(|slot| !taken.contains(slot));
+    let mut free = there.free_slots();
     let entries = match directory.join("auth").exists() {
         true => {
             Deployment::with_spec(directory, there.clone())?
@@ -230,83 +229,70 @@ fn refused(problems: Problems) -> Failure {
 
 /// What a request says otherwise than a deployment that exists: key, what it is, what was asked for.
 pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut compare = |key: &str, is: String, asked: Option<String>| {
-        if let Some(asked) = asked.filter(|asked| *asked != is) {
-            all.push(format!(
+    fn text(asked: &Option<impl ToString>) -> Option<String> {
+        asked.as_ref().map(ToString::to_string)
+    }
+    // These may be empty.
+    fn quoted(text: &str) -> String {
+        format!("{text:?}")
+    }
+    let keys = [
+        ("domain", spec.domain.to_string(), text(&request.domain)),
+        ("name", spec.name.to_string(), text(&request.name)),
+        ("profile", spec.profile.clone(), text(&request.profile)),
+        (
+            "base_path",
+            quoted(spec.base_path.as_str()),
+            request.base_path.as_ref().map(|path| quoted(path.as_str())),
+        ),
+        ("bind", spec.bind.to_string(), text(&request.bind)),
+        (
+            "ports.http",
+            spec.ports.http.to_string(),
+            text(&request.http_port),
+        ),
+        (
+            "ports.https",
+            spec.ports.https.to_string(),
+            text(&request.https_port),
+        ),
+        (
+            "ports.auth",
+            spec.ports.auth.to_string(),
+            text(&request.auth_port),
+        ),
+        (
+            "ports.website",
+            spec.ports.website.to_string(),
+            text(&request.website_port),
+        ),
+        (
+            "ports.library",
+            spec.ports.library.to_string(),
+            text(&request.library_port),
+        ),
+        ("tls.mode", spec.tls.mode().to_owned(), text(&request.tls)),
+        ("network.pool", spec.pool.to_string(), text(&request.pool)),
+        (
+            "auth",
+            spec.auth.as_str().to_owned(),
+            request.auth.map(|auth| auth.as_str().to_owned()),
+        ),
+        (
+            "images.prefix",
+            quoted(&spec.image_prefix),
+            request.image_prefix.as_deref().map(quoted),
+        ),
+    ];
+    let mut all: Vec<String> = keys
+        .into_iter()
+        .filter_map(|(key, is, asked)| {
+            let asked = asked.filter(|asked| *asked != is)?;
+            Some(format!(
                 "{key} is {is}, not {asked}: edit dtaas.yaml, then `dtaas up`"
-            ));
-        }
-    };
-    let port = |port: Option<u16>| port.map(|port| port.to_string());
-    compare(
-        "domain",
-        spec.domain.to_string(),
-        request.domain.as_ref().map(Domain::to_string),
-    );
-    compare(
-        "name",
-        spec.name.to_string(),
-        request.name.as_ref().map(DeploymentName::to_string),
-    );
-    compare("profile", spec.profile.clone(), request.profile.clone());
-    compare(
-        "base_path",
-        format!("{:?}", spec.base_path.as_str()),
-        request
-            .base_path
-            .as_ref()
-            .map(|path| format!("{:?}", path.as_str())),
-    );
-    compare(
-        "bind",
-        spec.bind.to_string(),
-        request.bind.map(|bind| bind.to_string()),
-    );
-    compare(
-        "ports.http",
-        spec.ports.http.to_string(),
-        port(request.http_port),
-    );
-    compare(
-        "ports.https",
-        spec.ports.https.to_string(),
-        port(request.https_port),
-    );
-    compare(
-        "ports.auth",
-        spec.ports.auth.to_string(),
-        port(request.auth_port),
-    );
-    compare(
-        "ports.website",
-        spec.ports.website.to_string(),
-        port(request.website_port),
-    );
-    compare(
-        "ports.library",
-        spec.ports.library.to_string(),
-        port(request.library_port),
-    );
-    compare("tls.mode", spec.tls.mode().to_owned(), request.tls.clone());
-    compare(
-        "network.pool",
-        spec.pool.to_string(),
-        request.pool.map(|pool| pool.to_string()),
-    );
-    compare(
-        "auth",
-        spec.auth.as_str().to_owned(),
-        request.auth.map(|auth| auth.as_str().to_owned()),
-    );
-    compare(
-        "images.prefix",
-        format!("{:?}", spec.image_prefix),
-        request
-            .image_prefix
-            .as_ref()
-            .map(|prefix| format!("{prefix:?}")),
-    );
+            ))
+        })
+        .collect();
     for (name, _) in &request.users {
         if !spec.users.contains_key(name) {
             all.push(format!(
@@ -317,7 +303,7 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     all
 }
 
-fn spec_text(request: &Request) -> anyhow::Result<String> {
+fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String> {
     let domain = request.domain.as_ref().ok_or_else(|| {
         Failure::usage("no domain is given").hint("give --domain foo.com, or --domain localhost")
     })?;
@@ -351,8 +337,8 @@ fn spec_text(request: &Request) -> anyhow::Result<String> {
         "pids": default::PIDS,
         "shm": default::SHM,
     });
-    Templates::new(&BTreeMap::new())
-        .and_then(|templates| templates.render("dtaas.yaml", &context))
+    templates
+        .render("dtaas.yaml", &context)
         .map_err(|error| Failure::from(error).into())
 }
 

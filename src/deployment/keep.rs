@@ -15,18 +15,12 @@ use crate::spec::model::Tls;
 impl Deployment {
     /// The deployment's secrets; those that are missing are made.
     pub fn secrets(&self, missing: Missing) -> anyhow::Result<DeploymentSecrets> {
-        DeploymentSecrets::read(|name| {
-            let length = DeploymentSecrets::FILES
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map_or(40, |(_, length)| *length);
-            match self.read_secret(name)? {
-                Some(secret) => Ok(secret),
-                None => {
-                    let secret = Secret::generate(length);
-                    self.keep(missing, &[(name, secret.expose())])?;
-                    Ok(secret)
-                }
+        DeploymentSecrets::read(|name, length| match self.read_secret(name)? {
+            Some(secret) => Ok(secret),
+            None => {
+                let secret = Secret::generate(length);
+                self.keep(missing, &[(name, secret.expose())])?;
+                Ok(secret)
             }
         })
     }

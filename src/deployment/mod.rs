@@ -142,10 +142,9 @@ impl Deployment {
     }
 
     /// Users of the spec who cannot enter because they have no password.
-    pub fn without_password(&self) -> anyhow::Result<Vec<&UserName>> {
-        let entries = self.entries()?.good;
-        let without = |name: &&UserName| !entries.contains_key(*name);
-        Ok(self.spec.users.keys().filter(without).collect())
+    pub fn without_password(&self, entries: &Entries) -> Vec<&UserName> {
+        let without = |name: &&UserName| !entries.good.contains_key(*name);
+        self.spec.users.keys().filter(without).collect()
     }
 
     /// What the machine should have.

@@ -2,6 +2,7 @@
 //! has to be published or can be of another version.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -13,13 +14,22 @@ use crate::spec::names::DeploymentName;
 const SELF: &str = "/proc/self/exe";
 
 /// What a deployment calls its own image: `dtaas-self/<deployment>:<first 16 hex digits of the executable's SHA-256>`.
+///
+/// The executable of a process does not change, so it is read and hashed once.
 pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
-    let executable = fs::read(SELF).context("cannot read the running executable")?;
-    Ok(reference(deployment, &executable))
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    let digest = match DIGEST.get() {
+        Some(digest) => digest,
+        None => {
+            let executable = fs::read(SELF).context("cannot read the running executable")?;
+            DIGEST.get_or_init(|| sha256(executable))
+        }
+    };
+    Ok(reference(deployment, digest))
 }
 
-fn reference(deployment: &DeploymentName, executable: &[u8]) -> String {
-    format!("{}{}", repository(deployment), &sha256(executable)[..16])
+fn reference(deployment: &DeploymentName, digest: &str) -> String {
+    format!("{}{}", repository(deployment), &digest[..16])
 }
 
 fn repository(deployment: &DeploymentName) -> String {
@@ -63,7 +73,7 @@ mod tests {
     fn the_name_holds_the_executables_digest() {
         let deployment = "foo.com".parse().unwrap();
         assert_eq!(
-            reference(&deployment, b"abc"),
+            reference(&deployment, &sha256(b"abc")),
             "dtaas-self/foo.com:ba7816bf8f01cfea"
         );
     }

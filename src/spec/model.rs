@@ -1,6 +1,6 @@
 //! The spec as data: what `dtaas.yaml` and `users/*.yaml` say, with defaults filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -313,17 +313,15 @@ impl Spec {
         slots(self.pool)
     }
 
+    /// The slots that no user has, lowest first.
+    pub fn free_slots(&self) -> impl Iterator<Item = u32> {
+        let taken: BTreeSet<u32> = self.users.values().map(|user| user.slot).collect();
+        (0..self.slots()).filter(move |slot| !taken.contains(slot))
+    }
+
     /// The lowest slot that no user has; `None` when the pool is full.
     pub fn free_slot(&self) -> Option<u32> {
-        let mut taken: Vec<u32> = self.users.values().map(|user| user.slot).collect();
-        taken.sort_unstable();
-        taken.dedup();
-        let free = taken
-            .iter()
-            .enumerate()
-            .find(|(index, slot)| *index as u32 != **slot)
-            .map_or(taken.len() as u32, |(index, _)| index as u32);
-        (free < self.slots()).then_some(free)
+        self.free_slots().next()
     }
 
     /// The network of a slot; `None` outside the pool.

@@ -1,6 +1,7 @@
 //! What the operator wrote: `dtaas.yaml` and `users/<name>.yaml`, parsed and validated.
 
 pub mod document;
+pub mod edit;
 pub mod load;
 pub mod model;
 pub mod names;

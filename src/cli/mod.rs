@@ -3,10 +3,13 @@
 mod auth;
 mod down;
 mod init;
+mod interrupt;
 mod lib;
 mod passwords;
+mod patience;
 mod plan;
 mod render;
+mod report;
 mod run;
 mod status;
 mod up;

@@ -99,6 +99,7 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
     for note in &plan.notes {
         ui::say(format!("Note: {note}."));
     }
+    say_own_notes(deployment);
     let entries = deployment.entries()?;
     for damaged in &entries.damaged {
         ui::say(format!("Note: {damaged}; it counts as no password."));
@@ -120,6 +121,13 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Says what came up while the deployment was read and its secrets and certificates were made.
+pub fn say_own_notes(deployment: &Deployment) {
+    for note in deployment.take_notes() {
+        ui::say(format!("Note: {note}."));
+    }
 }
 
 /// Carries a plan out and shows what happens. Interrupted once, it finishes the step in hand; interrupted twice, it stops at once.

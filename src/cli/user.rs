@@ -225,6 +225,7 @@ async fn converge(
         None => false,
     };
     deployment.render_user(name, is_up)?;
+    run::say_own_notes(deployment);
     let Some(engine) = engine else {
         return Ok(false);
     };

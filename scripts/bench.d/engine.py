@@ -51,5 +51,9 @@ def ids(kind, label):
 
 def inspect(kind, label):
     """Everything that the engine says of those that bear a label."""
-    found = ids(kind, label)
+    return inspect_all(ids(kind, label), kind)
+
+
+def inspect_all(found, kind="container"):
+    """The same of these ids."""
     return json.loads(docker(kind, "inspect", *found)) if found else []

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import sys
+import time
 
 import engine
 import report
@@ -31,12 +32,24 @@ class Bench:
         self.peer = [tool("PEER")] if tool("PEER") else None
         place = pathlib.Path(environment["BENCH_PLACE"])
         self.mark = f"bench-{os.getpid()}"
+        # On what is made in docker by others than our program.
+        self.label = f"dtaas.bench={os.getpid()}"
         self.scratch = place / f"run.{os.getpid()}"
+        # What is unpacked and not installed brings its own.
+        self.libraries = list(place.glob("tools/root/usr/lib/*-linux-gnu"))
         self._core = None
 
     def repeat(self, full, quick):
         """How often something is done."""
         return quick if self.quick else full
+
+    def await_(self, condition, what):
+        """Asks until the answer is yes."""
+        give_up = time.monotonic() + 60
+        while not condition():
+            if time.monotonic() > give_up:
+                raise Failed(f"waited a minute for {what}")
+            time.sleep(0.02)
 
     def core(self, name):
         """What `cargo bench` says of one of `benches/core.rs`, in seconds; nothing in a quick run, as it takes minutes to build."""
@@ -75,6 +88,8 @@ def main():
                 print(f"bench: {name} failed: {error}", file=sys.stderr)
                 failed.append(name)
                 continue
+            finally:
+                take_away(bench, bench.scratch)
             result.add(name, part.TITLE, rows, notes)
     finally:
         # Whoever asks again is not heard: what was made goes first.
@@ -100,7 +115,13 @@ def sweep_the_dead(bench):
 
 
 def clean(bench, scratch):
-    """Takes away everything of a run: what docker has, and its directory."""
+    """Takes away everything of a run."""
+    take_away(bench, scratch)
+    shutil.rmtree(scratch)
+
+
+def take_away(bench, scratch):
+    """Takes away what a run has in docker, and its deployments."""
     for spec in scratch.glob("*/dtaas.yaml"):
         words = [bench.dtaas, "-C", spec.parent, "down", "--purge", "--yes"]
         try:
@@ -108,8 +129,8 @@ def clean(bench, scratch):
                 run(words, scratch / "down.out")
         except Failed as error:
             print(f"bench: {error}", file=sys.stderr)
+        shutil.rmtree(spec.parent, ignore_errors=True)
     engine.remove_all(f"dtaas.bench={scratch.name[4:]}")
-    shutil.rmtree(scratch)
 
 
 if __name__ == "__main__":

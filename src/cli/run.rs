@@ -104,6 +104,7 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyho
     for note in &plan.notes {
         report.note(&format!("Note: {note}."));
     }
+    say_own_notes(deployment, report);
     let entries = deployment.entries()?;
     for damaged in &entries.damaged {
         report.note(&format!("Note: {damaged}; it counts as no password."));
@@ -125,6 +126,13 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyho
         ));
     }
     Ok(())
+}
+
+/// Says what came up while the deployment was read and its secrets and certificates were made.
+pub fn say_own_notes(deployment: &Deployment, report: &Report) {
+    for note in deployment.take_notes() {
+        report.note(&format!("Note: {note}."));
+    }
 }
 
 /// Carries a plan out and shows what happens, in words. Interrupted once, it finishes the steps in hand; interrupted twice, it stops at once.

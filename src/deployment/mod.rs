@@ -1,5 +1,6 @@
 //! A deployment directory: read whole, checked, and turned into what its machine should have.
 
+pub mod certificates;
 pub mod converge;
 pub mod init;
 mod keep;
@@ -10,6 +11,7 @@ pub mod users;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use time::OffsetDateTime;
@@ -20,7 +22,7 @@ use crate::machine::files::Tree;
 use crate::machine::image;
 use crate::machine::lock::{self, Lock};
 use crate::platform::desired::{Desired, Directory};
-use crate::platform::{self, Input};
+use crate::platform::{self, Certificate, Input};
 use crate::profile::Profile;
 use crate::render::Templates;
 use crate::secrets::Secret;
@@ -36,6 +38,9 @@ pub enum Missing {
     /// Make them for this once.
     Pretend,
 }
+
+/// Directories that the platform's containers read or write as root.
+const ROOTS: [&str; 4] = ["auth", "secrets", "config", platform::gateway::ACME];
 
 /// Users' htpasswd entries.
 #[derive(Debug, Default)]
@@ -55,6 +60,8 @@ pub struct Deployment {
     /// Where everything runs.
     pub profile: Profile,
     templates: Templates,
+    /// What the operator should know of what was read and made.
+    notes: Mutex<Vec<String>>,
 }
 
 impl Deployment {
@@ -105,6 +112,7 @@ impl Deployment {
             spec,
             profile,
             templates,
+            notes: Mutex::default(),
         })
     }
 
@@ -157,12 +165,32 @@ impl Deployment {
 
     /// What the machine should have.
     pub fn desired(&self, missing: Missing) -> anyhow::Result<Desired> {
-        self.with_input(missing, platform::machine)
+        let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
+        self.with_input(missing, certificate.as_ref(), platform::machine)
     }
 
-    /// What the machine should have of one user.
+    /// The same for who only looks: an operator's certificate that cannot be used any more is noted, and nothing is made.
+    pub fn desired_to_look(&self) -> anyhow::Result<Desired> {
+        let certificate = self.certificate_to_look(OffsetDateTime::now_utc())?;
+        self.with_input(Missing::Pretend, certificate.as_ref(), platform::machine)
+    }
+
+    /// What the machine should have of one user. No certificate is anyone's.
     pub fn desired_of(&self, user: &UserName, missing: Missing) -> anyhow::Result<Desired> {
-        self.with_input(missing, |input| platform::user(input, user))
+        self.with_input(missing, None, |input| platform::user(input, user))
+    }
+
+    /// Keeps in mind what the operator should know: a sentence without a full stop.
+    fn note(&self, note: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    /// What the operator should know, once.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The website's address.
@@ -182,7 +210,7 @@ impl Deployment {
 
     /// Fails where what the platform's containers read is not root's: they run as root without the right to read others' files.
     pub fn require_roots_own(&self) -> anyhow::Result<()> {
-        for name in ["auth", "secrets", "config"] {
+        for name in ROOTS {
             if let Some(found) = self.tree.stat(Path::new(name))?
                 && found.owner.0 != 0
             {
@@ -194,8 +222,12 @@ impl Deployment {
                 ))
                 .hint(format!(
                     "chown -R root:root {}",
-                    ["auth", "secrets", "config"]
-                        .map(|name| self.root().join(name).display().to_string())
+                    ROOTS
+                        .iter()
+                        .map(|name| self.root().join(name))
+                        .filter(|path| path.exists())
+                        .map(|path| path.display().to_string())
+                        .collect::<Vec<_>>()
                         .join(" ")
                 ))
                 .into());
@@ -212,17 +244,17 @@ impl Deployment {
     fn with_input<T>(
         &self,
         missing: Missing,
+        certificate: Option<&Certificate>,
         build: impl FnOnce(&Input<'_>) -> Result<T, crate::render::RenderError>,
     ) -> anyhow::Result<T> {
         let secrets = self.secrets(missing)?;
         let entries = self.entries()?.good;
-        let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
         let own_image = image::own_reference(&self.spec.name)?;
         let input = Input {
             spec: &self.spec,
             secrets: &secrets,
             entries: &entries,
-            certificate: certificate.as_ref(),
+            certificate,
             templates: &self.templates,
             root: self.root(),
             own_image: &own_image,

@@ -6,7 +6,7 @@ use clap::Args;
 use console::style;
 use serde::Serialize;
 
-use super::report::Report;
+use super::report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::deployment::converge;
@@ -102,7 +102,7 @@ impl Status {
             true => ui::json(&report)?,
             false => ui::data(text(&report)),
         }
-        run::say_own_notes(&deployment, &Report::new(false));
+        run::say_own_notes(&deployment, &report::Report::new(false));
         Ok(())
     }
 }

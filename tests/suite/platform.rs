@@ -12,6 +12,7 @@ mod keeps;
 
 mod life;
 mod namespaces;
+mod neighbours;
 mod snapshot;
 mod steps;
 mod terminal;

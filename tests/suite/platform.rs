@@ -15,5 +15,7 @@ mod namespaces;
 mod snapshot;
 mod steps;
 mod terminal;
+mod tls;
+mod tls_acme;
 mod users;
 mod ways;

@@ -6,6 +6,7 @@ use clap::Args;
 use console::style;
 use serde::Serialize;
 
+use super::report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::deployment::converge;
@@ -101,7 +102,7 @@ impl Status {
             true => ui::json(&report)?,
             false => ui::data(text(&report)),
         }
-        run::say_own_notes(&deployment);
+        run::say_own_notes(&deployment, &report::Report::new(false));
         Ok(())
     }
 }

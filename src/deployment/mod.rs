@@ -4,7 +4,9 @@ pub mod certificates;
 pub mod converge;
 pub mod init;
 mod keep;
+mod profile;
 pub mod purge;
+mod sweep;
 pub mod users;
 
 use std::collections::BTreeMap;
@@ -18,10 +20,10 @@ use crate::auth::store;
 use crate::error::{Failure, failure_of};
 use crate::machine::files::Tree;
 use crate::machine::image;
-use crate::machine::lock::Lock;
+use crate::machine::lock::{self, Lock};
 use crate::platform::desired::{Desired, Directory};
 use crate::platform::{self, Certificate, Input};
-use crate::profile::{self, Profile};
+use crate::profile::Profile;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
@@ -77,22 +79,28 @@ impl Deployment {
     /// # Errors
     /// Those of [`Self::open`], and [`crate::error::Exit::Locked`] when another run has the lock.
     pub fn locked(directory: &Path, command: &str) -> anyhow::Result<(Self, Lock)> {
-        // Only a deployment has a lock; anything else is told what it is not.
-        if !directory.join(load::FILE).exists() {
-            load::load(directory)?;
-        }
-        let root = absolute(directory)?;
-        let lock = Lock::take(&root, command).map_err(|error| match failure_of(&error) {
-            Some(_) => error,
-            None => error.context(
-                Failure::new(format!(
-                    "cannot lock the deployment in {}",
-                    directory.display()
-                ))
-                .hint("it belongs to whoever made it: run this as root"),
-            ),
-        })?;
-        Ok((Self::open(directory)?, lock))
+        let root = lockable(directory)?;
+        let lock = Lock::take(&root, command).map_err(|error| not_locked(directory, error))?;
+        Self::open_held(directory, lock)
+    }
+
+    /// The same, but waits while another run has the lock; `say` is told whom it waits for.
+    pub async fn locked_when_free(
+        directory: &Path,
+        command: &str,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<(Self, Lock)> {
+        let root = lockable(directory)?;
+        let lock = Lock::wait(&root, command, say)
+            .await
+            .map_err(|error| not_locked(directory, error))?;
+        Self::open_held(directory, lock)
+    }
+
+    fn open_held(directory: &Path, lock: Lock) -> anyhow::Result<(Self, Lock)> {
+        let deployment = Self::open(directory)?;
+        deployment.sweep(&lock)?;
+        Ok((deployment, lock))
     }
 
     /// The same for a spec that is not written yet.
@@ -111,7 +119,7 @@ impl Deployment {
     /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
     fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
         apart(directory, &spec.library_root)?;
-        let profile = profile::load(directory, &spec.profile)?;
+        let profile = crate::profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
         Ok((profile, templates))
     }
@@ -273,6 +281,28 @@ fn apart(directory: &Path, library: &Path) -> anyhow::Result<()> {
     ))
     .hint("for a library inside the deployment write its path relative to it, such as files; or name another directory")
     .into())
+}
+
+/// Where a deployment's lock is. Only a deployment has one: where there is none yet, what is wrong with the spec is said first, and
+/// none is made.
+fn lockable(directory: &Path) -> anyhow::Result<PathBuf> {
+    if !directory.join(load::FILE).exists() || !directory.join(lock::FILE).exists() {
+        Deployment::open(directory)?;
+    }
+    absolute(directory)
+}
+
+fn not_locked(directory: &Path, error: anyhow::Error) -> anyhow::Error {
+    match failure_of(&error) {
+        Some(_) => error,
+        None => error.context(
+            Failure::new(format!(
+                "cannot lock the deployment in {}",
+                directory.display()
+            ))
+            .hint("it belongs to whoever made it: run this as root"),
+        ),
+    }
 }
 
 /// A directory of the deployment that only its owner enters.

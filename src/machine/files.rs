@@ -18,7 +18,7 @@ use crate::error::Failure;
 use crate::machine::observed::Kind;
 use crate::platform::desired::Directory;
 
-pub use write::Written;
+pub use write::{Written, is_temporary};
 
 /// What lies at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::{address, shown_now};
 use crate::certificate::facts::{Facts, day};
 use crate::certificate::shown::Shown;
+use crate::cli::report::Report;
 use crate::cli::run;
 use crate::deployment::certificates;
 use crate::deployment::{Deployment, Missing};
@@ -81,7 +82,7 @@ impl Renew {
         deployment
             .render_certificate(&renewed.certificate)
             .context("the certificate was not written for the gateway")?;
-        run::say_own_notes(&deployment);
+        run::say_own_notes(&deployment, &Report::new(false));
         let end = match (is_up, answers) {
             (true, true) => {
                 wait(&deployment, &renewed.facts)?;
@@ -146,7 +147,7 @@ impl Renew {
         let facts = Facts::of_pem(&certificate.chain)
             .ok_or_else(|| Failure::new("the certificate cannot be read"))?;
         if deployment.rendered_certificate()?.as_ref() == Some(&certificate) {
-            run::say_own_notes(deployment);
+            run::say_own_notes(deployment, &Report::new(false));
             let (until, left) = (day(facts.not_after), facts.days_left(now));
             ui::say(match &deployment.spec.tls {
                 Tls::Files { .. } => format!(

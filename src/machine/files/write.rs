@@ -90,9 +90,17 @@ impl Tree {
 fn temporary_name(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(".dtaas-new");
+    temporary.push(ENDING);
     temporary
 }
+
+/// Whether a name is one of those: left behind by a run that was killed, unless one is writing just now.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(ENDING.as_bytes()) && name.len() > 1 + ENDING.len()
+}
+
+const ENDING: &str = ".dtaas-new";
 
 fn place(
     parent: &OwnedFd,

@@ -16,5 +16,7 @@ mod neighbours;
 mod snapshot;
 mod steps;
 mod terminal;
+mod tls;
+mod tls_acme;
 mod users;
 mod ways;

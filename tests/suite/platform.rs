@@ -7,8 +7,10 @@ mod doors;
 mod engine;
 mod first_light;
 mod foreign;
+mod interrupted;
 mod isolation;
 mod keeps;
+mod killed;
 
 mod life;
 mod namespaces;

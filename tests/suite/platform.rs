@@ -14,8 +14,11 @@ mod killed;
 
 mod life;
 mod namespaces;
+mod neighbours;
 mod snapshot;
 mod steps;
 mod terminal;
+mod tls;
+mod tls_acme;
 mod users;
 mod ways;

@@ -13,7 +13,7 @@ use super::users::{generate_password, user_text};
 use super::{Deployment, Missing, certificates};
 use crate::auth::password;
 use crate::error::Failure;
-use crate::machine::files::Tree;
+use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
@@ -96,9 +96,10 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
     let hashes = hashes(&draft.credentials)?;
     // Only now is anything written.
     Tree::create(directory)?;
-    let _lock = Lock::take(directory, "dtaas init")?;
+    let lock = Lock::take(directory, "dtaas init")?;
     unchanged(directory, request, &draft)?;
     let deployment = Deployment::with_spec(directory, draft.spec)?;
+    deployment.sweep(&lock)?;
     deployment.secrets(Missing::Keep)?;
     for ((name, _), hash) in draft.credentials.iter().zip(hashes) {
         deployment.write_entry(name, &hash)?;
@@ -194,10 +195,14 @@ fn only_ours(directory: &Path) -> anyhow::Result<()> {
     }
     for name in ["auth", "config", "secrets"] {
         let path = directory.join(name);
-        let Ok(mut entries) = std::fs::read_dir(&path) else {
+        let Ok(entries) = std::fs::read_dir(&path) else {
             continue;
         };
-        if entries.next().is_some() {
+        // A run that is killed while it writes the first leaves that much.
+        let whole = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.map_or(true, |entry| !is_temporary(&entry.file_name()))
+        };
+        if entries.into_iter().any(whole) {
             return Err(Failure::usage(format!(
                 "{} is there already and is not of a deployment; it would be overwritten",
                 path.display()

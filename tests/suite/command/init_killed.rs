@@ -67,6 +67,14 @@ fn a_run_that_was_killed_is_simply_run_again() {
     }
 }
 
+#[test]
+fn a_run_that_was_killed_while_it_wrote_its_first_file_is_run_again_as_well() {
+    let place = Place::new();
+    place.write("d/secrets/.hash-key.dtaas-new", "half of i");
+    assert_eq!(init(&place), 0);
+    assert!(!place.path("d/secrets/.hash-key.dtaas-new").exists());
+}
+
 fn init(place: &Place) -> i32 {
     place
         .in_d("init --domain foo.com --users alice,bob,carl")

@@ -92,6 +92,8 @@ fn another_profile(here: &Deployment) {
     assert!(up().stderr.starts_with(said));
     assert_eq!(std::fs::read_to_string(&spec).unwrap(), expected);
     assert!(!up().stderr.contains(said));
+    here.dtaas(&["up", "--profile", "single-host"]).succeeded();
+    std::fs::remove_file(here.path("mine.yaml")).unwrap();
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub const OWN: &str = "secrets/tls/cert.pem";
 /// So many days before its end the operator is told that the authority will have to be trusted anew.
 const AUTHORITY_DAYS: i64 = 90;
 
+/// Traefik renews 30 days before the end; with fewer days left than this, something keeps it from that.
+const ACME_DAYS: i64 = 20;
+
 /// A certificate or a key is a few kB; more is something else.
 const LARGEST: u64 = 1 << 20;
 
@@ -54,7 +57,11 @@ impl Deployment {
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<Certificate>> {
         match &self.spec.tls {
-            Tls::Off | Tls::Acme(_) => Ok(None),
+            Tls::Off => Ok(None),
+            Tls::Acme(_) => {
+                self.note_traefiks_own(now);
+                Ok(None)
+            }
             Tls::Files { cert, key } => {
                 let pair = operators(self.root(), &self.spec.domain, cert, key, now)?;
                 let days = days(pair.ends, now);
@@ -69,6 +76,23 @@ impl Deployment {
                 Ok(Some(pair.certificate))
             }
             Tls::SelfSigned => self.own_certificate(missing, Renew::Due, now).map(Some),
+        }
+    }
+
+    /// Says when Traefik has no certificate, or should have renewed it long ago. Who cannot read its file is told nothing.
+    fn note_traefiks_own(&self, now: OffsetDateTime) {
+        match self.certificate_as_it_is() {
+            Ok(None) => self.note(
+                "Traefik has no certificate yet: it asks the ACME server when the platform is up, and until then browsers are \
+                 shown one that they refuse; `dtaas cert show` says when it is there"
+                    .to_owned(),
+            ),
+            Ok(Some((_, facts))) if facts.days_left(now) < ACME_DAYS => self.note(format!(
+                "Traefik's certificate ends in {} ({}), and should have been renewed by now; the gateway's log says why it was not",
+                in_days(facts.days_left(now)),
+                day(facts.not_after)
+            )),
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 

@@ -7,8 +7,10 @@ mod doors;
 mod engine;
 mod first_light;
 mod foreign;
+mod interrupted;
 mod isolation;
 mod keeps;
+mod killed;
 
 mod life;
 mod namespaces;
@@ -16,5 +18,7 @@ mod neighbours;
 mod snapshot;
 mod steps;
 mod terminal;
+mod tls;
+mod tls_acme;
 mod users;
 mod ways;

@@ -1,5 +1,8 @@
 //! `cert show` and `cert renew` where no platform runs, and what `init` makes of each mode.
 
+use dtaas::certificate::own;
+use time::{Duration, OffsetDateTime};
+
 use super::run::{Place, failed};
 
 #[test]
@@ -254,4 +257,97 @@ fn what_traefik_has_from_an_acme_server_is_read() {
     assert_eq!(report["certificate"]["path"], "DIR/d/data/acme/acme.json");
     assert_eq!(report["certificate"]["days_left"], 60);
     assert!(!shown.out.contains("c2VjcmV0"));
+}
+
+/// Puts a certificate in the place of ours as if it had been made so many days ago, live as well.
+fn made_ago(place: &Place, authority_days: i64, days: i64) {
+    let now = OffsetDateTime::now_utc();
+    let domain = "foo.com".parse().unwrap();
+    let authority =
+        own::authority("foo.com", &domain, now - Duration::days(authority_days)).unwrap();
+    let made = now - Duration::days(days);
+    let certificate = own::issue(&authority, "foo.com", &domain, made).unwrap();
+    for (file, text) in [
+        ("secrets/tls/authority.pem", authority.chain.as_str()),
+        ("secrets/tls/authority.key", authority.key.expose()),
+        ("secrets/tls/cert.pem", certificate.chain.as_str()),
+        ("secrets/tls/key.pem", certificate.key.expose()),
+        ("config/gateway/tls/cert.pem", certificate.chain.as_str()),
+        ("config/gateway/tls/key.pem", certificate.key.expose()),
+    ] {
+        place.write(&format!("d/{file}"), text);
+    }
+}
+
+#[test]
+fn in_its_last_days_it_is_renewed_by_whoever_comes_by() {
+    for line in [
+        "render",
+        "cert renew --if-due",
+        "user passwd alice --password-stdin",
+    ] {
+        let place = Place::with_deployment();
+        let live = || place.read("d/config/gateway/tls/cert.pem");
+        let run = || {
+            let words: Vec<&str> = ["-C", "d"].into_iter().chain(line.split(' ')).collect();
+            let ran = place.with_input(&words, "another password\n");
+            assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        };
+        let digest = place.read("d/config/gateway/dynamic/tls.yml");
+        made_ago(&place, 0, 360);
+        let before = live();
+        run();
+        if line != "render" {
+            assert_eq!(live(), before, "{line}: 37 days are enough");
+        }
+        made_ago(&place, 0, 370);
+        let before = live();
+        run();
+        assert_ne!(live(), before, "{line}");
+        assert_eq!(live(), place.read("d/secrets/tls/cert.pem"), "{line}");
+        assert_ne!(
+            place.read("d/config/gateway/dynamic/tls.yml"),
+            digest,
+            "{line}"
+        );
+        assert_eq!(
+            place.in_d("render --check").out,
+            "Nothing to do.\n",
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn an_authority_near_its_end_is_said_and_then_renewed() {
+    let place = Place::with_deployment();
+    made_ago(&place, 3650 - 89, 1);
+    let before = place.read("d/secrets/tls/authority.pem");
+    let ran = place.in_d("render");
+    let note = "Note: the authority in DIR/d/secrets/tls/authority.pem ends in 88 days (";
+    assert!(ran.talk.starts_with(note), "{}", ran.talk);
+    let end = "`dtaas cert renew --authority` makes it when that suits.\n";
+    assert!(ran.talk.ends_with(end), "{}", ran.talk);
+    assert_eq!(place.read("d/secrets/tls/authority.pem"), before);
+
+    made_ago(&place, 3650 - 29, 1);
+    let whole = place.tree("d");
+    let check = place.in_d("render --check");
+    assert!(
+        check
+            .talk
+            .starts_with("Note: a new authority would be made, before the old one ends"),
+        "{}",
+        check.talk
+    );
+    assert!(place.tree("d") == whole, "it wrote");
+    let ran = place.in_d("render");
+    assert_eq!(
+        ran.talk,
+        "Note: a new authority was made, before the old one ends: browsers must trust DIR/d/secrets/tls/authority.pem anew.\n"
+    );
+    let shown = place.in_d("cert show --json").out;
+    let report: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(report["authority"]["days_left"], 3649);
+    assert_eq!(report["certificate"]["days_left"], 396);
 }

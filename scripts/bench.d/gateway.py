@@ -121,7 +121,7 @@ class Gateway:
 
 
 def seconds(bench):
-    return bench.repeat(5, 1)
+    return bench.repeat(3, 1)
 
 
 def status(port, credentials, path=PAGE):

@@ -37,7 +37,6 @@ class Bench:
         self.scratch = place / f"run.{os.getpid()}"
         # What is unpacked and not installed brings its own.
         self.libraries = list(place.glob("tools/root/usr/lib/*-linux-gnu"))
-        self._core = None
 
     def repeat(self, full, quick):
         """How often something is done."""
@@ -52,16 +51,14 @@ class Bench:
             time.sleep(0.02)
 
     def core(self, name):
-        """What `cargo bench` says of one of `benches/core.rs`, in seconds; nothing in a quick run, as it takes minutes to build."""
+        """What `cargo bench` says now of one of `benches/core.rs`, in seconds; nothing in a quick run, as it takes minutes to build."""
         if self.quick:
             return None
-        if not self._core:
-            home = self.scratch / "criterion"
-            env = dict(os.environ, CRITERION_HOME=str(home))
-            words = ["cargo", "bench", "--locked", "--quiet", "--bench", "core"]
-            run(words, self.scratch / "core.out", env=env, cwd=self.repository)
-            self._core = home
-        sample = json.loads((self._core / name / "new/sample.json").read_text())
+        home = self.scratch / "criterion"
+        env = dict(os.environ, CRITERION_HOME=str(home))
+        words = ["cargo", "bench", "--locked", "--quiet", "--bench", "core", "--", f"^{name}$"]
+        run(words, self.scratch / "core.out", env=env, cwd=self.repository)
+        sample = json.loads((home / name / "new/sample.json").read_text())
         return Series([took / 1e9 / often for took, often in zip(sample["times"], sample["iters"])])
 
     def about_peer(self):

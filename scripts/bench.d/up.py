@@ -122,34 +122,43 @@ def moment(text):
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
 
 
-class Observer(threading.Thread):
-    """Asks everything that is to come up, until all of it has answered."""
+class Observer:
+    """Asks everything that is to come up, side by side, until all of it has answered."""
 
     def __init__(self, deployment, users):
-        super().__init__(daemon=True)
         ports = deployment.ports
         here = "127.0.0.1"
-        # Workspaces have the third address of their /29.
         self.silent = {(address(number), 8080, f"/{user(number)}/", 200) for number in range(1, users + 1)}
         self.silent |= {(here, ports["http"], "/healthz", 200), (here, ports["http"], "/", 401)}
         self.silent |= {(here, ports[name], "/healthz", None) for name in ("auth", "website", "library")}
+        self.threads = [threading.Thread(target=self.ask, args=[one], daemon=True) for one in self.silent]
         self.ended = None
 
-    def run(self):
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+
+    def ask(self, one):
         give_up = time.monotonic() + PATIENCE
-        while self.silent and time.monotonic() < give_up:
-            self.silent -= {one for one in self.silent if answers(*one)}
-            self.ended = time.perf_counter()
-            time.sleep(0.02)
+        while not answers(*one):
+            if time.monotonic() > give_up:
+                return
+            time.sleep(0.03)
+        self.ended = time.perf_counter()
+        self.silent.discard(one)
 
 
 def address(number):
-    """See `Spec::subnet`."""
+    """A workspace's: see `Spec::subnet`."""
     return str(ip_network(POOL)[(number - 1) * 8 + 2])
 
 
 def answers(host, port, path, wanted):
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+    connection = http.client.HTTPConnection(host, port, timeout=0.2)
     try:
         connection.request("GET", path)
         status = connection.getresponse().status

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use super::passwords::Passwords;
 use crate::deployment::Deployment;
 use crate::deployment::init::{self, Request};
+use crate::deployment::room::Room;
 use crate::error::Failure;
 use crate::spec::load;
 use crate::spec::model::{self, AuthMode};
@@ -127,6 +128,9 @@ impl Init {
             ));
         }
         let made = init::make(directory, &request)?;
+        if let Some(note) = request.room.note() {
+            ui::say(note);
+        }
         recipient.hand_out(&made.credentials)?;
         for name in &made.kept {
             ui::say(format!(
@@ -226,6 +230,7 @@ impl Init {
                 Auth::Basic => AuthMode::Basic,
             }),
             image_prefix: self.image_prefix.clone(),
+            room: Room::here(),
         }
     }
 }

@@ -105,7 +105,9 @@ impl Report {
     pub fn note(&self, text: &str) {
         match self.how {
             How::Words => ui::say(text),
-            How::Json => self.line(&Line::Note { text }),
+            How::Json => self.line(&Line::Note {
+                text: text.strip_prefix("Note: ").unwrap_or(text),
+            }),
         }
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 use time::OffsetDateTime;
 
+use super::room::Room;
 use super::users::{generate_password, user_text};
 use super::{Deployment, Missing, certificates};
 use crate::auth::password;
@@ -68,6 +69,8 @@ pub struct Request {
     pub auth: Option<AuthMode>,
     /// `images.prefix`.
     pub image_prefix: Option<String>,
+    /// What the machine has: a small one gets smaller limits.
+    pub room: Room,
 }
 
 /// What `init` did.
@@ -279,8 +282,8 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "gateway_log_level": "INFO",
         "workspace_image": default::WORKSPACE_IMAGE,
         "workspace_user": default::WORKSPACE_USER,
-        "cpus": default::CPUS,
-        "memory": default::MEMORY,
+        "cpus": request.room.cpus(),
+        "memory": request.room.memory(),
         "pids": default::PIDS,
         "shm": default::SHM,
     });

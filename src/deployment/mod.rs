@@ -6,6 +6,7 @@ pub mod init;
 mod keep;
 mod profile;
 pub mod purge;
+pub mod room;
 mod sweep;
 pub mod users;
 

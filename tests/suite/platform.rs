@@ -7,11 +7,14 @@ mod doors;
 mod engine;
 mod first_light;
 mod foreign;
+mod interrupted;
 mod isolation;
 mod keeps;
+mod killed;
 
 mod life;
 mod namespaces;
+mod neighbours;
 mod snapshot;
 mod steps;
 mod terminal;

@@ -100,9 +100,9 @@ fn the_benchmarks_can_be_run_and_leave_nothing() {
         "startup: ",
         "  --version ",
         "render: ",
-        "  1000 users, nothing changed, nothing written ",
+        "  100 users, nothing changed, nothing written ",
         "users: ",
-        "  user add at 1000: files of others touched ",
+        "  user add at 100: files of others touched ",
     ];
     let mut rest = said.as_str();
     for figure in figures {

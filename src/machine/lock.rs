@@ -4,10 +4,10 @@
 //! The deployment's lock is always taken first, and whoever has the machine's waits for no other: no two runs wait for each other.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use time::OffsetDateTime;
@@ -23,11 +23,13 @@ pub const FILE: &str = ".lock";
 const MACHINE: &str = "/run/dtaas.lock";
 /// How long is waited without a word.
 const MOMENT: Duration = Duration::from_millis(500);
+/// How often it is looked for who has just taken it.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Held as long as it lives; the kernel takes it from a process that ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -105,7 +107,7 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(line.as_bytes()))
             .with_context(|| format!("cannot write the lock {}", path.display()))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -134,13 +136,24 @@ fn not_taken(path: &Path, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("cannot take the lock {}", path.display()))
 }
 
-/// Who has a lock. This is only for talking about it.
+/// Who has a lock. This is only for talking about it: who has only just taken it signs in a moment.
 fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
-    match (read, text.trim()) {
-        (Err(_), _) | (Ok(_), "") => "another run".to_owned(),
-        (Ok(_), holder) => holder.to_owned(),
+    let begun = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        match text.trim() {
+            "" if begun.elapsed() < MOMENT => std::thread::sleep(LOOK),
+            "" => return "another run".to_owned(),
+            holder => return holder.to_owned(),
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Nobody is to be told of a holder who is gone.
+    fn drop(&mut self) {
+        // What stays there is only talk.
+        let _ = self.file.set_len(0);
     }
 }
 

@@ -6,6 +6,7 @@ mod docker_missing;
 mod init;
 mod init_killed;
 mod init_refused;
+mod locks;
 mod render;
 mod run;
 mod secrets;

@@ -51,6 +51,9 @@ fn an_interrupted_run_says_what_is_left_and_the_next_does_it() {
         here.dtaas(&["up"]).succeeded();
         here.dtaas(&["plan", "--exit-code"]).succeeded();
     });
+    steps.step("another profile is kept in one line of the spec", || {
+        another_profile(&here)
+    });
     steps.step("down asked to end, and run again", || {
         let ran = interrupted(&here, &["down", "--yes", "--json"], Signal::TERM, |line| {
             line["event"] == "step-started"
@@ -69,6 +72,26 @@ fn an_interrupted_run_says_what_is_left_and_the_next_does_it() {
         assert!(engine::objects(&here.name).is_empty());
         assert!(!here.root().exists());
     });
+}
+
+/// `plan` shows what it would mean, `up` keeps it.
+fn another_profile(here: &Deployment) {
+    let spec = here.path("dtaas.yaml");
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/single-host.yaml");
+    std::fs::copy(profile, here.path("mine.yaml")).unwrap();
+    let written = std::fs::read_to_string(&spec).unwrap() + "# mine\n";
+    let line = written.lines().find(|line| line.starts_with("profile:"));
+    let expected = written.replace(line.unwrap(), "profile: ./mine.yaml");
+    std::fs::write(&spec, &written).unwrap();
+
+    here.dtaas(&["plan", "--profile", "./mine.yaml"])
+        .succeeded();
+    assert_eq!(std::fs::read_to_string(&spec).unwrap(), written);
+    let said = "dtaas.yaml: profile is now ./mine.yaml\n";
+    let up = || here.dtaas(&["up", "--profile", "./mine.yaml"]).succeeded();
+    assert!(up().stderr.starts_with(said));
+    assert_eq!(std::fs::read_to_string(&spec).unwrap(), expected);
+    assert!(!up().stderr.contains(said));
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_deployment_is_whole_whenever_init_and_user_add_are_killed() {
         "platform::killed::a_deployment_is_whole_whenever_init_and_user_add_are_killed";
     let python = which::which("python3").is_ok();
     if there_is("python3", python, TEST) {
-        soak(&["--only", "init", "--users", "6", "--runs", "3"]);
+        soak(&["--only", "init,add", "--users", "6", "--runs", "3"]);
     }
 }
 

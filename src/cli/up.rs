@@ -1,6 +1,7 @@
 //! `dtaas up`: makes it so.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -8,13 +9,16 @@ use super::run;
 use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::{DiffOptions, Recreate};
-use crate::machine::docker::Engine;
+use crate::machine::docker::{Engine, TO_PULL};
 use crate::spec::names::UserName;
 use crate::ui;
 
 /// Bring the platform up, or to what the spec says now, and wait until every part of it answers.
 #[derive(Debug, Args)]
 pub struct Up {
+    /// How many seconds an image's pull may stand still before it counts as failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = TO_PULL.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
+    pull_timeout: u64,
     #[command(flatten)]
     recreate: RecreateArgs,
 }
@@ -54,6 +58,7 @@ impl Up {
         self.recreate.checked(&Deployment::open(directory)?)?;
         run::require_root("dtaas up")?;
         let engine = Engine::connect(None).await?;
+        let engine = engine.pulling_within(Duration::from_secs(self.pull_timeout));
         let (deployment, _lock) = Deployment::locked(directory, "dtaas up")?;
         let options = DiffOptions {
             recreate: self.recreate.checked(&deployment)?,

@@ -63,16 +63,15 @@ impl Lock {
             .ok()
             .and_then(|now| now.format(&Rfc3339).ok())
             .unwrap_or_default();
-        file.set_len(0)
+        let line = format!(
+            "{command} (process {}, since {since})\n",
+            std::process::id()
+        );
+        // It is held already, and this is only for talking about it: on a full disk what makes room must go on.
+        let _ = file
+            .set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| {
-                writeln!(
-                    file,
-                    "{command} (process {}, since {since})",
-                    std::process::id()
-                )
-            })
-            .with_context(|| format!("cannot write the lock {}", path.display()))?;
+            .and_then(|()| file.write_all(line.as_bytes()));
         Ok(Self { _file: file })
     }
 }

@@ -1,9 +1,12 @@
 //! The real binary in a directory of its own: what it says, exits with and writes.
 
 mod docker_missing;
+mod docker_odd;
+mod faults;
 mod init;
 mod init_killed;
 mod init_refused;
+mod refused;
 mod render;
 mod run;
 mod secrets;

@@ -5,6 +5,7 @@ mod client;
 mod deployment;
 mod doors;
 mod engine;
+mod engine_faults;
 mod first_light;
 mod foreign;
 mod isolation;
@@ -12,6 +13,7 @@ mod keeps;
 
 mod life;
 mod namespaces;
+mod pulls;
 mod snapshot;
 mod steps;
 mod terminal;

@@ -85,13 +85,21 @@ impl Tree {
     }
 }
 
+const TEMPORARY: &str = ".dtaas-new";
+
 /// Beside the file, so that the rename stays within one file system; always the same for one file, so that what a
 /// killed run left is found by the next. Traefik and the like do not read it, for its ending is not theirs.
 fn temporary_name(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(".dtaas-new");
+    temporary.push(TEMPORARY);
     temporary
+}
+
+/// Whether a name is one that a file has before it is whole.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(TEMPORARY.as_bytes())
 }
 
 fn place(

@@ -12,8 +12,10 @@ mod isolation;
 mod keeps;
 
 mod life;
+mod links;
 mod namespaces;
 mod pulls;
+mod secrets;
 mod snapshot;
 mod steps;
 mod terminal;

@@ -208,7 +208,10 @@ fn remedy(reference: &str, registry: &str, reason: &str, stalled: bool) -> Strin
         )
     } else if reason.contains("manifest unknown") || reason.contains("not found") {
         "there is no such image: mend its name or tag in dtaas.yaml".to_owned()
-    } else if reason.contains("denied") || reason.contains("unauthorized") {
+    } else if ["denied", "unauthorized", "no basic auth credentials"]
+        .iter()
+        .any(|words| reason.contains(words))
+    {
         format!(
             "mend its name in dtaas.yaml; or fetch it once by hand with: docker login {registry} && docker pull {reference}"
         )
@@ -230,6 +233,36 @@ fn remedy(reference: &str, registry: &str, reason: &str, stalled: bool) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do_depends_on_the_engines_reason() {
+        for (reason, begins) in [
+            ("manifest unknown", "there is no such image"),
+            (
+                "no basic auth credentials",
+                "mend its name in dtaas.yaml; or fetch it once by hand with: docker login lab",
+            ),
+            (
+                "pull access denied for a",
+                "mend its name in dtaas.yaml; or",
+            ),
+            (
+                "write /var/lib/docker/tmp: no space left on device",
+                "make room on the disk",
+            ),
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                "have the engine trust lab",
+            ),
+            (
+                "dial tcp 127.0.0.1:1: connect: connection refused",
+                "see whether this machine reaches lab",
+            ),
+        ] {
+            let hint = remedy("lab/a:1", "lab", reason, false);
+            assert!(hint.starts_with(begins), "{reason}: {hint}");
+        }
+    }
 
     #[test]
     fn a_reference_is_read_as_the_engine_reads_it() {

@@ -15,7 +15,7 @@ use super::users::{generate_password, user_text};
 use super::{Deployment, Missing, certificates};
 use crate::auth::password;
 use crate::error::Failure;
-use crate::machine::files::Tree;
+use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
@@ -197,10 +197,7 @@ fn only_ours(directory: &Path) -> anyhow::Result<()> {
     }
     for name in ["auth", "config", "secrets"] {
         let path = directory.join(name);
-        let Ok(mut entries) = std::fs::read_dir(&path) else {
-            continue;
-        };
-        if entries.next().is_some() {
+        if holds_files(&path) {
             return Err(Failure::usage(format!(
                 "{} is there already and is not of a deployment; it would be overwritten",
                 path.display()
@@ -210,6 +207,19 @@ fn only_ours(directory: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether there is a file below a directory. What a run leaves that ends before its first file is whole, on a full disk or killed,
+/// holds nothing of anyone's: directories, and what was to become a file.
+fn holds_files(directory: &Path) -> bool {
+    std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => holds_files(&entry.path()),
+            Ok(_) | Err(_) => !is_temporary(&entry.file_name()),
+        })
 }
 
 /// Fails when another run was here between the draft and the lock.

@@ -1,6 +1,7 @@
 //! `dtaas up`: makes it so.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,7 +12,7 @@ use super::run;
 use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::{DiffOptions, Recreate};
-use crate::machine::docker::Engine;
+use crate::machine::docker::{Engine, TO_PULL};
 use crate::spec::load;
 use crate::spec::names::UserName;
 use crate::ui;
@@ -28,6 +29,9 @@ pub struct Up {
     /// Tell what happens as JSON, one object a line.
     #[arg(long)]
     json: bool,
+    /// How many seconds an image's pull may stand still before it counts as failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = TO_PULL.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
+    pull_timeout: u64,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
@@ -79,6 +83,7 @@ impl Up {
         run::require_root("dtaas up")?;
         let interrupt = Interrupt::listen()?;
         let engine = interrupt.or(Engine::connect(None)).await?;
+        let engine = engine.pulling_within(Duration::from_secs(self.pull_timeout));
         let (_, _lock) = self
             .patience
             .locked(directory, "dtaas up", &interrupt)

@@ -18,7 +18,7 @@ use anyhow::Context;
 use time::OffsetDateTime;
 
 use crate::auth::store;
-use crate::error::{Failure, failure_of};
+use crate::error::{Failure, failure_of, remedy_of_cause};
 use crate::machine::files::Tree;
 use crate::machine::image;
 use crate::machine::lock::{self, Lock};
@@ -296,13 +296,17 @@ fn lockable(directory: &Path) -> anyhow::Result<PathBuf> {
 fn not_locked(directory: &Path, error: anyhow::Error) -> anyhow::Error {
     match failure_of(&error) {
         Some(_) => error,
-        None => error.context(
-            Failure::new(format!(
-                "cannot lock the deployment in {}",
-                directory.display()
-            ))
-            .hint("it belongs to whoever made it: run this as root"),
-        ),
+        None => {
+            let remedy = remedy_of_cause(&error)
+                .unwrap_or("it belongs to whoever made it: run this as root");
+            error.context(
+                Failure::new(format!(
+                    "cannot lock the deployment in {}",
+                    directory.display()
+                ))
+                .hint(remedy),
+            )
+        }
     }
 }
 

@@ -84,7 +84,9 @@ impl StepFailure {
         Self {
             message: format!("{error:#}"),
             hint: crate::error::failure_of(error)
-                .and_then(|failure| failure.remedy().map(str::to_owned)),
+                .and_then(|failure| failure.remedy())
+                .or_else(|| crate::error::remedy_of_cause(error))
+                .map(str::to_owned),
         }
     }
 }

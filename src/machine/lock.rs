@@ -42,7 +42,7 @@ impl Lock {
         let path = root.join(FILE);
         let file = open(&path)?;
         match file.try_lock() {
-            Ok(()) => Self::signed(file, &path, command),
+            Ok(()) => Ok(Self::signed(file, command)),
             Err(TryLockError::WouldBlock) => {
                 Err(
                     Failure::new(format!("{} is held by {}", root.display(), holder(&path)))
@@ -69,7 +69,7 @@ impl Lock {
     async fn when_free(path: &Path, command: &str, say: &dyn Fn(&str)) -> anyhow::Result<Self> {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => return Self::signed(file, path, command),
+            Ok(()) => return Ok(Self::signed(file, command)),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(not_taken(path, error)),
         }
@@ -89,11 +89,11 @@ impl Lock {
         let file = taken
             .with_context(|| format!("cannot wait for the lock {}", path.display()))?
             .map_err(|error| not_taken(path, error))?;
-        Self::signed(file, path, command)
+        Ok(Self::signed(file, command))
     }
 
     /// Writes down who has it.
-    fn signed(mut file: File, path: &Path, command: &str) -> anyhow::Result<Self> {
+    fn signed(mut file: File, command: &str) -> Self {
         let since = OffsetDateTime::now_utc()
             .replace_nanosecond(0)
             .ok()
@@ -103,11 +103,12 @@ impl Lock {
             "{command} (process {}, since {since})\n",
             std::process::id()
         );
-        file.set_len(0)
+        // It is held already, and this is only for talking about it: on a full disk what makes room must go on.
+        let _ = file
+            .set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(line.as_bytes()))
-            .with_context(|| format!("cannot write the lock {}", path.display()))?;
-        Ok(Self { file })
+            .and_then(|()| file.write_all(line.as_bytes()));
+        Self { file }
     }
 }
 

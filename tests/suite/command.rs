@@ -3,10 +3,13 @@
 mod cert;
 mod cert_files;
 mod docker_missing;
+mod docker_odd;
+mod faults;
 mod init;
 mod init_killed;
 mod init_refused;
 mod locks;
+mod refused;
 mod render;
 mod run;
 mod secrets;

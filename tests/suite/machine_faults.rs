@@ -5,6 +5,7 @@ use std::path::Path;
 
 use dtaas::machine::docker::Engine;
 use dtaas::machine::files::Tree;
+use dtaas::machine::step::Step;
 use dtaas::secrets::Secret;
 
 use crate::machine_lab::{Lab, free_port, lines, rig, started};
@@ -138,10 +139,17 @@ async fn interrupted_after_any_step_the_next_run_does_the_rest() {
     lab.add_part("website", free_port());
     let all = lab.plan().await.steps.len();
     for steps in 0..all {
-        let outcome = lab.apply_until(&lab.plan().await, steps).await;
-        assert!(outcome.interrupted && outcome.done == steps, "{outcome:?}");
+        let plan = lab.plan().await;
+        let outcome = lab.apply_until(&plan, steps).await;
+        // An image is not waited for: it is left as it was, or done before the interruption is seen.
+        let in_hand = steps.checked_sub(1).map(|last| &plan.steps[last]);
+        let given_up = matches!(in_hand, Some(Step::MakeImage { .. })) && outcome.done + 1 == steps;
+        assert!(
+            outcome.interrupted && (outcome.done == steps || given_up),
+            "{outcome:?}"
+        );
         let rest = lab.plan().await;
-        assert_eq!(rest.steps.len(), all - steps, "{:?}", lines(&rest));
+        assert_eq!(rest.steps.len(), all - outcome.done, "{:?}", lines(&rest));
         lab.up().await;
         assert!(lab.plan().await.is_empty());
         lab.down().await;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::passwords::Passwords;
+use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::parse_group;
@@ -225,6 +226,7 @@ async fn converge(
         None => false,
     };
     deployment.render_user(name, is_up)?;
+    run::say_own_notes(deployment, &Report::new(false));
     let Some(engine) = engine else {
         return Ok(false);
     };

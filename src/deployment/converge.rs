@@ -1,5 +1,6 @@
 //! From a desired state to a machine that has it: observe, difference, apply.
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{Deployment, Missing};
@@ -82,6 +83,13 @@ impl Deployment {
         Ok(plan)
     }
 
+    /// Writes the directories and files of a state, everybody's; answers what was done.
+    pub(super) fn apply_paths(&self, desired: &Desired) -> anyhow::Result<Plan> {
+        let plan = paths_plan(desired, &Scope::All)?;
+        apply::paths(desired, &plan)?;
+        Ok(plan)
+    }
+
     /// Writes what is rendered of one user, and nothing of anyone else. On a platform that is up the route is left to
     /// [`Self::user_difference`], which knows whether the workspace is where it leads.
     pub fn render_user(&self, name: &UserName, is_up: bool) -> anyhow::Result<()> {
@@ -90,7 +98,9 @@ impl Deployment {
             desired.files.retain(|file| file.leads_to.is_none());
         }
         let plan = paths_plan(&desired, &Scope::User(name.clone()))?;
-        apply::paths(&desired, &plan).map(|_| ())
+        apply::paths(&desired, &plan)?;
+        self.keep_certificate(OffsetDateTime::now_utc());
+        Ok(())
     }
 
     /// What is to be done on the machine for one user. Nobody else is looked at.

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
+use time::OffsetDateTime;
 
+use super::room::Room;
 use super::users::{generate_password, user_text};
-use super::{Deployment, Missing};
+use super::{Deployment, Missing, certificates};
 use crate::auth::password;
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_temporary};
@@ -16,7 +18,7 @@ use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
-use crate::spec::model::{AuthMode, Spec};
+use crate::spec::model::{AuthMode, Challenge, Spec, Tls};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::read::default;
@@ -46,14 +48,26 @@ pub struct Request {
     pub website_port: Option<u16>,
     /// `ports.library`.
     pub library_port: Option<u16>,
-    /// `tls.mode`: `off` or `self-signed`.
+    /// `tls.mode`.
     pub tls: Option<String>,
+    /// `tls.cert`.
+    pub tls_cert: Option<PathBuf>,
+    /// `tls.key`.
+    pub tls_key: Option<PathBuf>,
+    /// `tls.email`.
+    pub tls_email: Option<String>,
+    /// `tls.ca_server`.
+    pub tls_ca_server: Option<String>,
+    /// `tls.challenge`.
+    pub tls_challenge: Option<Challenge>,
     /// `network.pool`.
     pub pool: Option<Ipv4Net>,
     /// `auth`.
     pub auth: Option<AuthMode>,
     /// `images.prefix`.
     pub image_prefix: Option<String>,
+    /// What the machine has: a small one gets smaller limits.
+    pub room: Room,
 }
 
 /// What `init` did.
@@ -159,6 +173,10 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
     );
     let spec = load::check(&text, &files).map_err(refused)?;
     Deployment::beside(directory, &spec)?;
+    if let Tls::Files { cert, key } = &spec.tls {
+        let now = OffsetDateTime::now_utc();
+        certificates::operators(directory, &spec.domain, cert, key, now)?;
+    }
     Ok(Draft {
         text,
         spec,
@@ -246,6 +264,14 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
     fn quoted(text: &str) -> String {
         format!("{text:?}")
     }
+    let acme = spec.tls.acme();
+    let nothing = || "not set".to_owned();
+    let (cert, key) = match &spec.tls {
+        Tls::Files { cert, key } => (Some(cert), Some(key)),
+        Tls::Off | Tls::SelfSigned | Tls::Acme(_) => (None, None),
+    };
+    let path_text = |path: &Path| path.display().to_string();
+    let path = |path: Option<&PathBuf>| path.map_or_else(nothing, |path| path_text(path));
     let keys = [
         ("domain", spec.domain.to_string(), text(&request.domain)),
         ("name", spec.name.to_string(), text(&request.name)),
@@ -282,6 +308,34 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
             text(&request.library_port),
         ),
         ("tls.mode", spec.tls.mode().to_owned(), text(&request.tls)),
+        (
+            "tls.cert",
+            path(cert),
+            request.tls_cert.as_deref().map(path_text),
+        ),
+        (
+            "tls.key",
+            path(key),
+            request.tls_key.as_deref().map(path_text),
+        ),
+        (
+            "tls.email",
+            acme.map_or_else(nothing, |acme| acme.email.clone()),
+            text(&request.tls_email),
+        ),
+        (
+            "tls.ca_server",
+            acme.and_then(|acme| acme.ca_server.clone())
+                .unwrap_or_else(nothing),
+            text(&request.tls_ca_server),
+        ),
+        (
+            "tls.challenge",
+            acme.map_or_else(nothing, |acme| acme.challenge.as_str().to_owned()),
+            request
+                .tls_challenge
+                .map(|challenge| challenge.as_str().to_owned()),
+        ),
         ("network.pool", spec.pool.to_string(), text(&request.pool)),
         (
             "auth",
@@ -334,6 +388,11 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "website_port": request.website_port.unwrap_or(default::WEBSITE),
         "library_port": request.library_port.unwrap_or(default::LIBRARY),
         "tls_mode": text(request.tls.clone(), default::TLS),
+        "tls_cert": request.tls_cert,
+        "tls_key": request.tls_key,
+        "tls_email": request.tls_email,
+        "tls_ca_server": request.tls_ca_server,
+        "tls_challenge": request.tls_challenge,
         "pool": text(request.pool.map(|pool| pool.to_string()), default::POOL),
         "auth": request.auth.unwrap_or(AuthMode::Endpoint).as_str(),
         "library_root": default::LIBRARY_ROOT,
@@ -342,8 +401,8 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "gateway_log_level": "INFO",
         "workspace_image": default::WORKSPACE_IMAGE,
         "workspace_user": default::WORKSPACE_USER,
-        "cpus": default::CPUS,
-        "memory": default::MEMORY,
+        "cpus": request.room.cpus(),
+        "memory": request.room.memory(),
         "pids": default::PIDS,
         "shm": default::SHM,
     });

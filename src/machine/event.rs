@@ -36,6 +36,11 @@ pub enum Event {
         /// Why.
         failure: StepFailure,
     },
+    /// A step was broken off, because the run was interrupted and nothing is lost by that; the next run does it.
+    StepDropped {
+        /// Which.
+        step: usize,
+    },
     /// A step is left out, because one that it needs failed.
     StepSkipped {
         /// Which.

@@ -83,7 +83,7 @@ fn plain_or_quoted(text: &str) -> String {
     let plain =
         |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-' | '/');
     let stands = text.chars().all(plain)
-        && serde_yaml::from_str::<Value>(text).is_ok_and(|read| read == Value::from(text));
+        && serde_yaml::from_str::<Value>(text).is_ok_and(|read| read == text);
     match stands {
         true => text.to_owned(),
         false => serde_json::Value::from(text).to_string(),

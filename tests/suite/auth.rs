@@ -1,113 +1,17 @@
 //! The auth endpoint, as the gateway asks it.
 
+mod fixture;
+mod floods;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dtaas::auth::{password, store};
-use dtaas::secrets::Secret;
-use dtaas::spec::names::UserName;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::loopback::{Answer, Server};
-
-struct Platform {
-    directory: tempfile::TempDir,
-}
-
-impl Platform {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["auth", "users"] {
-            fs::create_dir(directory.path().join(name)).unwrap();
-        }
-        Self { directory }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn with(self, user: &str, password: &str, account: &str) -> Self {
-        self.set_password(user, password);
-        fs::write(self.path(&format!("users/{user}.json")), account).unwrap();
-        self
-    }
-
-    fn set_password(&self, user: &str, password: &str) {
-        let hash = password::hash(&Secret::new(password)).unwrap();
-        let user: UserName = user.parse().unwrap();
-        self.replace(
-            &format!("auth/{user}"),
-            store::entry_line(&user, &hash).expose(),
-        );
-    }
-
-    fn replace(&self, path: &str, text: &str) {
-        let new = self.path("new");
-        fs::write(&new, text).unwrap();
-        fs::rename(&new, self.path(path)).unwrap();
-    }
-
-    fn serve(&self) -> Server {
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let (auth, users) = (text(&self.path("auth")), text(&self.path("users")));
-        Server::start(
-            "auth",
-            &[
-                "auth",
-                "serve",
-                "--htpasswd",
-                &auth,
-                "--users",
-                &users,
-                "--realm",
-                "foo.com",
-            ],
-        )
-    }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-}
-
-fn sign_in(server: &Server, path: &str, user: &str, password: &str) -> Answer {
-    server.get(path, &[("Authorization", &basic(user, password))])
-}
-
-/// Waits until the status is the expected one, and fails when that takes longer than a second.
-fn within_a_second(expected: u16, ask: impl Fn() -> u16) {
-    let start = Instant::now();
-    loop {
-        // An answer that was asked for in time counts, also when hashing made it late.
-        let asked = start.elapsed();
-        let status = ask();
-        if status == expected {
-            return;
-        }
-        assert!(
-            asked < Duration::from_secs(1),
-            "still {status}, not {expected}"
-        );
-    }
-}
-
-/// Asks until the answer comes sooner than bcrypt could have given it.
-fn until_from_memory(server: &Server, user: &str, password: &str) {
-    for _ in 0..100 {
-        let start = Instant::now();
-        assert_eq!(sign_in(server, "/authz", user, password).status, 200);
-        if start.elapsed() < Duration::from_millis(10) {
-            return;
-        }
-    }
-    panic!("no answer came from memory");
-}
+use fixture::{Platform, basic, sign_in, until_from_memory, within_a_second};
 
 #[test]
 fn a_user_passes_where_the_address_names_them_and_no_one_else() {
@@ -308,80 +212,6 @@ fn a_damaged_account_closes_the_door_to_its_owner_alone() {
             "{user}"
         );
     }
-}
-
-#[test]
-fn a_flood_of_wrong_passwords_is_bounded_and_does_not_hold_up_the_known() {
-    let platform = Platform::new().with("alice", "hunter2", r#"{"groups":[]}"#);
-    let server = platform.serve();
-    until_from_memory(&server, "alice", "hunter2");
-
-    std::thread::scope(|scope| {
-        let attempts: Vec<_> = (0..200)
-            .map(|n| {
-                let server = &server;
-                scope.spawn(move || {
-                    let answer = sign_in(server, "/authz", "alice", &format!("guess {n}"));
-                    (
-                        answer.status,
-                        answer.header("retry-after").map(str::to_owned),
-                    )
-                })
-            })
-            .collect();
-        let start = Instant::now();
-        let mut known = 0;
-        while attempts.iter().any(|attempt| !attempt.is_finished()) {
-            assert_eq!(sign_in(&server, "/authz", "alice", "hunter2").status, 200);
-            known += 1;
-        }
-        let took = start.elapsed();
-        let answers: Vec<_> = attempts.into_iter().map(|a| a.join().unwrap()).collect();
-        let busy = (503, Some("2".to_owned()));
-        assert!(answers.iter().all(|a| *a == (401, None) || *a == busy));
-        assert!(answers.contains(&busy), "none was turned away");
-        assert!(known > 20, "only {known} known requests in {took:?}");
-    });
-}
-
-#[test]
-fn a_flood_from_one_address_does_not_turn_others_away() {
-    let platform = Platform::new()
-        .with("alice", "hunter2", r#"{"groups":[]}"#)
-        .with("bob", "hunter3", r#"{"groups":[]}"#);
-    let server = platform.serve();
-    std::thread::scope(|scope| {
-        let attempts: Vec<_> = (0..160)
-            .map(|n| {
-                let server = &server;
-                let guess = basic("nobody", &format!("guess {n}"));
-                // What the sender claims to be stands first, what the gateway saw last.
-                let from = format!("198.51.100.{n}, 192.0.2.1");
-                scope.spawn(move || {
-                    let headers = [
-                        ("Authorization", guess.as_str()),
-                        ("X-Forwarded-For", &from),
-                    ];
-                    server.get("/authz", &headers).status
-                })
-            })
-            .collect();
-        // Given that the flood is so high that some of it is turned away,
-        while !attempts.iter().any(|attempt| attempt.is_finished()) {
-            std::thread::yield_now();
-        }
-        // the first sign-in of others waits for its turn and is answered.
-        for (user, password) in [("alice", "hunter2"), ("bob", "hunter3")] {
-            let credentials = basic(user, password);
-            let headers = [
-                ("Authorization", credentials.as_str()),
-                ("X-Forwarded-For", "192.0.2.2"),
-            ];
-            assert_eq!(server.get("/authz", &headers).status, 200);
-        }
-        let answers: Vec<u16> = attempts.into_iter().map(|a| a.join().unwrap()).collect();
-        assert!(answers.contains(&503), "{answers:?}");
-    });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The real binary in a directory of its own: what it says, exits with and writes.
 
+mod cert;
+mod cert_files;
 mod docker_missing;
 mod docker_odd;
 mod faults;

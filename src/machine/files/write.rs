@@ -85,22 +85,22 @@ impl Tree {
     }
 }
 
-const TEMPORARY: &str = ".dtaas-new";
-
 /// Beside the file, so that the rename stays within one file system; always the same for one file, so that what a
 /// killed run left is found by the next. Traefik and the like do not read it, for its ending is not theirs.
 fn temporary_name(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(TEMPORARY);
+    temporary.push(ENDING);
     temporary
 }
 
-/// Whether a name is one that a file has before it is whole.
+/// Whether a name is one of those: left behind by a run that was killed, unless one is writing just now.
 pub fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    name.starts_with(b".") && name.ends_with(TEMPORARY.as_bytes())
+    name.starts_with(b".") && name.ends_with(ENDING.as_bytes()) && name.len() > 1 + ENDING.len()
 }
+
+const ENDING: &str = ".dtaas-new";
 
 fn place(
     parent: &OwnedFd,

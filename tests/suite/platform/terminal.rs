@@ -16,6 +16,43 @@ type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
 /// Alice starts a terminal as a browser does and works in it; bob cannot.
 pub fn check(deployment: &Deployment) {
+    let (path, cookie) = start(deployment);
+    runtime().block_on(async {
+        for user in [Some("bob"), Some("nobody"), None] {
+            let status = match open(deployment, &path, user, &cookie).await {
+                Ok(_) => panic!("it opens for {user:?}"),
+                Err(Error::Http(answer)) => answer.status().as_u16(),
+                Err(error) => panic!("{error}"),
+            };
+            let expected = if user == Some("bob") { 403 } else { 401 };
+            assert_eq!(status, expected, "{user:?}");
+        }
+        let mut socket = open(deployment, &path, Some("alice"), &cookie)
+            .await
+            .unwrap();
+        answers(&mut socket, 6).await;
+    });
+    let gone = deployment.get(&path).by("bob").status();
+    assert_eq!(gone, 403);
+}
+
+/// A terminal that alice has open answers before this and after it, on the same connection.
+pub fn lives_through(deployment: &Deployment, does: impl FnOnce()) {
+    let (path, cookie) = start(deployment);
+    let runtime = runtime();
+    let mut socket = runtime.block_on(async {
+        let mut socket = open(deployment, &path, Some("alice"), &cookie)
+            .await
+            .unwrap();
+        answers(&mut socket, 6).await;
+        socket
+    });
+    does();
+    runtime.block_on(answers(&mut socket, 9));
+}
+
+/// Starts a terminal of alice's; its address, and the cookie that it takes.
+fn start(deployment: &Deployment) -> (String, String) {
     let page = deployment.get("/alice/lab").by("alice").send();
     let cookie = page
         .header("set-cookie")
@@ -38,32 +75,23 @@ pub fn check(deployment: &Deployment) {
         "/alice/terminals/websocket/{}",
         made["name"].as_str().unwrap()
     );
+    (path, cookie)
+}
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap();
-    runtime.block_on(async {
-        for user in [Some("bob"), Some("nobody"), None] {
-            let status = match open(deployment, &path, user, &cookie).await {
-                Ok(_) => panic!("it opens for {user:?}"),
-                Err(Error::Http(answer)) => answer.status().as_u16(),
-                Err(error) => panic!("{error}"),
-            };
-            let expected = if user == Some("bob") { 403 } else { 401 };
-            assert_eq!(status, expected, "{user:?}");
-        }
-        let mut socket = open(deployment, &path, Some("alice"), &cookie)
-            .await
-            .unwrap();
-        let command = json!(["stdin", "echo answer=$((6*7)).\r"]).to_string();
-        socket.send(Message::text(command)).await.unwrap();
-        let answer =
-            tokio::time::timeout(Duration::from_secs(20), until(&mut socket, "answer=42."));
-        answer.await.expect("the terminal does not answer");
-    });
-    let gone = deployment.get(&path).by("bob").status();
-    assert_eq!(gone, 403);
+        .unwrap()
+}
+
+/// The shell in the terminal works out seven times a number.
+async fn answers(socket: &mut Socket, number: u32) {
+    let command = json!(["stdin", format!("echo answer=$(({number}*7)).\r")]).to_string();
+    socket.send(Message::text(command)).await.unwrap();
+    let expected = format!("answer={}.", number * 7);
+    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, &expected));
+    answer.await.expect("the terminal does not answer");
 }
 
 async fn open(

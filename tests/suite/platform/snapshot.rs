@@ -57,6 +57,9 @@ pub fn files(root: &Path) -> Snapshot {
             "directory".to_owned()
         } else if found.is_symlink() {
             format!("link to {}", fs::read_link(&path).unwrap().display())
+        } else if !found.is_file() {
+            // To read a pipe is to wait for whoever writes.
+            "neither file nor directory".to_owned()
         } else {
             format!("{:x?}", Sha256::digest(fs::read(&path).unwrap()))
         };

@@ -6,6 +6,7 @@ mod init;
 mod lib;
 mod passwords;
 mod plan;
+mod recipient;
 mod render;
 mod run;
 mod status;

@@ -6,7 +6,7 @@ mod keep;
 pub mod purge;
 pub mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -152,9 +152,13 @@ impl Deployment {
         self.with_input(missing, platform::machine)
     }
 
-    /// What the machine should have of one user.
-    pub fn desired_of(&self, user: &UserName, missing: Missing) -> anyhow::Result<Desired> {
-        self.with_input(missing, |input| platform::user(input, user))
+    /// What the machine should have of some users.
+    pub fn desired_of(
+        &self,
+        users: &BTreeSet<UserName>,
+        missing: Missing,
+    ) -> anyhow::Result<Desired> {
+        self.with_input(missing, |input| platform::users(input, users))
     }
 
     /// The website's address.

@@ -11,3 +11,4 @@ mod spec;
 mod talk;
 mod terminal;
 mod users;
+mod users_file;

@@ -32,6 +32,8 @@ pub struct Found {
     pub id: String,
     /// The deployment whose label it carries.
     pub deployment: Option<String>,
+    /// The user whose label it carries.
+    pub user: Option<String>,
 }
 
 impl Engine {
@@ -57,12 +59,12 @@ impl Engine {
                         .filter(|name| !name.contains('/'))
                         .map(str::to_owned)
                 })?;
+                let mut labels = container.labels.unwrap_or_default();
                 Some(Found {
                     name,
                     id: container.id.unwrap_or_default(),
-                    deployment: container
-                        .labels
-                        .and_then(|mut labels| labels.remove(label::DEPLOYMENT)),
+                    deployment: labels.remove(label::DEPLOYMENT),
+                    user: labels.remove(label::USER),
                 })
             })
             .collect())

@@ -4,6 +4,8 @@ mod add;
 mod list;
 mod passwd;
 mod remove;
+mod set;
+mod toggle;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,8 +18,9 @@ use crate::deployment::Deployment;
 use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::spec::names::UserName;
+use crate::ui;
 
-/// Add, remove and list users, and set passwords; nobody else is disturbed.
+/// Add, remove, list, disable and change users, and set passwords; nobody else is disturbed.
 #[derive(Debug, Args)]
 pub struct User {
     #[command(subcommand)]
@@ -30,6 +33,11 @@ enum Command {
     Remove(remove::Remove),
     List(list::List),
     Passwd(passwd::Passwd),
+    /// Shut users out: the door closes at once, and the workspace is stopped and kept.
+    Disable(Names),
+    /// Let users in again who were disabled; the workspace is as it was.
+    Enable(Names),
+    Set(set::Set),
 }
 
 impl User {
@@ -40,6 +48,9 @@ impl User {
             Command::Remove(command) => command.run(directory).await,
             Command::List(command) => command.run(directory),
             Command::Passwd(command) => command.run(directory).await,
+            Command::Disable(names) => toggle::run(names, directory, false).await,
+            Command::Enable(names) => toggle::run(names, directory, true).await,
+            Command::Set(command) => command.run(directory).await,
         }
     }
 }
@@ -113,6 +124,14 @@ async fn converge(
         .users_difference(engine, names)
         .await
         .with_context(rest)?;
+    for held in &difference.plan.held {
+        ui::say(held);
+        if let Some(user) = &held.user {
+            ui::say(format!(
+                "To do that nevertheless: `dtaas up --recreate {user}`."
+            ));
+        }
+    }
     let outcome = run::carry_out(engine, &difference)
         .await
         .with_context(rest)?;

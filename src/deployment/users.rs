@@ -2,6 +2,7 @@
 
 mod csv;
 pub mod roll;
+pub mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::{Group, User};
 use crate::spec::names::UserName;
+use settings::Settings;
 
 /// How many letters a generated password has: 16 of 57 are 93 bits.
 const PASSWORD_LENGTH: usize = 16;
@@ -53,6 +55,8 @@ pub struct Newcomer {
     pub groups: Vec<Group>,
     /// The password, where one was given; checked.
     pub given: Option<Secret>,
+    /// What is otherwise than the others'.
+    pub settings: Settings,
 }
 
 /// Hashes of passwords, in their order, made side by side: one takes a good part of a tenth of a second, on purpose.
@@ -129,6 +133,12 @@ impl Deployment {
         .hint("remove users, or make network.pool in dtaas.yaml larger")
     }
 
+    /// Fails when a new user cannot have these settings.
+    pub fn require_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+        let text = user_text(&self.templates, 0, &[])?;
+        settings.apply(load::USERS, &text).map(|_| ())
+    }
+
     /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists. Killed
     /// between, it leaves an entry that opens nothing, and that the next user of that name replaces. `before` is done last before
     /// that moment.
@@ -142,19 +152,12 @@ impl Deployment {
         self.require_free(name)?;
         let slot = self.spec.free_slot().ok_or_else(|| self.full())?;
         let text = user_text(&self.templates, slot, groups)?;
+        let file = user_path(name).display().to_string();
+        let (text, user) = newcomer.settings.apply(&file, &text)?;
         self.write_entry(name, hash)?;
         before()?;
         self.write_user(name, &text)?;
-        self.spec.users.insert(
-            name.clone(),
-            User {
-                slot,
-                enabled: true,
-                groups: groups.clone(),
-                image: None,
-                limits: Default::default(),
-            },
-        );
+        self.spec.users.insert(name.clone(), user);
         Ok(())
     }
 

@@ -97,6 +97,16 @@ pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Probl
     }
 }
 
+/// Reads one user's file by itself; `file` is how messages call it.
+pub fn user(file: &str, text: &str) -> Result<User, Problems> {
+    let mut problems = Vec::new();
+    let user = parse(file, text, read::user, &mut problems);
+    match user {
+        Some(user) if problems.is_empty() => Ok(user),
+        Some(_) | None => Err(Problems(problems)),
+    }
+}
+
 fn parse<T>(
     file: &str,
     text: &str,

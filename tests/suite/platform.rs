@@ -16,4 +16,5 @@ mod snapshot;
 mod steps;
 mod terminal;
 mod users;
+mod users_out;
 mod ways;

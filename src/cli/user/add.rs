@@ -10,6 +10,7 @@ use clap::Args;
 use futures_util::FutureExt;
 use time::OffsetDateTime;
 
+use super::set::Own;
 use super::{Reached, converge, engine};
 use crate::cli::passwords::Passwords;
 use crate::cli::recipient::Recipient;
@@ -39,7 +40,7 @@ pub struct Add {
     #[arg(required_unless_present = "file", value_name = "NAME")]
     names: Vec<UserName>,
     /// A CSV file of users, with the heading username[,password,groups]; - is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "groups", "password_stdin"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "groups", "password_stdin", "Own"])]
     file: Option<PathBuf>,
     /// Leave users of the file who exist already as they are, and add the others: a run that was cut off is repeated so.
     #[arg(long, requires = "file")]
@@ -50,6 +51,8 @@ pub struct Add {
     /// Keep what lies in a folder of that name already; otherwise it is set aside, for it may be someone else's.
     #[arg(long)]
     keep_files: bool,
+    #[command(flatten)]
+    own: Own,
     #[command(flatten)]
     passwords: Passwords,
 }
@@ -109,11 +112,13 @@ impl Add {
             }
         }
         deployment.require_room(self.names.len())?;
+        deployment.require_settings(&self.own.settings())?;
         let given = self.passwords.read(&self.names)?;
         let newcomer = |(name, given): (&UserName, Option<Secret>)| Newcomer {
             name: name.clone(),
             groups: self.groups.clone(),
             given,
+            settings: self.own.settings(),
         };
         Ok(Roll {
             new: self.names.iter().zip(given).map(newcomer).collect(),

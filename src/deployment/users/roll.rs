@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::csv;
+use super::settings::Settings;
 use super::{Newcomer, check_password, parse_group};
 use crate::error::Failure;
 use crate::secrets::Secret;
@@ -256,6 +257,7 @@ impl Reader<'_> {
             name,
             groups,
             given,
+            settings: Settings::default(),
         })
     }
 

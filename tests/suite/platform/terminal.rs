@@ -16,34 +16,9 @@ type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
 /// Alice starts a terminal as a browser does and works in it; bob cannot.
 pub fn check(deployment: &Deployment) {
-    let page = deployment.get("/alice/lab").by("alice").send();
-    let cookie = page
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    let xsrf = cookie.strip_prefix("_xsrf=").expect(&cookie);
+    let (path, cookie) = begin(deployment, "alice");
 
-    let made = deployment
-        .post("/alice/api/terminals", "{}")
-        .by("alice")
-        .with("Cookie", &cookie)
-        .with("X-XSRFToken", xsrf)
-        .send();
-    assert_eq!(made.status, 200, "{}", made.body);
-    let made: Value = serde_json::from_str(&made.body).unwrap();
-    let path = format!(
-        "/alice/terminals/websocket/{}",
-        made["name"].as_str().unwrap()
-    );
-
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         for user in [Some("bob"), Some("nobody"), None] {
             let status = match open(deployment, &path, user, &cookie).await {
                 Ok(_) => panic!("it opens for {user:?}"),
@@ -56,14 +31,76 @@ pub fn check(deployment: &Deployment) {
         let mut socket = open(deployment, &path, Some("alice"), &cookie)
             .await
             .unwrap();
-        let command = json!(["stdin", "echo answer=$((6*7)).\r"]).to_string();
-        socket.send(Message::text(command)).await.unwrap();
-        let answer =
-            tokio::time::timeout(Duration::from_secs(20), until(&mut socket, "answer=42."));
-        answer.await.expect("the terminal does not answer");
+        works(&mut socket).await;
     });
     let gone = deployment.get(&path).by("bob").status();
     assert_eq!(gone, 403);
+}
+
+/// Starts a terminal; its path and the browser's cookie.
+fn begin(deployment: &Deployment, user: &str) -> (String, String) {
+    let page = deployment.get(&format!("/{user}/lab")).by(user).send();
+    let cookie = page
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let xsrf = cookie.strip_prefix("_xsrf=").expect(&cookie);
+
+    let made = deployment
+        .post(&format!("/{user}/api/terminals"), "{}")
+        .by(user)
+        .with("Cookie", &cookie)
+        .with("X-XSRFToken", xsrf)
+        .send();
+    assert_eq!(made.status, 200, "{}", made.body);
+    let made: Value = serde_json::from_str(&made.body).unwrap();
+    let path = format!(
+        "/{user}/terminals/websocket/{}",
+        made["name"].as_str().unwrap()
+    );
+    (path, cookie)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Works in a terminal.
+async fn works(socket: &mut Socket) {
+    let command = json!(["stdin", "echo answer=$((6*7)).\r"]).to_string();
+    socket.send(Message::text(command)).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, "answer=42."));
+    answer.await.expect("the terminal does not answer");
+}
+
+/// Two users work in terminals; what is done meanwhile ends the one's and leaves the other's open.
+pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl FnOnce()) {
+    let begun = [one, other].map(|user| (user, begin(deployment, user)));
+    runtime().block_on(async {
+        let mut sockets = Vec::new();
+        for (user, (path, cookie)) in &begun {
+            let mut socket = open(deployment, path, Some(user), cookie).await.unwrap();
+            works(&mut socket).await;
+            sockets.push(socket);
+        }
+        act();
+        let ended = async {
+            while let Some(Ok(message)) = sockets[0].next().await {
+                if let Message::Close(_) = message {
+                    break;
+                }
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended);
+        ended.await.expect("the terminal stays open");
+        works(&mut sockets[1]).await;
+    });
 }
 
 async fn open(

@@ -1,0 +1,88 @@
+//! Users are shut out, let in again, and get other limits while the platform runs.
+
+use std::time::Duration;
+
+use super::client::within;
+use super::deployment::Deployment;
+use super::steps::Steps;
+use super::{engine, terminal};
+use crate::rig::rig;
+
+#[test]
+fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
+    const TEST: &str =
+        "platform::users_out::a_disabled_user_is_out_and_comes_back_to_the_same_workspace";
+    let Some(rig) = rig(TEST) else { return };
+    let steps = Steps::of(TEST);
+    let here = Deployment::init(&rig, "out", "foo.com", "alice,bob", &[]);
+    steps.step("up", || here.dtaas(&["up"]).succeeded());
+    let workspace = here.container("workspace-alice");
+    let bobs = here.container("workspace-bob");
+    let bob = engine::life(&bobs);
+    engine::docker(&["exec", &workspace, "touch", "/installed"]);
+
+    steps.step("limits change live", || {
+        let alice = engine::life(&workspace);
+        let limits = ["--memory", "1g", "--cpus", "0.5", "--pids", "512"];
+        let line = [&["user", "set", "alice"][..], &limits].concat();
+        here.dtaas(&line).succeeded();
+        let host = &engine::container(&workspace)["HostConfig"];
+        assert_eq!(host["Memory"], 1 << 30);
+        assert_eq!(host["NanoCpus"], 500_000_000);
+        assert_eq!(host["PidsLimit"], 512);
+        assert_eq!(engine::life(&workspace), alice);
+    });
+    steps.step("another image is held, and said how to have it", || {
+        let alice = engine::life(&workspace);
+        let ran = here
+            .dtaas(&["user", "set", "alice", "--image", "other/image:1"])
+            .succeeded();
+        assert!(
+            ran.stderr.contains("`dtaas up --recreate alice`"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(engine::life(&workspace), alice);
+        here.dtaas(&["user", "set", "alice", "--image", "default"])
+            .succeeded();
+    });
+    steps.step("disabled, her terminal ends and bob's does not", || {
+        terminal::ends_for_one(&here, "alice", "bob", || {
+            here.dtaas(&["user", "disable", "alice"]).succeeded();
+        });
+        within(Duration::from_secs(3), "alice is out", || {
+            here.get("/alice/lab").by("alice").status() == 401
+        });
+        assert_eq!(engine::container(&workspace)["State"]["Running"], false);
+        here.dtaas(&["up"]).succeeded();
+        assert_eq!(engine::container(&workspace)["State"]["Running"], false);
+    });
+    steps.step(
+        "enabled, she finds what she had, by the same password",
+        || {
+            here.dtaas(&["user", "enable", "alice"]).succeeded();
+            within(Duration::from_secs(10), "alice is in", || {
+                here.get("/alice/lab").by("alice").status() == 200
+            });
+            engine::docker(&["exec", &workspace, "test", "-e", "/installed"]);
+        },
+    );
+    steps.step("a file of users comes, and each has a workspace", || {
+        let csv = here.path("users.csv");
+        std::fs::write(
+            &csv,
+            "username,password\ncarol,carol's own\ndora,dora's own\n",
+        )
+        .unwrap();
+        let line = ["user", "add", "--file", csv.to_str().unwrap()];
+        here.dtaas(&line).succeeded();
+        for user in ["carol", "dora"] {
+            let state = &engine::container(&here.container(&format!("workspace-{user}")))["State"];
+            assert_eq!(state["Running"], true, "{user}");
+        }
+        here.dtaas(&["user", "remove", "carol", "dora", "--yes"])
+            .succeeded();
+    });
+    assert_eq!(engine::life(&bobs), bob);
+    here.dtaas(&["down", "--purge", "--yes"]).succeeded();
+}

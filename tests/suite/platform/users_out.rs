@@ -19,7 +19,6 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
     let workspace = here.container("workspace-alice");
     let bobs = here.container("workspace-bob");
     let bob = engine::life(&bobs);
-    engine::docker(&["exec", &workspace, "touch", "/installed"]);
 
     steps.step("limits change live", || {
         let alice = engine::life(&workspace);
@@ -34,8 +33,16 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
     });
     steps.step("another image is held, and said how to have it", || {
         let alice = engine::life(&workspace);
+        let found = engine::container(&workspace);
+        let usual = found["Config"]["Image"].as_str().unwrap();
+        let spec = std::fs::read_to_string(here.path("dtaas.yaml")).unwrap();
+        let spec: serde_yaml::Value = serde_yaml::from_str(&spec).unwrap();
+        let prefix = spec["images"]["prefix"].as_str().unwrap();
+        let other = format!("{}/other:1", here.name);
+        let tag = format!("{prefix}{other}");
+        engine::docker(&["tag", usual, &tag]);
         let ran = here
-            .dtaas(&["user", "set", "alice", "--image", "other/image:1"])
+            .dtaas(&["user", "set", "alice", "--image", &other])
             .succeeded();
         assert!(
             ran.stderr.contains("`dtaas up --recreate alice`"),
@@ -43,8 +50,11 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
             ran.stderr
         );
         assert_eq!(engine::life(&workspace), alice);
-        here.dtaas(&["user", "set", "alice", "--image", "default"])
-            .succeeded();
+        here.dtaas(&["up", "--recreate", "alice"]).succeeded();
+        assert_eq!(engine::container(&workspace)["Config"]["Image"], tag);
+        let bobs = engine::container(&bobs);
+        assert_eq!(bobs["Config"]["Image"], usual);
+        engine::docker(&["exec", &workspace, "touch", "/installed"]);
     });
     steps.step("disabled, her terminal ends and bob's does not", || {
         terminal::ends_for_one(&here, "alice", "bob", || {
@@ -84,5 +94,7 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
             .succeeded();
     });
     assert_eq!(engine::life(&bobs), bob);
-    here.dtaas(&["down", "--purge", "--yes"]).succeeded();
+    let image = engine::container(&workspace)["Config"]["Image"].clone();
+    drop(here);
+    engine::docker(&["rmi", image.as_str().unwrap()]);
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rustix::io::Errno;
+
 /// What the process exits with. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -80,6 +82,26 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What to do about a cause that says it itself, whatever was being done: a disk that is full, or may only be read.
+pub fn remedy_of_cause(error: &anyhow::Error) -> Option<&'static str> {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .find_map(remedy_of_io)
+}
+
+/// The same for the cause alone.
+pub fn remedy_of_io(error: &std::io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::NOSPC | Errno::DQUOT => Some("make room on that disk (df -h), then run this again"),
+        Errno::ROFS => Some(
+            "that file system is mounted read-only: mount it for writing (mount -o remount,rw …), then run this again",
+        ),
+        // The many others say nothing about what to do.
+        _ => None,
+    }
+}
 
 /// The outermost [`Failure`] in an error, if there is one. Use `error.context(Failure::new(…).hint(…))`
 /// to put one around a cause.

@@ -26,6 +26,7 @@ curl curl
 htpasswd apache2-utils
 jq jq
 openssl openssl
+pebble pebble
 shellcheck shellcheck
 node nodejs
 gcc gcc

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::interrupt::Interrupt;
+use super::patience::{self, Patience};
+use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::deployment::converge;
@@ -22,19 +25,47 @@ pub struct Down {
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
+    /// Tell what happens as JSON, one object a line; `dtaas up --help` says which.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Down {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let report = Report::new(self.json);
+        let done = self.take_away(directory, &report).await.map(|()| None);
+        report.end(&done);
+        done.map(|_| ())
+    }
+
+    async fn take_away(&self, directory: &Path, report: &Report) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
         run::require_root("dtaas down")?;
         let question = self.question(&deployment);
         // A script that forgot --yes is told so whatever else is wrong; a person is not asked in vain.
         prompt::require_answer(&question, self.yes)?;
-        let engine = Engine::connect(None).await?;
+        // While there is a question, Ctrl-C is its answer.
+        let early = match self.yes {
+            true => Some(Interrupt::listen()?),
+            false => None,
+        };
+        let engine = match &early {
+            Some(interrupt) => interrupt.or(Engine::connect(None)).await?,
+            None => Engine::connect(None).await?,
+        };
         prompt::confirm(&question, self.yes)?;
-        let (deployment, lock) = Deployment::locked(directory, "dtaas down")?;
+        let interrupt = match early {
+            Some(interrupt) => interrupt,
+            None => Interrupt::listen()?,
+        };
+        let (deployment, lock) = self
+            .patience
+            .locked(directory, "dtaas down", &interrupt)
+            .await?;
+        let machine = patience::machine(&deployment, "dtaas down", &interrupt, report).await?;
         if self.purge {
             deployment.check_purge()?;
         }
@@ -44,9 +75,12 @@ impl Down {
             remove_workspaces: true,
             ..DiffOptions::default()
         };
-        let difference = converge::difference(&engine, nothing, &options).await?;
-        let outcome = run::carry_out(&engine, &difference).await?;
-        outcome.result()?;
+        let difference = interrupt
+            .or(converge::difference(&engine, nothing, &options))
+            .await?;
+        let outcome =
+            run::carry_out_held(&engine, &difference, &interrupt, report, Some(machine)).await?;
+        outcome.result_of(&run::typed(directory, self.typed()))?;
         if self.purge {
             deployment.purge(lock)?;
             ui::say(format!("Nothing is left of {}.", deployment.spec.name));
@@ -60,6 +94,13 @@ impl Down {
             )),
         }
         Ok(())
+    }
+
+    fn typed(&self) -> &'static str {
+        match self.purge {
+            true => "down --purge",
+            false => "down",
+        }
     }
 
     fn question(&self, deployment: &Deployment) -> String {

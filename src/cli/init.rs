@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -10,9 +10,10 @@ use ipnet::Ipv4Net;
 use super::passwords::Passwords;
 use crate::deployment::Deployment;
 use crate::deployment::init::{self, Request};
+use crate::deployment::room::Room;
 use crate::error::Failure;
 use crate::spec::load;
-use crate::spec::model::AuthMode;
+use crate::spec::model::{self, AuthMode};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
 use crate::ui;
 use crate::ui::prompt;
@@ -56,6 +57,21 @@ pub struct Init {
     /// Where the certificate comes from.
     #[arg(long, value_name = "MODE")]
     tls: Option<Tls>,
+    /// With --tls files: the certificate chain, PEM, leaf first.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// With --tls files: the certificate's key, PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// With --tls acme: who is told when something is wrong with the certificate.
+    #[arg(long, value_name = "ADDRESS")]
+    tls_email: Option<String>,
+    /// With --tls acme: the ACME server's directory; Let's Encrypt's, unless given.
+    #[arg(long, value_name = "URL")]
+    tls_ca_server: Option<String>,
+    /// With --tls acme: how the server sees that the domain is ours; http asks at port 80, tls at port 443.
+    #[arg(long, value_name = "KIND")]
+    tls_challenge: Option<Challenge>,
     /// The range that workspaces' networks come from.
     #[arg(long, value_name = "RANGE")]
     pool: Option<Ipv4Net>,
@@ -76,6 +92,14 @@ const MANY: usize = 20;
 enum Tls {
     Off,
     SelfSigned,
+    Files,
+    Acme,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Challenge {
+    Http,
+    Tls,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -105,6 +129,9 @@ impl Init {
             ));
         }
         let made = init::make(directory, &request)?;
+        if let Some(note) = request.room.note() {
+            ui::say(note);
+        }
         recipient.hand_out(&made.credentials)?;
         for name in &made.kept {
             ui::say(format!(
@@ -187,6 +214,16 @@ impl Init {
             tls: self.tls.map(|mode| match mode {
                 Tls::Off => "off".to_owned(),
                 Tls::SelfSigned => "self-signed".to_owned(),
+                Tls::Files => "files".to_owned(),
+                Tls::Acme => "acme".to_owned(),
+            }),
+            tls_cert: self.tls_cert.as_deref().map(absolute),
+            tls_key: self.tls_key.as_deref().map(absolute),
+            tls_email: self.tls_email.clone(),
+            tls_ca_server: self.tls_ca_server.clone(),
+            tls_challenge: self.tls_challenge.map(|challenge| match challenge {
+                Challenge::Http => model::Challenge::Http,
+                Challenge::Tls => model::Challenge::Tls,
             }),
             pool: self.pool,
             auth: self.auth.map(|mode| match mode {
@@ -194,8 +231,14 @@ impl Init {
                 Auth::Basic => AuthMode::Basic,
             }),
             image_prefix: self.image_prefix.clone(),
+            room: Room::here(),
         }
     }
+}
+
+/// Paths in `dtaas.yaml` are relative to it, and those of the command line are not.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Names separated by commas.

@@ -1,13 +1,17 @@
 //! The command line: one file a command.
 
 mod auth;
+mod cert;
 mod down;
 mod init;
+mod interrupt;
 mod lib;
 mod passwords;
+mod patience;
 mod plan;
 mod recipient;
 mod render;
+mod report;
 mod run;
 mod status;
 mod up;
@@ -55,6 +59,7 @@ enum Command {
     Down(down::Down),
     Status(status::Status),
     User(user::User),
+    Cert(cert::Cert),
     Lib(lib::Lib),
     #[command(hide = true)]
     Website(website::Website),
@@ -82,6 +87,7 @@ impl Cli {
             Command::Down(command) => command.run(directory).await,
             Command::Status(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
+            Command::Cert(command) => command.run(directory).await,
             Command::Lib(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::report::Report;
 use super::run;
 use crate::deployment::converge;
 use crate::deployment::{Deployment, Missing};
@@ -21,6 +22,9 @@ pub struct Plan {
     /// Exit with 3 when there is something to do.
     #[arg(long)]
     exit_code: bool,
+    /// Show what it would be with another profile than dtaas.yaml names: a built-in one, or a file such as ./mine.yaml in the deployment.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
     #[command(flatten)]
     recreate: super::up::RecreateArgs,
 }
@@ -28,7 +32,7 @@ pub struct Plan {
 impl Plan {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<Exit> {
-        let deployment = Deployment::open(directory)?;
+        let deployment = Deployment::with_profile(directory, self.profile.as_deref())?;
         let options = DiffOptions {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()
@@ -42,7 +46,7 @@ impl Plan {
         } else {
             ui::data(run::text(&plan));
         }
-        run::say_notes(&deployment, &plan)?;
+        run::say_notes(&deployment, &plan, &Report::new(false))?;
         if !plan.refused.is_empty() {
             return Ok(Exit::Failed);
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::report::Report;
 use super::run;
 use crate::deployment::{Deployment, Missing};
 use crate::error::{Exit, Failure};
@@ -24,7 +25,7 @@ impl Render {
             let deployment = Deployment::open(directory)?;
             let (_, plan) = deployment.render_plan(Missing::Pretend)?;
             ui::data(run::text(&plan));
-            run::say_notes(&deployment, &plan)?;
+            run::say_notes(&deployment, &plan, &Report::new(false))?;
             if plan.is_empty() {
                 return Ok(());
             }
@@ -38,6 +39,6 @@ impl Render {
         let (deployment, _lock) = Deployment::locked(directory, "dtaas render")?;
         let plan = deployment.render()?;
         ui::data(run::text(&plan));
-        run::say_notes(&deployment, &plan)
+        run::say_notes(&deployment, &plan, &Report::new(false))
     }
 }

@@ -1,18 +1,23 @@
 //! What `plan`, `up`, `down` and `user` have in common: showing a plan, and carrying it out with progress.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use console::style;
-use tokio::sync::watch;
 
+use super::interrupt::Interrupt;
+use super::report::Report;
 use crate::deployment::Deployment;
 use crate::deployment::converge::{self, Difference};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
+use crate::machine::event::Event;
 use crate::machine::files::is_root;
+use crate::machine::lock::Lock;
 use crate::machine::plan::Plan;
-use crate::ui;
 use crate::ui::progress::Progress;
 
 /// Fails for anyone but root: the packet filter is root's, and so are the files that the platform's containers read.
@@ -67,20 +72,20 @@ pub fn text(plan: &Plan) -> String {
 const NAMED: usize = 5;
 
 /// Says what a plan leaves alone.
-pub fn say_held(plan: &Plan) {
+pub fn say_held(plan: &Plan, report: &Report) {
     let mark = style("!").for_stderr().yellow();
     for held in plan.held.iter().take(NAMED) {
-        ui::say(format!("{mark} {held}"));
+        report.note(&format!("{mark} {held}"));
     }
     if let Some(more @ 1..) = plan.held.len().checked_sub(NAMED) {
-        ui::say(format!(
+        report.note(&format!(
             "{mark} {more} more likewise; `dtaas plan` names them"
         ));
     }
 }
 
 /// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
-pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
+pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyhow::Result<()> {
     let users: BTreeSet<&str> = plan
         .held
         .iter()
@@ -88,20 +93,21 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
         .collect();
     match users.len() {
         0 => {}
-        1..=NAMED => ui::say(format!(
+        1..=NAMED => report.note(&format!(
             "To do that nevertheless: `dtaas up --recreate {}`.",
             users.into_iter().collect::<Vec<_>>().join(",")
         )),
-        _ => ui::say(
+        _ => report.note(
             "To do that nevertheless: `dtaas up --recreate`, or with some users' names behind it.",
         ),
     }
     for note in &plan.notes {
-        ui::say(format!("Note: {note}."));
+        report.note(&format!("Note: {note}."));
     }
+    say_own_notes(deployment, report);
     let entries = deployment.entries()?;
     for damaged in &entries.damaged {
-        ui::say(format!("Note: {damaged}; it counts as no password."));
+        report.note(&format!("Note: {damaged}; it counts as no password."));
     }
     let without = deployment.without_password(&entries);
     if let Some(first) = without.first() {
@@ -114,7 +120,7 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
             Some(more @ 1..) => format!(" and {more} more"),
             Some(0) | None => String::new(),
         };
-        ui::say(format!(
+        report.note(&format!(
             "Note: no password yet: {}{more}; `dtaas user passwd {first}` sets one.",
             names.join(", ")
         ));
@@ -122,24 +128,61 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Carries a plan out and shows what happens. Interrupted once, it finishes the step in hand; interrupted twice, it stops at once.
+/// Says what came up while the deployment was read and its secrets and certificates were made.
+pub fn say_own_notes(deployment: &Deployment, report: &Report) {
+    for note in deployment.take_notes() {
+        report.note(&format!("Note: {note}."));
+    }
+}
+
+/// Carries a plan out and shows what happens, in words. Interrupted once, it finishes the steps in hand; interrupted twice, it stops at once.
 pub async fn carry_out(engine: &Engine, difference: &Difference) -> anyhow::Result<Outcome> {
+    let (interrupt, report) = (Interrupt::listen()?, Report::new(false));
+    carry_out_held(engine, difference, &interrupt, &report, None).await
+}
+
+/// The same where it is listened to interruptions already, told to `report`. `machine`, the machine's lock, is let go of when nothing
+/// is changed any more, only waited for.
+pub async fn carry_out_held(
+    engine: &Engine,
+    difference: &Difference,
+    interrupt: &Interrupt,
+    report: &Report,
+    machine: Option<Lock>,
+) -> anyhow::Result<Outcome> {
     let progress = Progress::new();
-    let (stop, stopped) = watch::channel(false);
-    let watcher = tokio::spawn(async move {
-        let mut again = false;
-        while tokio::signal::ctrl_c().await.is_ok() {
-            if again {
-                ui::say("Stopped. Run the command again to do the rest.");
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            again = true;
-            ui::say("Interrupted: the step in hand is finished first; once more stops at once.");
-            // Nobody listens any more when all is done.
-            let _ = stop.send(true);
+    let machine = Mutex::new(machine);
+    report.plan(&difference.plan);
+    let events = |event: Event| {
+        if let Event::Waiting { .. } = event {
+            machine
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
         }
-    });
-    let outcome = converge::apply(engine, difference, stopped, &|event| progress.show(event)).await;
-    watcher.abort();
-    outcome
+        report.event(event, &progress);
+    };
+    let says = async {
+        interrupt.comes().await;
+        progress.line(
+            "Interrupted: the steps in hand are finished first; once more stops at once."
+                .to_owned(),
+        );
+        std::future::pending::<Infallible>().await
+    };
+    let outcome = tokio::select! {
+        outcome = converge::apply(engine, difference, interrupt.wanted(), &events) => outcome?,
+        never = says => match never {},
+    };
+    progress.clear();
+    report.came(&outcome);
+    Ok(outcome)
+}
+
+/// A command as it is typed for the deployment in this directory.
+pub fn typed(directory: &Path, command: &str) -> String {
+    match directory == Path::new(".") {
+        true => format!("`dtaas {command}`"),
+        false => format!("`dtaas -C {} {command}`", directory.display()),
+    }
 }

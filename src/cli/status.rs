@@ -6,9 +6,10 @@ use clap::Args;
 use console::style;
 use serde::Serialize;
 
+use super::report;
 use super::run;
+use crate::deployment::Deployment;
 use crate::deployment::converge;
-use crate::deployment::{Deployment, Missing};
 use crate::machine::diff::DiffOptions;
 use crate::machine::docker::Engine;
 use crate::machine::observed::{ContainerState, Observed, Owner, Run};
@@ -81,7 +82,7 @@ impl Status {
         let deployment = Deployment::open(directory)?;
         run::require_root("dtaas status")?;
         let engine = Engine::connect(None).await?;
-        let desired = deployment.desired(Missing::Pretend)?;
+        let desired = deployment.desired_to_look()?;
         let difference = converge::difference(&engine, desired, &DiffOptions::default()).await?;
         let containers = &difference.desired.containers;
         let answers = wait::answers_now(containers.iter()).await;
@@ -97,10 +98,11 @@ impl Status {
             steps_due: difference.plan.steps.len(),
             parts,
         };
-        if self.json {
-            return ui::json(&report);
+        match self.json {
+            true => ui::json(&report)?,
+            false => ui::data(text(&report)),
         }
-        ui::data(text(&report));
+        run::say_own_notes(&deployment, &report::Report::new(false));
         Ok(())
     }
 }

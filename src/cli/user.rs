@@ -13,6 +13,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::error::Failure;
@@ -103,6 +104,7 @@ async fn converge(
         None => false,
     };
     deployment.render_users(names, is_up)?;
+    run::say_own_notes(deployment, &Report::new(false));
     let Some(engine) = engine else {
         return Ok(Reached::Files);
     };

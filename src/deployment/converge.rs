@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{Deployment, Missing};
@@ -84,6 +85,13 @@ impl Deployment {
         Ok(plan)
     }
 
+    /// Writes the directories and files of a state, everybody's; answers what was done.
+    pub(super) fn apply_paths(&self, desired: &Desired) -> anyhow::Result<Plan> {
+        let plan = paths_plan(desired, &Scope::All)?;
+        apply::paths(desired, &plan)?;
+        Ok(plan)
+    }
+
     /// Writes what is rendered of some users, and nothing of anyone else. On a platform that is up the routes are left to
     /// [`Self::users_difference`], which knows whether the workspaces are where they lead.
     pub fn render_users(&self, names: &BTreeSet<UserName>, is_up: bool) -> anyhow::Result<()> {
@@ -92,7 +100,9 @@ impl Deployment {
             desired.files.retain(|file| file.leads_to.is_none());
         }
         let plan = paths_plan(&desired, &Scope::Users(names.clone()))?;
-        apply::paths(&desired, &plan).map(|_| ())
+        apply::paths(&desired, &plan)?;
+        self.keep_certificate(OffsetDateTime::now_utc());
+        Ok(())
     }
 
     /// What is to be done on the machine for some users, all of them in the spec or none. Nobody else is looked at.

@@ -1,24 +1,29 @@
 //! Making a deployment: everything is checked before anything is written, and `dtaas.yaml` is written last, so that a run
 //! that was killed is simply run again.
 
+mod contradictions;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
+use time::OffsetDateTime;
 
+use super::room::Room;
 use super::users::{generate_password, hashes, user_text};
-use super::{Deployment, Missing};
+use super::{Deployment, Missing, certificates};
 use crate::error::Failure;
-use crate::machine::files::Tree;
+use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
-use crate::spec::model::{AuthMode, Spec};
+use crate::spec::model::{AuthMode, Challenge, Spec, Tls};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::read::default;
+pub use contradictions::contradictions;
 
 /// What `init` was told; `None` leaves the default.
 #[derive(Debug, Clone, Default)]
@@ -45,14 +50,26 @@ pub struct Request {
     pub website_port: Option<u16>,
     /// `ports.library`.
     pub library_port: Option<u16>,
-    /// `tls.mode`: `off` or `self-signed`.
+    /// `tls.mode`.
     pub tls: Option<String>,
+    /// `tls.cert`.
+    pub tls_cert: Option<PathBuf>,
+    /// `tls.key`.
+    pub tls_key: Option<PathBuf>,
+    /// `tls.email`.
+    pub tls_email: Option<String>,
+    /// `tls.ca_server`.
+    pub tls_ca_server: Option<String>,
+    /// `tls.challenge`.
+    pub tls_challenge: Option<Challenge>,
     /// `network.pool`.
     pub pool: Option<Ipv4Net>,
     /// `auth`.
     pub auth: Option<AuthMode>,
     /// `images.prefix`.
     pub image_prefix: Option<String>,
+    /// What the machine has: a small one gets smaller limits.
+    pub room: Room,
 }
 
 /// What `init` did.
@@ -159,6 +176,10 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
     );
     let spec = load::check(&text, &files).map_err(refused)?;
     Deployment::beside(directory, &spec)?;
+    if let Tls::Files { cert, key } = &spec.tls {
+        let now = OffsetDateTime::now_utc();
+        certificates::operators(directory, &spec.domain, cert, key, now)?;
+    }
     Ok(Draft {
         text,
         spec,
@@ -176,10 +197,7 @@ fn only_ours(directory: &Path) -> anyhow::Result<()> {
     }
     for name in ["auth", "config", "secrets"] {
         let path = directory.join(name);
-        let Ok(mut entries) = std::fs::read_dir(&path) else {
-            continue;
-        };
-        if entries.next().is_some() {
+        if holds_files(&path) {
             return Err(Failure::usage(format!(
                 "{} is there already and is not of a deployment; it would be overwritten",
                 path.display()
@@ -189,6 +207,19 @@ fn only_ours(directory: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether there is a file below a directory. What a run leaves that ends before its first file is whole, on a full disk or killed,
+/// holds nothing of anyone's: directories, and what was to become a file.
+fn holds_files(directory: &Path) -> bool {
+    std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => holds_files(&entry.path()),
+            Ok(_) | Err(_) => !is_temporary(&entry.file_name()),
+        })
 }
 
 /// Fails when another run was here between the draft and the lock.
@@ -227,82 +258,6 @@ fn refused(problems: Problems) -> Failure {
         .hint("nothing was written; give other values")
 }
 
-/// What a request says otherwise than a deployment that exists: key, what it is, what was asked for.
-pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
-    fn text(asked: &Option<impl ToString>) -> Option<String> {
-        asked.as_ref().map(ToString::to_string)
-    }
-    // These may be empty.
-    fn quoted(text: &str) -> String {
-        format!("{text:?}")
-    }
-    let keys = [
-        ("domain", spec.domain.to_string(), text(&request.domain)),
-        ("name", spec.name.to_string(), text(&request.name)),
-        ("profile", spec.profile.clone(), text(&request.profile)),
-        (
-            "base_path",
-            quoted(spec.base_path.as_str()),
-            request.base_path.as_ref().map(|path| quoted(path.as_str())),
-        ),
-        ("bind", spec.bind.to_string(), text(&request.bind)),
-        (
-            "ports.http",
-            spec.ports.http.to_string(),
-            text(&request.http_port),
-        ),
-        (
-            "ports.https",
-            spec.ports.https.to_string(),
-            text(&request.https_port),
-        ),
-        (
-            "ports.auth",
-            spec.ports.auth.to_string(),
-            text(&request.auth_port),
-        ),
-        (
-            "ports.website",
-            spec.ports.website.to_string(),
-            text(&request.website_port),
-        ),
-        (
-            "ports.library",
-            spec.ports.library.to_string(),
-            text(&request.library_port),
-        ),
-        ("tls.mode", spec.tls.mode().to_owned(), text(&request.tls)),
-        ("network.pool", spec.pool.to_string(), text(&request.pool)),
-        (
-            "auth",
-            spec.auth.as_str().to_owned(),
-            request.auth.map(|auth| auth.as_str().to_owned()),
-        ),
-        (
-            "images.prefix",
-            quoted(&spec.image_prefix),
-            request.image_prefix.as_deref().map(quoted),
-        ),
-    ];
-    let mut all: Vec<String> = keys
-        .into_iter()
-        .filter_map(|(key, is, asked)| {
-            let asked = asked.filter(|asked| *asked != is)?;
-            Some(format!(
-                "{key} is {is}, not {asked}: edit dtaas.yaml, then `dtaas up`"
-            ))
-        })
-        .collect();
-    for (name, _) in &request.users {
-        if !spec.users.contains_key(name) {
-            all.push(format!(
-                "there is no user {name} yet: `dtaas user add {name}`"
-            ));
-        }
-    }
-    all
-}
-
 fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String> {
     let domain = request.domain.as_ref().ok_or_else(|| {
         Failure::usage("no domain is given").hint("give --domain foo.com, or --domain localhost")
@@ -324,6 +279,11 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "website_port": request.website_port.unwrap_or(default::WEBSITE),
         "library_port": request.library_port.unwrap_or(default::LIBRARY),
         "tls_mode": text(request.tls.clone(), default::TLS),
+        "tls_cert": request.tls_cert,
+        "tls_key": request.tls_key,
+        "tls_email": request.tls_email,
+        "tls_ca_server": request.tls_ca_server,
+        "tls_challenge": request.tls_challenge,
         "pool": text(request.pool.map(|pool| pool.to_string()), default::POOL),
         "auth": request.auth.unwrap_or(AuthMode::Endpoint).as_str(),
         "library_root": default::LIBRARY_ROOT,
@@ -332,8 +292,8 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "gateway_log_level": "INFO",
         "workspace_image": default::WORKSPACE_IMAGE,
         "workspace_user": default::WORKSPACE_USER,
-        "cpus": default::CPUS,
-        "memory": default::MEMORY,
+        "cpus": request.room.cpus(),
+        "memory": request.room.memory(),
         "pids": default::PIDS,
         "shm": default::SHM,
     });

@@ -1,16 +1,10 @@
-//! Secrets and certificates: read where they are kept, made where they are missing.
+//! Secrets: read where they are kept, made where they are missing.
 
 use std::path::Path;
 
-use anyhow::Context;
-use time::OffsetDateTime;
-
 use super::{Deployment, Missing, private};
-use crate::certificate;
 use crate::error::Failure;
-use crate::platform::Certificate;
 use crate::secrets::{DeploymentSecrets, Secret};
-use crate::spec::model::Tls;
 
 impl Deployment {
     /// The deployment's secrets; those that are missing are made.
@@ -25,85 +19,7 @@ impl Deployment {
         })
     }
 
-    /// The gateway's certificate, made or renewed where that is ours to do; `None` without TLS.
-    pub fn certificate(
-        &self,
-        missing: Missing,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Option<Certificate>> {
-        match &self.spec.tls {
-            Tls::Off => Ok(None),
-            Tls::Files { cert, key } => self.operators_certificate(cert, key).map(Some),
-            Tls::SelfSigned => self.own_certificate(missing, now).map(Some),
-        }
-    }
-
-    fn own_certificate(
-        &self,
-        missing: Missing,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Certificate> {
-        let kept = self.read_pair("tls/cert.pem", "tls/key.pem")?;
-        if let Some(certificate) = kept
-            && certificate::serves(&certificate.chain, &self.spec.domain, now)
-        {
-            return Ok(certificate);
-        }
-        let authority = match self.read_pair("tls/authority.pem", "tls/authority.key")? {
-            Some(authority) if certificate::permits(&authority.chain, &self.spec.domain) => {
-                authority
-            }
-            Some(_) | None => {
-                let authority =
-                    certificate::authority(self.spec.name.as_str(), &self.spec.domain, now)?;
-                let (chain, key) = (authority.chain.as_str(), authority.key.expose());
-                self.keep(
-                    missing,
-                    &[("tls/authority.key", key), ("tls/authority.pem", chain)],
-                )?;
-                authority
-            }
-        };
-        let certificate = certificate::issue(&authority, &self.spec.domain, now)?;
-        let (chain, key) = (certificate.chain.as_str(), certificate.key.expose());
-        self.keep(missing, &[("tls/key.pem", key), ("tls/cert.pem", chain)])?;
-        Ok(certificate)
-    }
-
-    fn operators_certificate(&self, cert: &Path, key: &Path) -> anyhow::Result<Certificate> {
-        let read = |name: &str, path: &Path, mark: &str| {
-            let path = self.root().join(path);
-            let text = std::fs::read_to_string(&path).with_context(|| {
-                Failure::usage(format!("tls.{name}: cannot read {}", path.display()))
-                    .hint("name PEM files that are there in dtaas.yaml, absolute or relative to it")
-            })?;
-            if !text.contains(mark) {
-                return Err(Failure::usage(format!(
-                    "tls.{name}: {} holds no PEM {mark}",
-                    path.display()
-                ))
-                .hint("name a PEM file; one that begins with -----BEGIN")
-                .into());
-            }
-            anyhow::Ok(text)
-        };
-        Ok(Certificate {
-            chain: read("cert", cert, "CERTIFICATE")?,
-            key: Secret::new(read("key", key, "PRIVATE KEY")?),
-        })
-    }
-
-    fn read_pair(&self, chain: &str, key: &str) -> anyhow::Result<Option<Certificate>> {
-        Ok(match (self.read_secret(chain)?, self.read_secret(key)?) {
-            (Some(chain), Some(key)) => Some(Certificate {
-                chain: chain.expose().to_owned(),
-                key,
-            }),
-            (None, _) | (_, None) => None,
-        })
-    }
-
-    fn read_secret(&self, name: &str) -> anyhow::Result<Option<Secret>> {
+    pub(super) fn read_secret(&self, name: &str) -> anyhow::Result<Option<Secret>> {
         let path = Path::new("secrets").join(name);
         let Some(bytes) = self.tree.read(&path)? else {
             return Ok(None);
@@ -121,7 +37,7 @@ impl Deployment {
         })))
     }
 
-    fn keep(&self, missing: Missing, secrets: &[(&str, &str)]) -> anyhow::Result<()> {
+    pub(super) fn keep(&self, missing: Missing, secrets: &[(&str, &str)]) -> anyhow::Result<()> {
         if missing == Missing::Pretend {
             return Ok(());
         }

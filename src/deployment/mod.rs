@@ -1,25 +1,30 @@
 //! A deployment directory: read whole, checked, and turned into what its machine should have.
 
+pub mod certificates;
 pub mod converge;
 pub mod init;
 mod keep;
+mod profile;
 pub mod purge;
+pub mod room;
+mod sweep;
 pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use time::OffsetDateTime;
 
 use crate::auth::store;
-use crate::error::{Failure, failure_of};
+use crate::error::{Failure, failure_of, remedy_of_cause};
 use crate::machine::files::Tree;
 use crate::machine::image;
-use crate::machine::lock::Lock;
+use crate::machine::lock::{self, Lock};
 use crate::platform::desired::{Desired, Directory};
-use crate::platform::{self, Input};
-use crate::profile::{self, Profile};
+use crate::platform::{self, Certificate, Input};
+use crate::profile::Profile;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
@@ -34,6 +39,9 @@ pub enum Missing {
     /// Make them for this once.
     Pretend,
 }
+
+/// Directories that the platform's containers read or write as root.
+const ROOTS: [&str; 4] = ["auth", "secrets", "config", platform::gateway::ACME];
 
 /// Users' htpasswd entries.
 #[derive(Debug, Default)]
@@ -53,6 +61,8 @@ pub struct Deployment {
     /// Where everything runs.
     pub profile: Profile,
     templates: Templates,
+    /// What the operator should know of what was read and made.
+    notes: Mutex<Vec<String>>,
 }
 
 impl Deployment {
@@ -70,22 +80,28 @@ impl Deployment {
     /// # Errors
     /// Those of [`Self::open`], and [`crate::error::Exit::Locked`] when another run has the lock.
     pub fn locked(directory: &Path, command: &str) -> anyhow::Result<(Self, Lock)> {
-        // Only a deployment has a lock; anything else is told what it is not.
-        if !directory.join(load::FILE).exists() {
-            load::load(directory)?;
-        }
-        let root = absolute(directory)?;
-        let lock = Lock::take(&root, command).map_err(|error| match failure_of(&error) {
-            Some(_) => error,
-            None => error.context(
-                Failure::new(format!(
-                    "cannot lock the deployment in {}",
-                    directory.display()
-                ))
-                .hint("it belongs to whoever made it: run this as root"),
-            ),
-        })?;
-        Ok((Self::open(directory)?, lock))
+        let root = lockable(directory)?;
+        let lock = Lock::take(&root, command).map_err(|error| not_locked(directory, error))?;
+        Self::open_held(directory, lock)
+    }
+
+    /// The same, but waits while another run has the lock; `say` is told whom it waits for.
+    pub async fn locked_when_free(
+        directory: &Path,
+        command: &str,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<(Self, Lock)> {
+        let root = lockable(directory)?;
+        let lock = Lock::wait(&root, command, say)
+            .await
+            .map_err(|error| not_locked(directory, error))?;
+        Self::open_held(directory, lock)
+    }
+
+    fn open_held(directory: &Path, lock: Lock) -> anyhow::Result<(Self, Lock)> {
+        let deployment = Self::open(directory)?;
+        deployment.sweep(&lock)?;
+        Ok((deployment, lock))
     }
 
     /// The same for a spec that is not written yet.
@@ -97,13 +113,14 @@ impl Deployment {
             spec,
             profile,
             templates,
+            notes: Mutex::default(),
         })
     }
 
     /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
     fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
         apart(directory, &spec.library_root)?;
-        let profile = profile::load(directory, &spec.profile)?;
+        let profile = crate::profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
         Ok((profile, templates))
     }
@@ -149,16 +166,36 @@ impl Deployment {
 
     /// What the machine should have.
     pub fn desired(&self, missing: Missing) -> anyhow::Result<Desired> {
-        self.with_input(missing, platform::machine)
+        let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
+        self.with_input(missing, certificate.as_ref(), platform::machine)
     }
 
-    /// What the machine should have of some users.
+    /// The same for who only looks: an operator's certificate that cannot be used any more is noted, and nothing is made.
+    pub fn desired_to_look(&self) -> anyhow::Result<Desired> {
+        let certificate = self.certificate_to_look(OffsetDateTime::now_utc())?;
+        self.with_input(Missing::Pretend, certificate.as_ref(), platform::machine)
+    }
+
+    /// What the machine should have of some users. No certificate is anyone's.
     pub fn desired_of(
         &self,
         users: &BTreeSet<UserName>,
         missing: Missing,
     ) -> anyhow::Result<Desired> {
-        self.with_input(missing, |input| platform::users(input, users))
+        self.with_input(missing, None, |input| platform::users(input, users))
+    }
+
+    /// Keeps in mind what the operator should know: a sentence without a full stop.
+    fn note(&self, note: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    /// What the operator should know, once.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The website's address.
@@ -178,7 +215,7 @@ impl Deployment {
 
     /// Fails where what the platform's containers read is not root's: they run as root without the right to read others' files.
     pub fn require_roots_own(&self) -> anyhow::Result<()> {
-        for name in ["auth", "secrets", "config"] {
+        for name in ROOTS {
             if let Some(found) = self.tree.stat(Path::new(name))?
                 && found.owner.0 != 0
             {
@@ -190,8 +227,12 @@ impl Deployment {
                 ))
                 .hint(format!(
                     "chown -R root:root {}",
-                    ["auth", "secrets", "config"]
-                        .map(|name| self.root().join(name).display().to_string())
+                    ROOTS
+                        .iter()
+                        .map(|name| self.root().join(name))
+                        .filter(|path| path.exists())
+                        .map(|path| path.display().to_string())
+                        .collect::<Vec<_>>()
                         .join(" ")
                 ))
                 .into());
@@ -208,17 +249,17 @@ impl Deployment {
     fn with_input<T>(
         &self,
         missing: Missing,
+        certificate: Option<&Certificate>,
         build: impl FnOnce(&Input<'_>) -> Result<T, crate::render::RenderError>,
     ) -> anyhow::Result<T> {
         let secrets = self.secrets(missing)?;
         let entries = self.entries()?.good;
-        let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
         let own_image = image::own_reference(&self.spec.name)?;
         let input = Input {
             spec: &self.spec,
             secrets: &secrets,
             entries: &entries,
-            certificate: certificate.as_ref(),
+            certificate,
             templates: &self.templates,
             root: self.root(),
             own_image: &own_image,
@@ -245,6 +286,32 @@ fn apart(directory: &Path, library: &Path) -> anyhow::Result<()> {
     ))
     .hint("for a library inside the deployment write its path relative to it, such as files; or name another directory")
     .into())
+}
+
+/// Where a deployment's lock is. Only a deployment has one: where there is none yet, what is wrong with the spec is said first, and
+/// none is made.
+fn lockable(directory: &Path) -> anyhow::Result<PathBuf> {
+    if !directory.join(load::FILE).exists() || !directory.join(lock::FILE).exists() {
+        Deployment::open(directory)?;
+    }
+    absolute(directory)
+}
+
+fn not_locked(directory: &Path, error: anyhow::Error) -> anyhow::Error {
+    match failure_of(&error) {
+        Some(_) => error,
+        None => {
+            let remedy = remedy_of_cause(&error)
+                .unwrap_or("it belongs to whoever made it: run this as root");
+            error.context(
+                Failure::new(format!(
+                    "cannot lock the deployment in {}",
+                    directory.display()
+                ))
+                .hint(remedy),
+            )
+        }
+    }
 }
 
 /// A directory of the deployment that only its owner enters.

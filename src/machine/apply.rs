@@ -3,6 +3,7 @@
 //! Killed at any moment, it leaves what another run puts right: nothing is remembered but what is on the machine.
 
 mod failed;
+mod outcome;
 mod step;
 
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +11,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::error::{Exit, Failure};
 use crate::machine::docker::Engine;
 use crate::machine::event::{Event, StepFailure};
 use crate::machine::plan::Plan;
@@ -22,10 +21,12 @@ use crate::machine::wait;
 use crate::platform::desired::{Container, Desired};
 use failed::Failed;
 
+pub use outcome::Outcome;
+
 /// How it is done.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Set to true, the steps in hand are finished and no other is begun.
+    /// Set to true, the steps in hand are finished and no other is begun. What is long and can be left, such as a pull, is broken off.
     pub cancel: watch::Receiver<bool>,
     /// How many pulls, and how many containers, side by side.
     pub side_by_side: usize,
@@ -48,62 +49,6 @@ impl Default for Options {
     /// Nothing interrupts it.
     fn default() -> Self {
         Self::new(watch::channel(false).1)
-    }
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// How many steps were done.
-    pub done: usize,
-    /// What failed: steps first, then containers that do not answer.
-    pub failures: Vec<StepFailure>,
-    /// How many steps were left out because of those.
-    pub skipped: usize,
-    /// Whether it was interrupted before its end.
-    pub interrupted: bool,
-}
-
-impl Outcome {
-    /// One failure out of all there were; `Ok` when there were none.
-    pub fn result(&self) -> Result<()> {
-        if self.interrupted {
-            let failures: String = self
-                .failures
-                .iter()
-                .map(|one| format!("\n- {}", one.message))
-                .collect();
-            return Err(Failure::new(format!(
-                "interrupted after {} steps; nothing is half done{failures}",
-                self.done
-            ))
-            .hint("run this again to do the rest")
-            .exit(Exit::Interrupted)
-            .into());
-        }
-        let hint = self.failures.iter().find_map(|one| one.hint.clone());
-        let message = match self.failures.as_slice() {
-            [] => return Ok(()),
-            [one] => one.message.clone(),
-            several => {
-                let lines: Vec<String> = several
-                    .iter()
-                    .map(|one| match &one.hint {
-                        Some(hint) => format!("- {} ({hint})", one.message),
-                        None => format!("- {}", one.message),
-                    })
-                    .collect();
-                format!("{} things failed:\n{}", several.len(), lines.join("\n"))
-            }
-        };
-        let failure = Failure::new(message);
-        Err(match hint {
-            Some(hint) if self.failures.len() == 1 => failure.hint(hint),
-            Some(_) | None => {
-                failure.hint("mend that, then run this again: what is done stays done")
-            }
-        }
-        .into())
     }
 }
 
@@ -155,29 +100,38 @@ pub async fn apply(
             .take_while(|step| step.phase() == phase)
             .count();
         let steps = plan.steps[next..next + length].iter().enumerate();
-        let results: Vec<Came> = futures_util::stream::iter(
-            steps.map(|(offset, step)| run.step(next + offset, step, &options.cancel)),
-        )
-        .buffer_unordered(width(phase, options))
-        .collect()
-        .await;
-        for done in results {
-            match done {
+        let run = &run;
+        let mut results: Vec<(usize, Came)> =
+            futures_util::stream::iter(steps.map(|(offset, step)| async move {
+                let at = next + offset;
+                (at, run.step(at, step, &options.cancel).await)
+            }))
+            .buffer_unordered(width(phase, options))
+            .collect()
+            .await;
+        results.sort_by_key(|(at, _)| *at);
+        for (at, came) in results {
+            match came {
                 Came::Done => outcome.done += 1,
                 Came::Failed(failure) => outcome.failures.push(failure),
                 Came::Skipped => outcome.skipped += 1,
-                Came::Interrupted => outcome.interrupted = true,
+                Came::Interrupted => {
+                    outcome.interrupted = true;
+                    outcome.left.push(plan.steps[at].describe());
+                }
             }
         }
         next += length;
     }
     if options.wait && !outcome.interrupted {
         let containers = run.to_wait_for(plan);
-        let silent = wait::ready(engine, &containers, &options.cancel, events).await;
-        outcome.interrupted = *options.cancel.borrow();
-        outcome
-            .failures
-            .extend(silent.into_iter().map(|(_, failure)| failure));
+        let mut cancel = options.cancel.clone();
+        tokio::select! {
+            silent = wait::ready(engine, &containers, events) => {
+                outcome.failures.extend(silent.into_iter().map(|(_, failure)| failure));
+            }
+            () = interruption(&mut cancel) => outcome.interrupted = true,
+        }
     }
     Ok(outcome)
 }
@@ -196,6 +150,37 @@ fn width(phase: Phase, options: &Options) -> usize {
         | Phase::Networks
         | Phase::Containers
         | Phase::RemoveImages => options.side_by_side.max(1),
+    }
+}
+
+/// Whether a step may be broken off: the engine keeps what it has of an image, or nothing, and no image is half there.
+fn can_be_left(step: &Step) -> bool {
+    match step {
+        Step::PullImage { .. } | Step::MakeImage { .. } => true,
+        Step::MakeDirectory { .. }
+        | Step::SetMode { .. }
+        | Step::SetOwner { .. }
+        | Step::WriteFile { .. }
+        | Step::RemoveFile { .. }
+        | Step::RemoveImage { .. }
+        | Step::CreateNetwork { .. }
+        | Step::RemoveNetwork { .. }
+        | Step::SetFirewall { .. }
+        | Step::RemoveFirewall { .. }
+        | Step::CreateContainer { .. }
+        | Step::RecreateContainer { .. }
+        | Step::StartContainer { .. }
+        | Step::RestartContainer { .. }
+        | Step::StopContainer { .. }
+        | Step::UpdateLimits { .. }
+        | Step::RemoveContainer { .. } => false,
+    }
+}
+
+/// Ends when the run is interrupted; never, when nobody can do that any more.
+pub(super) async fn interruption(cancel: &mut watch::Receiver<bool>) {
+    if cancel.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -231,7 +216,21 @@ impl Run<'_> {
             text: step.describe(),
         });
         let begun = Instant::now();
-        match self.act(index, step).await {
+        let act = self.act(index, step);
+        let done = match can_be_left(step) {
+            false => act.await,
+            true => {
+                let mut cancel = cancel.clone();
+                tokio::select! {
+                    done = act => done,
+                    () = interruption(&mut cancel) => {
+                        (self.events)(Event::StepDropped { step: index });
+                        return Came::Interrupted;
+                    }
+                }
+            }
+        };
+        match done {
             Ok(()) => {
                 (self.events)(Event::StepDone {
                     step: index,

@@ -2,7 +2,9 @@
 
 mod containers;
 mod held;
+mod limits;
 mod paths;
+mod pools;
 #[cfg(test)]
 mod tests;
 
@@ -92,11 +94,13 @@ pub struct DiffOptions {
 /// The difference, in the order in which it is to be done.
 pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Plan {
     let mut plan = Plan::default();
-    let remade = networks(desired, observed, options, &mut plan);
+    let no_pool = pools::diff(desired, observed, options, &mut plan);
+    let remade = networks(desired, observed, options, no_pool, &mut plan);
     paths::diff(desired, observed, &options.scope, &mut plan);
     images(desired, observed, options, &mut plan);
     rules(desired, observed, &mut plan);
     containers::diff(desired, observed, options, &remade, &mut plan);
+    limits::diff(desired, observed, options, &mut plan);
     unused_images(desired, observed, options, &mut plan);
     held::keep_reachable(desired, observed, &mut plan);
     held::refuse_another_pool(desired, observed, &mut plan);
@@ -152,11 +156,12 @@ fn not_ours(what: &str, name: &str, deployment: &Desired, owner: &Owner) -> Refu
     }
 }
 
-/// Networks. Answers with the names of those that are made anew, for the containers on them must be as well.
+/// Networks; where the pool as a whole is refused (`no_pool`), what overlaps need not be said again. Answers with the names of those that are made anew, for the containers on them must be as well.
 fn networks(
     desired: &Desired,
     observed: &Observed,
     options: &DiffOptions,
+    no_pool: bool,
     plan: &mut Plan,
 ) -> BTreeSet<String> {
     let mut remade = BTreeSet::new();
@@ -185,6 +190,7 @@ fn networks(
             continue;
         }
         match observed.networks.get(&network.name) {
+            None if no_pool => {}
             None => create_network(desired, network, observed, &going, plan),
             Some(state) if !ours(desired, &state.owner) => {
                 plan.refused
@@ -225,7 +231,7 @@ fn create_network(
             && state
                 .subnets
                 .iter()
-                .any(|subnet| subnet.contains(&network.subnet) || network.subnet.contains(subnet))
+                .any(|subnet| pools::overlap(*subnet, network.subnet))
     });
     if let Some((name, state)) = overlap {
         let ours = ours(desired, &state.owner);
@@ -244,6 +250,21 @@ fn create_network(
                 network.name, network.subnet
             ),
             hint,
+        });
+        return;
+    }
+    if let Some(route) = pools::route_in_the_way(desired, observed, network) {
+        plan.refused.push(Refusal {
+            message: format!(
+                "{} needs the addresses {}, and {} has them",
+                network.user,
+                network.subnet,
+                pools::name(route)
+            ),
+            hint: format!(
+                "give {} another slot, in users/{}.yaml, then run this again",
+                network.user, network.user
+            ),
         });
         return;
     }
@@ -354,6 +375,9 @@ fn unused_images(desired: &Desired, observed: &Observed, options: &DiffOptions, 
 
 fn rules(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     match &desired.firewall {
+        Some(_) | None if firewall::is_namesakes(&observed.firewall, desired) => plan.refused.push(
+            namesakes("firewall chain", &observed.firewall.chain, desired),
+        ),
         Some(wanted) if firewall::foreign(&observed.firewall) => plan.refused.push(Refusal {
             message: format!(
                 "the packet filter has a chain named {} that was not made by this program",

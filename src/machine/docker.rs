@@ -29,6 +29,8 @@ const OLDEST: (u64, u64) = (1, 41);
 const TO_ANSWER: Duration = Duration::from_secs(60);
 /// How long it may take to start, stop or remove something.
 const TO_ACT: Duration = Duration::from_secs(180);
+/// How long a pull may stand still, unless more or less is asked for. A large layer is checked without a word.
+pub const TO_PULL: Duration = Duration::from_secs(120);
 const SOCKET: &str = "/var/run/docker.sock";
 
 /// A connection to an engine that is known to be one we work with.
@@ -36,6 +38,7 @@ const SOCKET: &str = "/var/run/docker.sock";
 pub struct Engine {
     docker: Docker,
     facts: Facts,
+    to_pull: Duration,
 }
 
 impl Engine {
@@ -49,7 +52,7 @@ impl Engine {
     pub async fn connect(socket: Option<&Path>) -> Result<Self> {
         let socket = match socket {
             Some(path) => path.to_owned(),
-            None => socket_from(std::env::var("DOCKER_HOST").ok().as_deref())?,
+            None => socket_from(docker_host().as_deref())?,
         };
         let unreachable = |error| not_reachable(&socket, error);
         let address = format!("unix://{}", socket.display());
@@ -69,6 +72,7 @@ impl Engine {
         refuse(&version, &info)?;
         Ok(Self {
             docker,
+            to_pull: TO_PULL,
             facts: Facts {
                 engine: version.version.unwrap_or_default(),
                 api: version.api_version.unwrap_or_default(),
@@ -83,7 +87,13 @@ impl Engine {
 
     /// Whether anything is there to connect to: without a socket there is no engine, and so nothing that it runs.
     pub fn is_there() -> bool {
-        socket_from(std::env::var("DOCKER_HOST").ok().as_deref()).map_or(true, |path| path.exists())
+        socket_from(docker_host().as_deref()).map_or(true, |path| path.exists())
+    }
+
+    /// The same engine, with so long a time in which a pull may stand still.
+    #[must_use]
+    pub fn pulling_within(self, to_pull: Duration) -> Self {
+        Self { to_pull, ..self }
     }
 
     /// What is known of the engine and the machine below it.
@@ -121,14 +131,23 @@ async fn within<T>(
     }
 }
 
+/// What `DOCKER_HOST` is; bytes that are no text are no address either, and are shown as well as can be.
+fn docker_host() -> Option<String> {
+    Some(
+        std::env::var_os("DOCKER_HOST")?
+            .to_string_lossy()
+            .into_owned(),
+    )
+}
+
 /// The socket that `DOCKER_HOST` names.
 fn socket_from(host: Option<&str>) -> Result<PathBuf> {
     match host.map(str::trim) {
         None | Some("") => Ok(PathBuf::from(SOCKET)),
         Some(host) => match host.strip_prefix("unix://") {
-            Some(path) => Ok(PathBuf::from(path)),
-            None => Err(Failure::new(format!(
-                "DOCKER_HOST is {host}, and only engines behind a unix socket are worked with"
+            Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
+            Some(_) | None => Err(Failure::new(format!(
+                "DOCKER_HOST is {host:?}, and only engines behind a unix socket are worked with, such as unix://{SOCKET}"
             ))
             .hint("unset DOCKER_HOST; for another machine name it in the profile instead")
             .into()),
@@ -181,11 +200,7 @@ fn failed(doing: &str, error: bollard::errors::Error) -> anyhow::Error {
             status_code,
         } => {
             let message = message.trim();
-            let failure = Failure::new(format!("{doing} failed: {message}"));
-            let failure = match remedy(message) {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            };
+            let failure = answered(doing, message);
             if status_code == 409 {
                 anyhow::Error::new(Conflict).context(failure)
             } else {
@@ -193,7 +208,7 @@ fn failed(doing: &str, error: bollard::errors::Error) -> anyhow::Error {
             }
         }
         bollard::errors::Error::DockerStreamError { error } => {
-            Failure::new(format!("{doing} failed: {}", error.trim())).into()
+            answered(doing, error.trim()).into()
         }
         bollard::errors::Error::RequestTimeoutError => no_answer(doing),
         other => anyhow::Error::new(other).context(
@@ -202,6 +217,15 @@ fn failed(doing: &str, error: bollard::errors::Error) -> anyhow::Error {
             ),
         ),
     }
+}
+
+/// The engine's own words, and what to do about them.
+fn answered(doing: &str, message: &str) -> Failure {
+    Failure::new(format!("{doing} failed: {message}")).hint(
+        remedy(message).unwrap_or(
+            "see what else it says (journalctl -u docker), mend that, then run this again",
+        ),
+    )
 }
 
 /// What to do about answers that operators do meet.
@@ -228,6 +252,10 @@ fn remedy(message: &str) -> Option<&'static str> {
             "make room on the disk (docker system df), then run this again",
         ),
         (
+            "invalid reference format",
+            "mend the image's name in dtaas.yaml or in the user's file; images.prefix stands before each",
+        ),
+        (
             "ptables",
             "restart the engine so that it makes its rules anew (systemctl restart docker), then run this again",
         ),
@@ -248,16 +276,20 @@ fn not_reachable(socket: &Path, error: bollard::errors::Error) -> anyhow::Error 
     let place = socket.display();
     // bollard hides the cause behind several layers; the socket itself tells it plainly.
     let failure = match std::os::unix::net::UnixStream::connect(socket) {
-        Err(cause) if cause.kind() == ErrorKind::PermissionDenied => Failure::new(format!(
-            "no permission to talk to the docker engine at {place}"
-        ))
-        .hint("run this as root: sudo dtaas …"),
-        Err(_) => Failure::new(format!(
-            "the docker engine is not installed or not running: nothing answers at {place}"
-        ))
-        .hint(
-            "install it with: apt-get install docker.io; or start it with: systemctl start docker",
-        ),
+        Err(cause) if cause.kind() == ErrorKind::PermissionDenied => {
+            let failure = Failure::new(format!(
+                "no permission to talk to the docker engine at {place}"
+            ))
+            .hint("run this as root: sudo dtaas …");
+            return anyhow::Error::new(cause).context(failure);
+        }
+        Err(cause) => {
+            let failure = Failure::new(format!(
+                "the docker engine is not installed or not running: nothing answers at {place}"
+            ))
+            .hint("install it with: apt-get install docker.io; or start it with: systemctl start docker");
+            return anyhow::Error::new(cause).context(failure);
+        }
         Ok(_) => Failure::new(format!(
             "what listens at {place} does not answer as a docker engine"
         ))

@@ -36,6 +36,11 @@ pub enum Event {
         /// Why.
         failure: StepFailure,
     },
+    /// A step was broken off, because the run was interrupted and nothing is lost by that; the next run does it.
+    StepDropped {
+        /// Which.
+        step: usize,
+    },
     /// A step is left out, because one that it needs failed.
     StepSkipped {
         /// Which.
@@ -79,7 +84,9 @@ impl StepFailure {
         Self {
             message: format!("{error:#}"),
             hint: crate::error::failure_of(error)
-                .and_then(|failure| failure.remedy().map(str::to_owned)),
+                .and_then(|failure| failure.remedy())
+                .or_else(|| crate::error::remedy_of_cause(error))
+                .map(str::to_owned),
         }
     }
 }

@@ -10,15 +10,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
-use crate::error::Failure;
+use crate::error::{Failure, remedy_of_io};
 use crate::machine::observed::Kind;
 use crate::platform::desired::Directory;
 
-pub use write::Written;
+pub use write::{Written, is_temporary};
 
 /// What lies at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,7 @@ impl Tree {
 
     /// Opens a directory; makes it (mode 0755 without the umask's bits) and its parents where they are missing.
     pub fn create(root: &Path) -> Result<Self> {
-        std::fs::create_dir_all(root)
-            .with_context(|| Failure::new(format!("cannot make directory {}", root.display())))?;
+        std::fs::create_dir_all(root).map_err(|error| problem("make directory", root, error))?;
         Self::open(root)
     }
 
@@ -281,11 +280,10 @@ fn kind(file_type: FileType) -> Kind {
 fn problem(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
     let place = path.display();
     let failure = Failure::new(format!("cannot {what} {place}"));
+    if let Some(remedy) = remedy_of_io(&error) {
+        return anyhow::Error::new(error).context(failure.hint(remedy));
+    }
     let failure = match Errno::from_io_error(&error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => {
-            failure.hint("make room on that disk (df -h), then run this again")
-        }
-        Some(Errno::ROFS) => failure.hint("that file system is mounted read-only"),
         Some(Errno::ACCESS | Errno::PERM) => failure.hint("run this as root: sudo dtaas …"),
         Some(Errno::LOOP | Errno::NOTDIR) => failure.hint(
             "a symbolic link or a file stands where a directory should be, and links are not followed: replace it by a directory",

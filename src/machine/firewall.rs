@@ -6,18 +6,22 @@
 mod program;
 
 use anyhow::Result;
+use ipnet::Ipv4Net;
 use sha2::{Digest, Sha256};
 
 pub(super) use program::{find, run};
 
-use crate::machine::observed::{Boot, ChainState, FirewallState};
+use crate::machine::observed::{Boot, ChainState, FirewallState, Owner};
 use crate::machine::systemd;
 use crate::platform::desired::{Desired, Firewall, hex};
 use crate::platform::naming;
 use crate::spec::names::DeploymentName;
 
 /// Goes into the hash. Raised when the rules for the same desired state change.
-const WAY_OF_MAKING: u32 = 2;
+const WAY_OF_MAKING: u32 = 3;
+
+/// What the comment begins with by which a chain is told to be ours.
+const MARK: &str = "dtaas:";
 
 /// How sources that are not the sender's own are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +61,18 @@ pub fn hash(firewall: &Firewall) -> String {
     hex(&Sha256::digest(text))[..16].to_owned()
 }
 
-fn comment(deployment: &DeploymentName, firewall: &Firewall) -> String {
-    format!("dtaas:{deployment}:{}", hash(firewall))
+/// Whose the chain is: two directories' deployments of one name have one chain's name as well.
+fn comment(desired: &Desired, firewall: &Firewall) -> String {
+    format!(
+        "{MARK}{}:{}:{}",
+        desired.deployment,
+        hash(firewall),
+        desired.instance()
+    )
 }
 
 /// The chain's rules for IPv4, in the words of `iptables-save`, without the leading `-A <chain>`.
-pub fn rules(deployment: &DeploymentName, firewall: &Firewall, spoofing: Spoofing) -> Vec<String> {
+pub fn rules(desired: &Desired, firewall: &Firewall, spoofing: Spoofing) -> Vec<String> {
     let local = "-m addrtype --dst-type LOCAL";
     let mut rules = vec![
         match spoofing {
@@ -96,17 +106,17 @@ pub fn rules(deployment: &DeploymentName, firewall: &Firewall, spoofing: Spoofin
         format!("-d {} -j DROP", firewall.pool),
         format!(
             "-m comment --comment \"{}\" -j RETURN",
-            comment(deployment, firewall)
+            comment(desired, firewall)
         ),
     ]);
     rules
 }
 
 /// IPv6 is off on these bridges; whatever comes from them all the same is dropped.
-fn rules_v6(deployment: &DeploymentName, firewall: &Firewall) -> Vec<String> {
+fn rules_v6(desired: &Desired, firewall: &Firewall) -> Vec<String> {
     vec![format!(
         "-m comment --comment \"{}\" -j DROP",
-        comment(deployment, firewall)
+        comment(desired, firewall)
     )]
 }
 
@@ -156,6 +166,12 @@ pub fn foreign(found: &FirewallState) -> bool {
     foreign(&found.v4) || found.v6.as_ref().is_some_and(foreign)
 }
 
+/// Whether the chain is that of another deployment with this one's name.
+pub fn is_namesakes(found: &FirewallState, desired: &Desired) -> bool {
+    let namesakes = |state: &ChainState| state.is_namesakes(desired);
+    namesakes(&found.v4) || found.v6.as_ref().is_some_and(namesakes)
+}
+
 /// Whether anything of ours is there.
 pub fn anything_left(found: &FirewallState) -> bool {
     found.v4.is_ours()
@@ -171,18 +187,15 @@ pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
         Some(firewall) => firewall.chain.as_str(),
         None => usual.as_str(),
     };
-    let (v4, v6) = tokio::try_join!(
-        observe_family(Family::V4, &desired.deployment, chain),
-        async {
-            if has_v6() {
-                observe_family(Family::V6, &desired.deployment, chain)
-                    .await
-                    .map(Some)
-            } else {
-                Ok(None)
-            }
+    let (saved, saved_v6) = tokio::try_join!(saved(Family::V4), async {
+        match has_v6() {
+            true => saved(Family::V6).await.map(Some),
+            false => Ok(None),
         }
-    )?;
+    })?;
+    let v4 = read(&saved, &desired.deployment, chain);
+    let v6 = saved_v6.map(|saved| read(&saved, &desired.deployment, chain));
+    let pools = pools(&saved, &desired.deployment);
     let found_chain =
         |found: &(String, ChainState)| Some(found.0.clone()).filter(|name| !name.is_empty());
     Ok(FirewallState {
@@ -192,39 +205,85 @@ pub(super) async fn observe(desired: &Desired) -> Result<FirewallState> {
         v4: v4.1,
         v6: v6.map(|found| found.1),
         boot: systemd::observe(desired),
+        pools,
     })
 }
 
-async fn observe_family(
-    family: Family,
-    deployment: &DeploymentName,
-    chain: &str,
-) -> Result<(String, ChainState)> {
-    let Ok(program) = find(&family.program("-save")) else {
-        return Ok((String::new(), ChainState::default()));
+/// What `iptables-save` writes; nothing where there is none.
+async fn saved(family: Family) -> Result<String> {
+    match find(&family.program("-save")) {
+        Ok(program) => run(&program, &["-t", "mangle"], None).await,
+        Err(_) => Ok(String::new()),
+    }
+}
+
+/// What a chain's mark says.
+struct Mark<'a> {
+    deployment: &'a str,
+    hash: String,
+    /// Chains of earlier versions do not say it.
+    instance: Option<String>,
+}
+
+/// The mark in a rule's comment.
+fn mark(line: &str) -> Option<Mark<'_>> {
+    let (_, behind) = line
+        .split_once(&format!("--comment \"{MARK}"))
+        .or_else(|| line.split_once(&format!("--comment {MARK}")))?;
+    let mut fields = behind.split(':');
+    let deployment = fields.next()?;
+    let digits = |field: &str| {
+        let digits: String = field.chars().take_while(char::is_ascii_hexdigit).collect();
+        (digits.len() == 16).then_some(digits)
     };
-    let saved = run(&program, &["-t", "mangle"], None).await?;
-    Ok(read(&saved, deployment, chain))
+    Some(Mark {
+        deployment,
+        hash: digits(fields.next()?)?,
+        instance: fields.next().and_then(digits),
+    })
+}
+
+/// The chain that a rule is in.
+fn chain_of(line: &str) -> Option<&str> {
+    let (chain, _) = line.strip_prefix("-A ")?.split_once(' ')?;
+    Some(chain)
+}
+
+/// Other deployments' pools: what a marked chain drops by its destination, and is not special to everyone.
+fn pools(saved: &str, own: &DeploymentName) -> Vec<(Owner, Ipv4Net)> {
+    let mut pools = Vec::new();
+    for line in saved.lines() {
+        let (Some(chain), Some(mark)) = (chain_of(line), mark(line)) else {
+            continue;
+        };
+        if mark.deployment == own.as_str() {
+            continue;
+        }
+        let owner = Owner {
+            deployment: Some(mark.deployment.to_owned()),
+            instance: mark.instance,
+        };
+        let dropped = saved.lines().filter_map(|line| {
+            let rule = line.strip_prefix(&format!("-A {chain} -d "))?;
+            rule.strip_suffix(" -j DROP")?.parse().ok()
+        });
+        pools.extend(
+            dropped
+                .filter(|net: &Ipv4Net| !net.addr().is_loopback() && !net.addr().is_link_local())
+                .map(|net| (owner.clone(), net)),
+        );
+    }
+    pools
 }
 
 /// Finds our chain in what `iptables-save` wrote: by the deployment's name in a comment, or else by the desired name.
 fn read(saved: &str, deployment: &DeploymentName, chain: &str) -> (String, ChainState) {
-    let mark = format!("dtaas:{deployment}:");
-    let hash_in = |line: &str| {
-        let (_, behind) = line.split_once(&mark)?;
-        let hash: String = behind.chars().take_while(char::is_ascii_hexdigit).collect();
-        (hash.len() == 16).then_some(hash)
-    };
-    let rule_of = |line: &str| {
-        line.strip_prefix("-A ")
-            .and_then(|rest| rest.split_once(' '))
-            .map(|(chain, _)| chain.to_owned())
-    };
-    let marked = saved
-        .lines()
-        .find_map(|line| Some((rule_of(line)?, hash_in(line)?)));
-    let (name, hash) = match marked {
-        Some((name, hash)) => (name, Some(hash)),
+    let marked = saved.lines().find_map(|line| {
+        let mark = mark(line).filter(|mark| mark.deployment == deployment.as_str())?;
+        Some((chain_of(line)?.to_owned(), mark))
+    });
+    let (name, mark) = match marked {
+        Some((name, mark)) => (name, Some(mark)),
         None => (chain.to_owned(), None),
     };
     let declared = format!(":{name} ");
@@ -234,10 +293,11 @@ fn read(saved: &str, deployment: &DeploymentName, chain: &str) -> (String, Chain
     let target = format!(" -j {name}");
     let state = ChainState {
         present: true,
-        hash,
+        instance: mark.as_ref().and_then(|mark| mark.instance.clone()),
+        hash: mark.map(|mark| mark.hash),
         rules: saved
             .lines()
-            .filter(|line| rule_of(line).as_deref() == Some(name.as_str()))
+            .filter(|line| chain_of(line) == Some(name.as_str()))
             .count(),
         jumps: saved
             .lines()
@@ -251,34 +311,33 @@ fn read(saved: &str, deployment: &DeploymentName, chain: &str) -> (String, Chain
 /// Puts the rules in place, at once in each family, and has them put back after a reboot where systemd runs.
 pub(super) async fn apply(desired: &Desired, wanted: &Firewall) -> Result<()> {
     let found = observe(desired).await?;
-    let deployment = &desired.deployment;
     let over = Some((found.chain.as_str(), &found.v4));
     let mut spoofing = Spoofing::ReversePath;
-    let by_route = script(&rules(deployment, wanted, spoofing), wanted, over);
+    let by_route = script(&rules(desired, wanted, spoofing), wanted, over);
     if restore(Family::V4, &by_route).await.is_err() {
         spoofing = Spoofing::Pool;
-        let by_pool = script(&rules(deployment, wanted, spoofing), wanted, over);
+        let by_pool = script(&rules(desired, wanted, spoofing), wanted, over);
         restore(Family::V4, &by_pool).await?;
     }
     if let Some(state) = &found.v6 {
         let over = Some((found.chain.as_str(), state));
-        let all = script(&rules_v6(deployment, wanted), wanted, over);
+        let all = script(&rules_v6(desired, wanted), wanted, over);
         restore(Family::V6, &all).await?;
     }
-    let boot = at_boot(deployment, wanted, spoofing, found.v6.is_some());
+    let boot = at_boot(desired, wanted, spoofing, found.v6.is_some());
     systemd::install(desired, &boot).await
 }
 
 /// What the packet filter's programs are fed with at the next start.
 pub(super) fn at_boot(
-    deployment: &DeploymentName,
+    desired: &Desired,
     wanted: &Firewall,
     spoofing: Spoofing,
     v6: bool,
 ) -> systemd::Rules {
     systemd::Rules {
-        v4: script(&rules(deployment, wanted, spoofing), wanted, None),
-        v6: v6.then(|| script(&rules_v6(deployment, wanted), wanted, None)),
+        v4: script(&rules(desired, wanted, spoofing), wanted, None),
+        v6: v6.then(|| script(&rules_v6(desired, wanted), wanted, None)),
     }
 }
 
@@ -289,7 +348,8 @@ pub(super) async fn remove(desired: &Desired) -> Result<()> {
         (Family::V4, Some(&found.v4)),
         (Family::V6, found.v6.as_ref()),
     ] {
-        let Some(state) = state.filter(|state| state.is_ours()) else {
+        let Some(state) = state.filter(|state| state.is_ours() && !state.is_namesakes(desired))
+        else {
             continue;
         };
         let mut lines = vec!["*mangle".to_owned()];

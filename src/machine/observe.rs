@@ -1,7 +1,7 @@
 //! Looks at one machine. Reads only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,11 +10,12 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::machine::diff::Scope;
 use crate::machine::docker::{Engine, Found};
 use crate::machine::files::{Stat, Tree, is_root};
+use crate::machine::neighbours::{self, Neighbour};
 use crate::machine::observed::{
     ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
-use crate::machine::{firewall, ports};
-use crate::platform::desired::{Content, Desired, File, label, sha256};
+use crate::machine::{firewall, ports, routes};
+use crate::platform::desired::{Container, Content, Desired, File, label, sha256};
 
 /// The permission bit that lets everyone on the machine read a file.
 const OTHERS_READ: u32 = 0o004;
@@ -29,14 +30,16 @@ const SIDE_BY_SIDE: usize = 16;
 ///
 /// When the engine, the packet filter or a directory cannot be read.
 pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Result<Observed> {
-    let (containers, networks, images, firewall, paths) = tokio::try_join!(
+    let ((containers, all), networks, images, firewall, paths, routes) = tokio::try_join!(
         containers(engine, desired, scope),
         networks(engine, desired, scope),
         images(engine, desired, scope),
         firewall::observe(desired),
         async { paths(desired, scope) },
+        async { anyhow::Ok(routes::observe().await) },
     )?;
-    let taken = taken(desired, scope, &containers);
+    let neighbours = neighbours::of(&Owner::of(desired), &all, &firewall.pools);
+    let taken = taken(desired, scope, &containers, &neighbours);
     Ok(Observed {
         machine: engine.facts().clone(),
         paths,
@@ -45,6 +48,11 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         containers,
         firewall,
         taken,
+        not_here: not_here(desired, scope),
+        routes,
+        name_servers: routes::name_servers(),
+        neighbours,
+        missing: missing(desired, scope),
     })
 }
 
@@ -62,11 +70,12 @@ fn labels(desired: &Desired, scope: &Scope) -> Vec<String> {
     }
 }
 
+/// The containers that are looked at closely, and those that were listed: without a user's scope all of the machine's.
 async fn containers(
     engine: &Engine,
     desired: &Desired,
     scope: &Scope,
-) -> Result<BTreeMap<String, ContainerState>> {
+) -> Result<(BTreeMap<String, ContainerState>, Vec<Found>)> {
     let wanted: BTreeSet<&str> = desired
         .containers
         .iter()
@@ -87,15 +96,15 @@ async fn containers(
         }
     };
     let concerned: BTreeMap<String, Found> = found
-        .into_iter()
+        .iter()
         .filter(|found| {
-            let ours = found.deployment.as_deref() == Some(desired.deployment.as_str())
+            let ours = found.owner.deployment.as_deref() == Some(desired.deployment.as_str())
                 && (*scope == Scope::All || scope.covers_label(found.user.as_deref()));
             ours || wanted.contains(found.name.as_str())
         })
-        .map(|found| (found.name.clone(), found))
+        .map(|found| (found.name.clone(), found.clone()))
         .collect();
-    futures_util::stream::iter(concerned.into_values().map(|found| async move {
+    let states = futures_util::stream::iter(concerned.into_values().map(|found| async move {
         // By id: a name may be given to another one in between.
         let state = engine.container(&found.id, &desired.hash_key).await?;
         anyhow::Ok(state.map(|state| (found.name, state)))
@@ -103,7 +112,8 @@ async fn containers(
     .buffer_unordered(SIDE_BY_SIDE)
     .try_filter_map(|found| std::future::ready(Ok(found)))
     .try_collect()
-    .await
+    .await?;
+    Ok((states, found))
 }
 
 /// The engine takes names in filters as regular expressions.
@@ -259,7 +269,12 @@ fn below(tree: &Tree, directory: &Path, found: &mut BTreeMap<PathBuf, PathState>
 }
 
 /// Addresses that containers are to listen on, and cannot. What our own containers hold they give up for one another.
-fn taken(desired: &Desired, scope: &Scope, found: &BTreeMap<String, ContainerState>) -> Vec<Taken> {
+fn taken(
+    desired: &Desired,
+    scope: &Scope,
+    found: &BTreeMap<String, ContainerState>,
+    neighbours: &[Neighbour],
+) -> Vec<Taken> {
     let own = Owner::of(desired);
     let held: Vec<SocketAddrV4> = found
         .values()
@@ -267,12 +282,45 @@ fn taken(desired: &Desired, scope: &Scope, found: &BTreeMap<String, ContainerSta
         .flat_map(ContainerState::holds)
         .copied()
         .collect();
+    let mut spoken_for: Vec<SocketAddrV4> = desired
+        .containers
+        .iter()
+        .flat_map(|container| &container.listens)
+        .copied()
+        .collect();
+    running(desired, scope)
+        .flat_map(|container| ports::taken_from(container, &held, neighbours, &mut spoken_for))
+        .collect()
+}
+
+/// Addresses that containers are to listen on, and that this machine does not have.
+fn not_here(desired: &Desired, scope: &Scope) -> BTreeSet<Ipv4Addr> {
+    let wanted: BTreeSet<Ipv4Addr> = running(desired, scope)
+        .flat_map(|container| &container.listens)
+        .map(|address| *address.ip())
+        .collect();
+    wanted
+        .into_iter()
+        .filter(|address| !ports::is_here(*address))
+        .collect()
+}
+
+/// What containers are to mount and is not there, other than what we make.
+fn missing(desired: &Desired, scope: &Scope) -> BTreeSet<PathBuf> {
+    let ours = |path: &Path| path.starts_with(&desired.root) || path.starts_with(&desired.library);
+    running(desired, scope)
+        .flat_map(|container| &container.mounts)
+        .map(|mount| &mount.source)
+        .filter(|source| !ours(source) && matches!(source.try_exists(), Ok(false)))
+        .cloned()
+        .collect()
+}
+
+fn running<'a>(desired: &'a Desired, scope: &'a Scope) -> impl Iterator<Item = &'a Container> {
     desired
         .containers
         .iter()
         .filter(|container| container.running && scope.covers(container.user.as_ref()))
-        .flat_map(|container| ports::taken_from(container, &held))
-        .collect()
 }
 
 #[cfg(test)]

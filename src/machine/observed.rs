@@ -1,12 +1,14 @@
 //! Observed state: what one machine has now. Plain data, without a secret in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::neighbours::Neighbour;
+use crate::machine::routes::Route;
 use crate::platform::desired::{Desired, Limits, Mount};
 use crate::spec::quantity::{Bytes, Cpus};
 
@@ -27,6 +29,16 @@ pub struct Observed {
     pub firewall: FirewallState,
     /// Addresses that a container is to listen on and that something else holds.
     pub taken: Vec<Taken>,
+    /// Addresses that a container is to listen on and that this machine does not have.
+    pub not_here: BTreeSet<Ipv4Addr>,
+    /// What the machine has and reaches, bridges of containers included.
+    pub routes: Vec<Route>,
+    /// Its name servers.
+    pub name_servers: BTreeSet<Ipv4Addr>,
+    /// The other deployments on it; none with a user's scope.
+    pub neighbours: Vec<Neighbour>,
+    /// What containers are to mount, is not the deployment's own, and is not there.
+    pub missing: BTreeSet<PathBuf>,
 }
 
 /// The engine and the machine below it.
@@ -84,7 +96,7 @@ pub struct PathState {
 }
 
 /// Whose an object is, as its labels say; without the labels it was not made by this program.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The deployment's name.
     pub deployment: Option<String>,
@@ -255,6 +267,8 @@ pub struct FirewallState {
     pub v6: Option<ChainState>,
     /// What puts the rules back after a reboot.
     pub boot: Boot,
+    /// Other deployments' pools, as their chains have them.
+    pub pools: Vec<(Owner, Ipv4Net)>,
 }
 
 /// A chain of ours in one packet filter.
@@ -264,6 +278,8 @@ pub struct ChainState {
     pub present: bool,
     /// The hash in its last rule's comment, behind the deployment's name; a chain without is not ours.
     pub hash: Option<String>,
+    /// Which of the deployments with that name it is of, as that comment says.
+    pub instance: Option<String>,
     /// How many rules it has.
     pub rules: usize,
     /// The rules of PREROUTING that jump to it, as `iptables-save` writes them.
@@ -274,6 +290,12 @@ impl ChainState {
     /// Whether the chain is there and ours: it carries our mark, or somebody has emptied it and nothing of anyone's is in it.
     pub fn is_ours(&self) -> bool {
         self.present && (self.hash.is_some() || self.rules == 0)
+    }
+
+    /// Whether the chain is there, and of another deployment with this one's name.
+    pub fn is_namesakes(&self, desired: &Desired) -> bool {
+        let instance = desired.instance();
+        self.present && self.instance.as_ref().is_some_and(|one| *one != instance)
     }
 }
 
@@ -299,6 +321,27 @@ pub struct Taken {
     pub address: SocketAddrV4,
     /// The container that needs it.
     pub container: String,
-    /// Who holds it, such as `nginx (process 812)`, where that can be told.
-    pub holder: Option<String>,
+    /// The key of the spec that the port comes from.
+    pub key: String,
+    /// Who holds it.
+    pub holder: Holder,
+    /// A port that is free at this address.
+    pub free: Option<u16>,
+}
+
+/// Who holds an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holder {
+    /// Some program; which one cannot be told.
+    Unknown,
+    /// A program, such as `nginx (process 812)`.
+    Program(String),
+    /// A container of another deployment, such as `the gateway of the deployment lab in /srv/lab`.
+    Neighbour {
+        /// What and whose.
+        whose: String,
+        /// Whether it is up; stopped, it would find its address gone when it is started.
+        runs: bool,
+    },
 }

@@ -59,7 +59,7 @@ pub(super) fn observe(desired: &Desired) -> Boot {
     let as_wanted = [Spoofing::ReversePath, Spoofing::Pool]
         .into_iter()
         .any(|spoofing| {
-            let rules = firewall::at_boot(&desired.deployment, wanted, spoofing, v6.is_some());
+            let rules = firewall::at_boot(desired, wanted, spoofing, v6.is_some());
             v4.as_deref() == Some(rules.v4.as_str())
                 && v6 == rules.v6
                 && unit(desired, &rules).is_ok_and(|unit| unit == unit_found)

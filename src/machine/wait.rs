@@ -31,7 +31,6 @@ const SIDE_BY_SIDE: usize = 64;
 pub async fn ready(
     engine: &Engine,
     containers: &[&Container],
-    cancel: &tokio::sync::watch::Receiver<bool>,
     events: &(dyn Fn(Event) + Sync),
 ) -> Vec<(String, StepFailure)> {
     let waits = containers.iter().filter_map(|container| {
@@ -42,7 +41,7 @@ pub async fn ready(
                 container: name.clone(),
             });
             let begun = Instant::now();
-            match until_ready(engine, &name, probe, cancel.clone()).await {
+            match until_ready(engine, &name, probe).await {
                 Ok(()) => {
                     events(Event::Ready {
                         container: name,
@@ -82,26 +81,14 @@ pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) ->
         .await
 }
 
-async fn until_ready(
-    engine: &Engine,
-    name: &str,
-    probe: &Probe,
-    mut cancel: tokio::sync::watch::Receiver<bool>,
-) -> Result<()> {
+async fn until_ready(engine: &Engine, name: &str, probe: &Probe) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(probe.deadline_seconds);
-    let interrupted = async {
-        if cancel.wait_for(|stop| *stop).await.is_err() {
-            // Whoever could interrupt is gone.
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
         answer = until_it_answers(engine, name, probe, end) => match answer? {
             Ok(()) => Ok(()),
             Err(wrong) => Err(silent(engine, name, probe, &wrong).await),
         },
         how = until_ended(engine, name) => Err(how?),
-        () = interrupted => Err(Failure::new(format!("{name} was not waited for: interrupted")).into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Desired state: everything one machine should have. Plain data, serialisable, compared with what is observed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -90,6 +91,8 @@ pub struct Desired {
     pub firewall: Option<Firewall>,
     /// Containers, in the order they are listed in `plan`.
     pub containers: Vec<Container>,
+    /// The limits that stand in a user's own file; the others stand in the deployment's.
+    pub own_limits: BTreeMap<UserName, BTreeSet<LimitKey>>,
 }
 
 /// A directory that should exist. One that exists keeps its owner and mode, unless `enforce` is set.
@@ -306,6 +309,25 @@ pub struct Limits {
     pub pids: Option<i64>,
 }
 
+/// A limit that a machine can be too small for, by its key in the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitKey {
+    /// Processors.
+    Cpus,
+    /// Memory.
+    Memory,
+}
+
+impl fmt::Display for LimitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LimitKey::Cpus => "cpus",
+            LimitKey::Memory => "memory",
+        })
+    }
+}
+
 impl Directory {
     /// Nobody's, of whoever runs us, open to be looked into; one that exists stays as it is.
     pub fn plain(path: impl Into<PathBuf>) -> Self {
@@ -336,6 +358,7 @@ impl Desired {
             networks: Vec::new(),
             firewall: None,
             containers: Vec::new(),
+            own_limits: BTreeMap::new(),
         }
     }
 

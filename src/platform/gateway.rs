@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Probe, Question,
-    Scheme, digest,
+    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Probe,
+    Question, Scheme, digest,
 };
 use super::{Input, auth, naming, plain, read_only, secret};
 use crate::render::RenderError;
-use crate::spec::model::{AuthMode, Tls};
+use crate::spec::model::{AuthMode, Challenge, Spec};
 use crate::spec::names::UserName;
 
 /// The static configuration, relative to the root.
@@ -21,12 +21,22 @@ const STATIC: &str = "config/gateway/static/traefik.yml";
 const DEADLINE: u64 = 30;
 
 #[derive(Serialize)]
-struct StaticContext {
+struct StaticContext<'a> {
     log_level: &'static str,
     tls: bool,
     http_address: String,
     https_address: String,
     redirect_to: String,
+    acme: Option<AcmeContext<'a>>,
+}
+
+#[derive(Serialize)]
+struct AcmeContext<'a> {
+    domain: &'a str,
+    email: &'a str,
+    ca_server: &'a str,
+    storage: &'static str,
+    http_challenge: bool,
 }
 
 #[derive(Serialize)]
@@ -60,6 +70,21 @@ struct UserContext<'a> {
 /// so they come after all that they name: certificates, users' groups.
 pub const ROUTES: &str = "config/gateway/dynamic";
 
+/// Where the certificate and its key lie, relative to the root.
+pub const PAIR: &str = "config/gateway/tls";
+
+/// Where Traefik keeps what it has from an ACME server, relative to the root: the only directory that it writes.
+pub const ACME: &str = "data/acme";
+
+/// The file in [`ACME`]: keys and certificates, mode 0600, Traefik's own (JSON).
+pub const ACME_FILE: &str = "acme.json";
+
+/// What the static configuration calls the ACME server.
+pub const RESOLVER: &str = "acme";
+
+/// Let's Encrypt's directory, as in Traefik's own default.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
 /// The dynamic configuration of a user, relative to the root.
 pub fn user_file(name: &UserName) -> PathBuf {
     format!("{ROUTES}/user-{name}.yml").into()
@@ -78,16 +103,22 @@ pub fn rule(input: &Input<'_>, path: &str) -> String {
 /// Adds the container and every file but the users' own.
 pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     let spec = input.spec;
-    let tls = spec.tls != Tls::Off;
     let address = |port| format!("{}:{port}", spec.bind);
     let configuration = input.templates.render(
         "gateway/static/traefik.yml",
         &StaticContext {
             log_level: spec.gateway.log_level.as_str(),
-            tls,
+            tls: spec.tls.is_on(),
             http_address: address(spec.ports.http),
             https_address: address(spec.ports.https),
             redirect_to: format!(":{}", spec.ports.https),
+            acme: spec.tls.acme().map(|acme| AcmeContext {
+                domain: spec.domain.as_str(),
+                email: &acme.email,
+                ca_server: acme.ca_server.as_deref().unwrap_or(LETS_ENCRYPT),
+                storage: "/acme/acme.json",
+                http_challenge: acme.challenge == Challenge::Http,
+            }),
         },
     )?;
     let image = input.image(&spec.gateway.image);
@@ -99,26 +130,33 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         .push(container(input, image, digest([configuration.as_str()])));
     desired.files.push(plain(STATIC, 0o644, configuration));
     desired.files.push(platform(input)?);
-    if let Some(certificate) = input.certificate {
-        let digest = digest([certificate.chain.as_str(), certificate.key.expose()]);
-        let text = input.templates.render(
-            "gateway/dynamic/tls.yml",
-            &serde_json::json!({ "digest": digest }),
-        )?;
-        desired.files.push(plain(
-            "config/gateway/tls/cert.pem",
-            0o644,
-            certificate.chain.clone(),
-        ));
-        desired.files.push(secret(
-            "config/gateway/tls/key.pem",
-            certificate.key.expose().to_owned(),
-        ));
+    add_certificate(input, desired)?;
+    desired.files.push(htpasswd(input)?);
+    Ok(())
+}
+
+/// The certificate, and the file that makes Traefik read it anew.
+pub fn add_certificate(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    if !input.spec.tls.is_on() {
+        return Ok(());
+    }
+    let pair = input.certificate.map(|certificate| {
+        let (chain, key) = (certificate.chain.as_str(), certificate.key.expose());
         desired
             .files
-            .push(plain(format!("{ROUTES}/tls.yml"), 0o644, text));
-    }
-    desired.files.push(htpasswd(input)?);
+            .push(plain(format!("{PAIR}/cert.pem"), 0o644, chain.to_owned()));
+        desired
+            .files
+            .push(secret(format!("{PAIR}/key.pem"), key.to_owned()));
+        digest([chain, key])
+    });
+    let text = input.templates.render(
+        "gateway/dynamic/tls.yml",
+        &serde_json::json!({ "digest": pair }),
+    )?;
+    desired
+        .files
+        .push(plain(format!("{ROUTES}/tls.yml"), 0o644, text));
     Ok(())
 }
 
@@ -213,7 +251,13 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         read_only(input, ROUTES, "/dynamic"),
     ];
     if input.certificate.is_some() {
-        mounts.push(read_only(input, "config/gateway/tls", "/tls"));
+        mounts.push(read_only(input, PAIR, "/tls"));
+    }
+    if spec.tls.acme().is_some() {
+        mounts.push(Mount {
+            read_only: false,
+            ..read_only(input, ACME, "/acme")
+        });
     }
     Container {
         name: naming::container(&spec.name, Component::Gateway, None),
@@ -224,9 +268,9 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         environment: Default::default(),
         mounts,
         network: Attachment::Host,
-        listens: match spec.tls {
-            Tls::Off => vec![spec.ports.http],
-            Tls::SelfSigned | Tls::Files { .. } => vec![spec.ports.http, spec.ports.https],
+        listens: match spec.tls.is_on() {
+            false => vec![spec.ports.http],
+            true => vec![spec.ports.http, spec.ports.https],
         }
         .into_iter()
         .map(|port| SocketAddrV4::new(spec.bind, port))
@@ -244,18 +288,23 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
     }
 }
 
+/// The address at which this machine reaches its own gateway.
+pub fn reached_at(spec: &Spec) -> Ipv4Addr {
+    match spec.bind {
+        Ipv4Addr::UNSPECIFIED => Ipv4Addr::LOCALHOST,
+        address => address,
+    }
+}
+
 /// The gateway itself, and a guarded page as a stranger: that is refused only once the routes are loaded and whoever guards
 /// them answers.
 fn probe(input: &Input<'_>) -> Probe {
     let spec = input.spec;
-    let (scheme, port) = match spec.tls {
-        Tls::Off => (Scheme::Http, spec.ports.http),
-        Tls::SelfSigned | Tls::Files { .. } => (Scheme::Https, spec.ports.https),
+    let (scheme, port) = match spec.tls.is_on() {
+        false => (Scheme::Http, spec.ports.http),
+        true => (Scheme::Https, spec.ports.https),
     };
-    let ip = match spec.bind {
-        Ipv4Addr::UNSPECIFIED => Ipv4Addr::LOCALHOST,
-        address => address,
-    };
+    let ip = reached_at(spec);
     let question = |path: &str, status: u16| Question {
         scheme,
         address: SocketAddrV4::new(ip, port),

@@ -16,7 +16,7 @@ use desired::{Component, Container, Content, Desired, Directory, File, Firewall,
 
 use crate::render::{RenderError, Templates};
 use crate::secrets::{DeploymentSecrets, Secret};
-use crate::spec::model::{Spec, Tls};
+use crate::spec::model::Spec;
 use crate::spec::names::UserName;
 
 /// Everything that a desired state is made of.
@@ -27,7 +27,7 @@ pub struct Input<'a> {
     pub secrets: &'a DeploymentSecrets,
     /// Each user's htpasswd entry, `alice:$2y$…`, without the line's end.
     pub entries: &'a BTreeMap<UserName, Secret>,
-    /// The gateway's certificate; `None` without TLS.
+    /// The gateway's certificate; `None` without TLS, and where Traefik comes by it itself.
     pub certificate: Option<&'a Certificate>,
     /// Templates.
     pub templates: &'a Templates,
@@ -73,9 +73,9 @@ impl Input<'_> {
 
 /// The address that browsers use, with its final slash and without the base path: `https://foo.com:8443/`.
 pub fn url(spec: &Spec) -> String {
-    let (scheme, port, usual) = match spec.tls {
-        Tls::Off => ("http", spec.ports.http, 80),
-        Tls::SelfSigned | Tls::Files { .. } => ("https", spec.ports.https, 443),
+    let (scheme, port, usual) = match spec.tls.is_on() {
+        false => ("http", spec.ports.http, 80),
+        true => ("https", spec.ports.https, 443),
     };
     if port == usual {
         format!("{scheme}://{}/", spec.domain)
@@ -88,7 +88,9 @@ pub fn url(spec: &Spec) -> String {
 pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
     desired.directories = directories(input);
-    desired.owned = [gateway::ROUTES, "config/auth"].map(PathBuf::from).into();
+    desired.owned = [gateway::ROUTES, gateway::PAIR, "config/auth"]
+        .map(PathBuf::from)
+        .into();
     desired.images.push(Image::Own {
         reference: input.own_image.to_owned(),
     });
@@ -100,6 +102,13 @@ pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
     for name in input.spec.users.keys() {
         workspace::add(input, name, &mut desired)?;
     }
+    Ok(desired)
+}
+
+/// The gateway's certificate alone, and what makes the gateway read it anew: files, and nothing else.
+pub fn certificate(input: &Input<'_>) -> Result<Desired, RenderError> {
+    let mut desired = skeleton(input);
+    gateway::add_certificate(input, &mut desired)?;
     Ok(desired)
 }
 
@@ -154,8 +163,11 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
         Directory::plain("config/gateway"),
         Directory::plain("config/gateway/static"),
         closed(gateway::ROUTES),
-        closed("config/gateway/tls"),
+        closed(gateway::PAIR),
     ];
+    if input.spec.tls.acme().is_some() {
+        directories.push(closed(gateway::ACME));
+    }
     directories.extend(library::root(input));
     directories.extend(library::directories(input, COMMON, None));
     for name in input.spec.users.keys() {
@@ -171,9 +183,9 @@ fn firewall(input: &Input<'_>) -> Firewall {
         bridge_prefix: naming::bridge_prefix(&input.spec.name),
         pool: input.spec.pool,
         address: Some(input.spec.bind).filter(|address| !address.is_unspecified()),
-        ports: match input.spec.tls {
-            Tls::Off => vec![ports.http],
-            Tls::SelfSigned | Tls::Files { .. } => vec![ports.http, ports.https],
+        ports: match input.spec.tls.is_on() {
+            false => vec![ports.http],
+            true => vec![ports.http, ports.https],
         },
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Network,
-    Probe, Question, Scheme,
+    Attachment, Capabilities, Component, Container, Desired, File, Image, LimitKey, Limits, Mount,
+    Network, Probe, Question, Scheme,
 };
 use super::naming::WORKSPACE_PORT;
 use super::{COMMON, Input, auth, gateway, naming, of_user};
@@ -46,6 +46,13 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
         leads_to: Some(container.name.clone()),
         ..file
     });
+    let own = [
+        user.limits.cpus.map(|_| LimitKey::Cpus),
+        user.limits.memory.map(|_| LimitKey::Memory),
+    ];
+    desired
+        .own_limits
+        .insert(name.clone(), own.into_iter().flatten().collect());
     desired.networks.push(network);
     desired.containers.push(container);
     if user.enabled {

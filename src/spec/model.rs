@@ -72,6 +72,39 @@ pub enum Tls {
         /// Private key.
         key: PathBuf,
     },
+    /// An ACME server, asked by Traefik.
+    Acme(Acme),
+}
+
+/// How Traefik comes by a certificate (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// Who is told when something is wrong with the certificate.
+    pub email: String,
+    /// The server's directory; `None` is Let's Encrypt's.
+    pub ca_server: Option<String>,
+    /// How the server sees that the domain is ours.
+    pub challenge: Challenge,
+}
+
+/// How an ACME server sees that a domain is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Challenge {
+    /// It asks at port 80 (HTTP-01, RFC 8555, 8.3).
+    Http,
+    /// It asks at port 443 (TLS-ALPN-01, RFC 8737).
+    Tls,
+}
+
+impl Challenge {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Challenge::Http => "http",
+            Challenge::Tls => "tls",
+        }
+    }
 }
 
 impl Tls {
@@ -81,6 +114,23 @@ impl Tls {
             Tls::Off => "off",
             Tls::SelfSigned => "self-signed",
             Tls::Files { .. } => "files",
+            Tls::Acme(_) => "acme",
+        }
+    }
+
+    /// Whether the gateway speaks TLS.
+    pub fn is_on(&self) -> bool {
+        match self {
+            Tls::Off => false,
+            Tls::SelfSigned | Tls::Files { .. } | Tls::Acme(_) => true,
+        }
+    }
+
+    /// What was written for Traefik's own way to a certificate.
+    pub fn acme(&self) -> Option<&Acme> {
+        match self {
+            Tls::Off | Tls::SelfSigned | Tls::Files { .. } => None,
+            Tls::Acme(acme) => Some(acme),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod default;
 mod image;
+mod tls;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,10 @@ use ipnet::Ipv4Net;
 use serde_yaml::Value;
 
 use super::document::{Document, Section};
-use super::model::{AuthMode, Gateway, Group, LogLevel, Ports, Spec, Tls, User};
+use super::model::{AuthMode, Gateway, Group, LogLevel, Ports, Spec, User};
 use super::names::{BasePath, DeploymentName, Domain};
 use image::{image, is_image};
+use tls::tls;
 use workspace::{limit_overrides, workspace};
 
 /// Reads `dtaas.yaml`; users are empty. `None` when something that everything else needs is wrong; the document holds the problems.
@@ -40,7 +42,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         .get("bind", "write an IPv4 address of this machine, or 0.0.0.0")
         .unwrap_or(Ipv4Addr::UNSPECIFIED);
     let ports = ports(top.section("ports"));
-    let tls = tls(top.section("tls"));
+    let tls = tls(top.section("tls"), domain.as_ref(), ports);
     let mut network = top.section("network");
     let pool = pool(&mut network);
     network.finish();
@@ -165,45 +167,6 @@ fn ports(mut section: Section<'_>) -> Ports {
         website,
         library,
     }
-}
-
-fn tls(mut section: Section<'_>) -> Option<Tls> {
-    let mode: String = section
-        .get("mode", "write off, self-signed or files")
-        .unwrap_or_else(|| default::TLS.to_owned());
-    let cert: Option<PathBuf> = section.get("cert", "write a PEM file's path");
-    let key: Option<PathBuf> = section.get("key", "write a PEM file's path");
-    let tls = match (mode.as_str(), cert, key) {
-        ("off", None, None) => Some(Tls::Off),
-        ("self-signed", None, None) => Some(Tls::SelfSigned),
-        ("files", Some(cert), Some(key)) => Some(Tls::Files { cert, key }),
-        ("files", _, _) => {
-            section.problem(
-                "mode",
-                "tls.cert and tls.key are both needed with it",
-                "name both PEM files",
-            );
-            None
-        }
-        ("off" | "self-signed", _, _) => {
-            section.problem(
-                "mode",
-                "tls.cert and tls.key count only with mode files",
-                "write files, or take them out",
-            );
-            None
-        }
-        _ => {
-            section.problem(
-                "mode",
-                "there is no such mode",
-                "write off, self-signed or files",
-            );
-            None
-        }
-    };
-    section.finish();
-    tls
 }
 
 fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {

@@ -2,7 +2,7 @@
 
 use console::style;
 
-use crate::error::{Exit, failure_of};
+use crate::error::{Exit, failure_of, remedy_of_cause};
 
 /// Prints what failed, why, and what to do next; answers what to exit with.
 pub fn print(error: &anyhow::Error) -> Exit {
@@ -19,7 +19,8 @@ pub fn print(error: &anyhow::Error) -> Exit {
     }
     super::say(text);
     let failure = failure_of(error);
-    if let Some(hint) = failure.and_then(|failure| failure.remedy()) {
+    let hint = failure.and_then(|failure| failure.remedy());
+    if let Some(hint) = hint.or_else(|| remedy_of_cause(error)) {
         super::say(format!(
             "{} {hint}",
             style("hint:").for_stderr().cyan().bold()

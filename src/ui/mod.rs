@@ -23,3 +23,11 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     data(serde_json::to_string_pretty(value)?);
     Ok(())
 }
+
+/// Gives a value as JSON on one line.
+pub fn json_line(value: &impl serde::Serialize) {
+    match serde_json::to_string(value) {
+        Ok(line) => data(line),
+        Err(error) => say(format!("cannot write this as JSON: {error}")),
+    }
+}

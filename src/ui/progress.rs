@@ -41,6 +41,7 @@ impl Progress {
             Event::StepProgress { step, done, total } => self.advance(step, done, total),
             Event::StepDone { step, millis } => self.end(&Key::Step(step), millis),
             Event::StepFailed { step, failure } => self.fail(&Key::Step(step), &failure),
+            Event::StepDropped { step } => self.drop(&Key::Step(step)),
             Event::StepSkipped { because, .. } => {
                 self.line(format!(
                     "{} left out: {because}",
@@ -123,6 +124,25 @@ impl Progress {
         running.bar.finish_and_clear();
         if millis >= NOTICEABLE {
             self.done(&format!("{container} answers"), millis);
+        }
+    }
+
+    fn drop(&self, key: &Key) {
+        let Some(running) = self.running().remove(key) else {
+            return;
+        };
+        running.bar.finish_and_clear();
+        self.line(format!(
+            "{} {}: broken off",
+            style("–").for_stderr().yellow(),
+            running.text
+        ));
+    }
+
+    /// Takes away whatever is under way still: nothing more will come of it.
+    pub fn clear(&self) {
+        for (_, running) in self.running().drain() {
+            running.bar.finish_and_clear();
         }
     }
 

@@ -1,9 +1,15 @@
 //! The real binary in a directory of its own: what it says, exits with and writes.
 
+mod cert;
+mod cert_files;
 mod docker_missing;
+mod docker_odd;
+mod faults;
 mod init;
 mod init_killed;
 mod init_refused;
+mod locks;
+mod refused;
 mod render;
 mod run;
 mod secrets;

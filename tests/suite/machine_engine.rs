@@ -133,8 +133,10 @@ async fn limits_change_live_and_go_again() {
     }
     assert_eq!(started(&lab, "alice"), before);
 
-    // More than the machine has is as good as none, also from the start.
-    lab.container_mut("alice").limits = limits("512", "9000g", 100);
+    // As much as the machine has is as good as none, also from the start.
+    let machine = lab.engine.facts().clone();
+    let (all, memory) = (machine.processors.to_string(), machine.memory.to_string());
+    lab.container_mut("alice").limits = limits(&all, &memory, 100);
     lab.desired.containers[0]
         .environment
         .insert("A".into(), Secret::new("b"));
@@ -142,6 +144,20 @@ async fn limits_change_live_and_go_again() {
     lab.apply(&plan).await.result().unwrap();
     let again = lab.plan().await;
     assert!(again.is_empty(), "{again:?}");
+
+    // More was meant for another machine.
+    lab.container_mut("alice").limits = limits("512", "9000g", 100);
+    lab.desired.containers[0]
+        .environment
+        .insert("A".into(), Secret::new("c"));
+    let refused = lab.plan_recreating().await.refused;
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(
+        refused[1]
+            .message
+            .starts_with("workspace.limits.memory is 9000g (dtaas.yaml), and this machine has "),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

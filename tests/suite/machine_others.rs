@@ -34,6 +34,11 @@ async fn two_directories_with_one_name_do_not_take_each_other_away() {
             lab.desired.deployment
         )
     };
+    let chain = format!(
+        "the firewall chain {} belongs to a deployment named {} in another directory; it is left alone",
+        lab.chain(),
+        lab.desired.deployment
+    );
     let messages = |refused: &[dtaas::machine::plan::Refusal]| {
         refused
             .iter()
@@ -49,6 +54,7 @@ async fn two_directories_with_one_name_do_not_take_each_other_away() {
                 "the image {image} belongs to a deployment named {} in another directory; it is left alone",
                 lab.desired.deployment
             ),
+            chain.clone(),
             theirs("container", "alice"),
             theirs("container", "website"),
         ]
@@ -57,6 +63,7 @@ async fn two_directories_with_one_name_do_not_take_each_other_away() {
         messages(&down.refused),
         [
             theirs("network", "alice"),
+            chain,
             theirs("container", "alice"),
             theirs("container", "website"),
         ]

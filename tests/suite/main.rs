@@ -3,6 +3,7 @@
 mod auth;
 mod auth_htpasswd;
 mod command;
+mod engine_proxy;
 mod golden;
 mod library;
 mod loopback;

@@ -196,7 +196,7 @@ fn desired<T>(found: Option<T>, what: impl std::fmt::Display) -> Result<T> {
 
 /// Fails where an address that a container is to listen on is taken, other than by what is given up for it.
 fn are_free(container: &Container, held: &[SocketAddrV4]) -> Result<()> {
-    match ports::taken_from(container, held).first() {
+    match ports::taken_from(container, held, &[], &mut Vec::new()).first() {
         None => Ok(()),
         Some(taken) => Err(Failure::new(ports::message(taken))
             .hint(ports::hint(taken))

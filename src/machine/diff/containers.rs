@@ -1,13 +1,15 @@
 //! Containers.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 
 use crate::machine::diff::{DiffOptions, held, namesakes, not_ours, ours};
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Facts, Observed, Run};
 use crate::machine::plan::{Held, Plan, Refusal};
 use crate::machine::ports;
+use crate::machine::routes::Route;
 use crate::machine::step::Step;
 use crate::platform::desired::{Container, Desired, Limits};
 
@@ -73,13 +75,30 @@ fn absent(container: &Container, observed: &Observed, plan: &mut Plan) {
     if !container.running {
         return;
     }
-    addresses(container, observed, plan);
+    needs(container, observed, plan);
     plan.steps.push(Step::CreateContainer {
         name: container.name.clone(),
     });
 }
 
-fn addresses(container: &Container, observed: &Observed, plan: &mut Plan) {
+/// Refuses what a container cannot be made without: its addresses, and what it mounts.
+fn needs(container: &Container, observed: &Observed, plan: &mut Plan) {
+    let of_machine = container
+        .listens
+        .iter()
+        .find(|address| observed.not_here.contains(address.ip()))
+        .map(|address| not_here(*address.ip(), observed));
+    let mounted = container
+        .mounts
+        .iter()
+        .filter(|mount| observed.missing.contains(&mount.source))
+        .map(|mount| missing(&mount.source));
+    for refusal in of_machine.into_iter().chain(mounted) {
+        // Many workspaces mount the same.
+        if !plan.refused.contains(&refusal) {
+            plan.refused.push(refusal);
+        }
+    }
     for taken in &observed.taken {
         if taken.container == container.name {
             plan.refused.push(Refusal {
@@ -87,6 +106,44 @@ fn addresses(container: &Container, observed: &Observed, plan: &mut Plan) {
                 hint: ports::hint(taken),
             });
         }
+    }
+}
+
+/// The gateway's `bind` is the only address that an operator chooses.
+fn not_here(address: Ipv4Addr, observed: &Observed) -> Refusal {
+    let of_engine = |one: &Route| {
+        let mut subnets = observed.networks.values().flat_map(|state| &state.subnets);
+        subnets.any(|subnet| subnet.contains(&one.subnet))
+    };
+    let own: Vec<String> = observed
+        .routes
+        .iter()
+        .filter(|route| route.local && route.subnet.prefix_len() == 32 && !of_engine(route))
+        .map(|route| match &route.device {
+            Some(device) => format!("{} of {device}", route.subnet.addr()),
+            None => route.subnet.addr().to_string(),
+        })
+        .collect();
+    let such_as = match own.is_empty() {
+        true => "see: ip -4 address".to_owned(),
+        false => own.join(", "),
+    };
+    Refusal {
+        message: format!("bind is {address}, and this machine has no such address"),
+        hint: format!(
+            "set bind in dtaas.yaml to one that it has ({such_as}), or to 0.0.0.0 for all of them, then run this again"
+        ),
+    }
+}
+
+fn missing(source: &Path) -> Refusal {
+    Refusal {
+        message: format!(
+            "workspaces are to mount {}, and there is no such directory on this machine",
+            source.display()
+        ),
+        hint: "make it, or take it out of workspace.mounts in dtaas.yaml, then run this again"
+            .to_owned(),
     }
 }
 
@@ -135,7 +192,7 @@ fn present(
                 return absent(container, observed, plan);
             }
             if container.running {
-                addresses(container, observed, plan);
+                needs(container, observed, plan);
             }
             plan.steps.push(Step::RecreateContainer {
                 name,
@@ -238,12 +295,12 @@ fn run(container: &Container, state: &ContainerState, observed: &Observed, plan:
     match state.run {
         Run::Running | Run::Dead => {}
         Run::Created => {
-            addresses(container, observed, plan);
+            needs(container, observed, plan);
             plan.steps
                 .push(start("it was made and never started".to_owned()));
         }
         Run::Exited => {
-            addresses(container, observed, plan);
+            needs(container, observed, plan);
             plan.steps.push(start(ended("stopped")));
         }
         Run::Paused => plan.steps.push(start("it is paused".to_owned())),

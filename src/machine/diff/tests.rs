@@ -1,7 +1,9 @@
 mod containers;
 mod files;
 mod held;
+mod limits;
 mod others;
+mod pools;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::path::Path;
 
 use super::*;
 use crate::machine::observed::{
-    ChainState, ContainerState, Facts, FirewallState, ImageState, Kind, Owner, PathState,
+    ChainState, ContainerState, Facts, FirewallState, Holder, ImageState, Kind, Owner, PathState,
     RawLimits, Run, Taken,
 };
 use crate::machine::step::Phase;
@@ -197,11 +199,13 @@ fn applied(desired: &Desired) -> Observed {
             v4: ChainState {
                 present: true,
                 hash: Some(firewall::hash(firewall)),
+                instance: Some(desired.instance()),
                 rules: 10 + firewall.ports.len(),
                 jumps: vec!["-A PREROUTING -i foo+ -j FOO".into()],
             },
             v6: None,
             boot: Boot::Installed,
+            pools: Vec::new(),
         };
     }
     observed

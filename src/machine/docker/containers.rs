@@ -1,10 +1,13 @@
 //! Containers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, MountPoint,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummaryStateEnum,
+    ContainerUpdateBody, MountPoint,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptions, LogsOptions, RemoveContainerOptions,
@@ -14,7 +17,7 @@ use futures_util::StreamExt;
 
 use super::{Engine, create, if_there, owner, status};
 use crate::machine::hash;
-use crate::machine::observed::{ContainerState, RawLimits, Run};
+use crate::machine::observed::{ContainerState, Owner, RawLimits, Run};
 use crate::platform::desired::{self, Container, Desired, Limits, label};
 use crate::secrets::Secret;
 
@@ -24,14 +27,22 @@ pub(super) const TO_END: i32 = 10;
 const NO_MEMORY_LIMIT: i64 = 1 << 50;
 
 /// A container, as far as a list tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Its name.
     pub name: String,
     /// The engine's id for it.
     pub id: String,
-    /// The deployment whose label it carries.
-    pub deployment: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it is a part of, as its label says.
+    pub component: Option<String>,
+    /// Addresses of the host that it was made to listen on.
+    pub listens: Vec<SocketAddrV4>,
+    /// Whether it is up.
+    pub runs: bool,
+    /// What it mounts of the host.
+    pub sources: Vec<PathBuf>,
     /// The user whose label it carries.
     pub user: Option<String>,
 }
@@ -63,8 +74,18 @@ impl Engine {
                 Some(Found {
                     name,
                     id: container.id.unwrap_or_default(),
-                    deployment: labels.remove(label::DEPLOYMENT),
-                    user: labels.remove(label::USER),
+                    user: labels.get(label::USER).cloned(),
+                    owner: owner(&mut labels),
+                    component: labels.remove(label::COMPONENT),
+                    listens: listens(&mut labels),
+                    runs: is_up(container.state),
+                    sources: container
+                        .mounts
+                        .into_iter()
+                        .flatten()
+                        .filter_map(bind)
+                        .map(|mount| mount.source)
+                        .collect(),
                 })
             })
             .collect())
@@ -234,12 +255,7 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
             .filter_map(|part| part.split_once('='))
             .map(|(part, hash)| (part.to_owned(), hash.to_owned()))
             .collect(),
-        listens: labels
-            .remove(label::LISTENS)
-            .iter()
-            .flat_map(|listens| listens.split(','))
-            .filter_map(|address| address.parse().ok())
-            .collect(),
+        listens: listens(&mut labels),
         image: config.image.unwrap_or_default(),
         image_id: container.image.unwrap_or_default(),
         run: run(state.status),
@@ -273,6 +289,15 @@ fn state(container: ContainerInspectResponse, key: &Secret) -> ContainerState {
     }
 }
 
+fn listens(labels: &mut HashMap<String, String>) -> Vec<SocketAddrV4> {
+    labels
+        .remove(label::LISTENS)
+        .iter()
+        .flat_map(|listens| listens.split(','))
+        .filter_map(|address| address.parse().ok())
+        .collect()
+}
+
 fn bind(mount: MountPoint) -> Option<desired::Mount> {
     (mount.typ.as_deref() == Some("bind")).then(|| desired::Mount {
         source: mount.source.unwrap_or_default().into(),
@@ -290,6 +315,25 @@ fn environment(variables: Option<Vec<String>>, key: &Secret) -> BTreeMap<String,
             Some((name.to_owned(), hash::variable(key, name, value)))
         })
         .collect()
+}
+
+fn is_up(state: Option<ContainerSummaryStateEnum>) -> bool {
+    match state {
+        Some(
+            ContainerSummaryStateEnum::RUNNING
+            | ContainerSummaryStateEnum::PAUSED
+            | ContainerSummaryStateEnum::RESTARTING,
+        ) => true,
+        Some(
+            ContainerSummaryStateEnum::EMPTY
+            | ContainerSummaryStateEnum::CREATED
+            | ContainerSummaryStateEnum::EXITED
+            | ContainerSummaryStateEnum::REMOVING
+            | ContainerSummaryStateEnum::DEAD
+            | ContainerSummaryStateEnum::STOPPING,
+        )
+        | None => false,
+    }
 }
 
 fn run(status: Option<ContainerStateStatusEnum>) -> Run {

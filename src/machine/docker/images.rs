@@ -11,13 +11,10 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::{Engine, failed, if_there, status};
+use super::{Engine, TO_ACT, failed, if_there, status};
 use crate::error::Failure;
 use crate::machine::observed::{ImageState, Owner};
 use crate::platform::desired::label;
-
-/// How long a pull may stand still.
-const STALL: Duration = Duration::from_secs(300);
 
 impl Engine {
     /// One image.
@@ -77,9 +74,9 @@ impl Engine {
             .build();
         let mut stream = std::pin::pin!(self.docker.create_image(Some(options), None, None));
         let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
-        while let Some(message) = next(&mut stream)
+        while let Some(message) = next(&mut stream, self.to_pull)
             .await
-            .map_err(|error| not_pulled(reference, error))?
+            .map_err(|error| not_pulled(reference, error, self.to_pull))?
         {
             let Some((id, part)) = downloaded(&message) else {
                 continue;
@@ -110,7 +107,7 @@ impl Engine {
         let doing = format!("making image {reference}");
         let body = bollard::body_full(archive);
         let mut stream = std::pin::pin!(self.docker.create_image(Some(options), Some(body), None));
-        while next(&mut stream)
+        while next(&mut stream, TO_ACT)
             .await
             .map_err(|error| failed(&doing, error))?
             .is_some()
@@ -143,8 +140,9 @@ fn maker(labels: Option<HashMap<String, String>>) -> Owner {
 
 async fn next(
     stream: &mut (impl Stream<Item = Result<CreateImageInfo, bollard::errors::Error>> + Unpin),
+    limit: Duration,
 ) -> Result<Option<CreateImageInfo>, bollard::errors::Error> {
-    match tokio::time::timeout(STALL, stream.next()).await {
+    match tokio::time::timeout(limit, stream.next()).await {
         Ok(message) => message.transpose(),
         Err(_) => Err(bollard::errors::Error::RequestTimeoutError),
     }
@@ -181,30 +179,19 @@ fn registry(reference: &str) -> &str {
     }
 }
 
-fn not_pulled(reference: &str, error: bollard::errors::Error) -> anyhow::Error {
+fn not_pulled(reference: &str, error: bollard::errors::Error, to_pull: Duration) -> anyhow::Error {
     let registry = registry(reference);
+    let stalled = matches!(error, bollard::errors::Error::RequestTimeoutError);
     let reason = match error {
         bollard::errors::Error::DockerResponseServerError { message, .. } => message,
         bollard::errors::Error::DockerStreamError { error } => error,
         bollard::errors::Error::RequestTimeoutError => {
-            format!("nothing came for {} s", STALL.as_secs())
+            format!("nothing came for {} s", to_pull.as_secs())
         }
         other => return failed(&format!("pulling image {reference}"), other),
     };
     let reason = reason.trim();
-    let hint = if reason.contains("manifest unknown") || reason.contains("not found") {
-        "there is no such image: mend its name or tag in dtaas.yaml".to_owned()
-    } else if reason.contains("denied") || reason.contains("unauthorized") {
-        format!("log in with: docker login {registry}; or mend its name in dtaas.yaml")
-    } else if reason.contains("toomanyrequests") {
-        format!(
-            "{registry} lets nobody pull that often: wait, or log in with: docker login {registry}"
-        )
-    } else if reason.contains("no space left") {
-        "make room on the disk (docker system df)".to_owned()
-    } else {
-        format!("see whether this machine reaches {registry}: docker pull {reference}")
-    };
+    let hint = remedy(reference, registry, reason, stalled);
     Failure::new(format!(
         "image {reference} cannot be pulled from {registry}: {reason}"
     ))
@@ -212,9 +199,70 @@ fn not_pulled(reference: &str, error: bollard::errors::Error) -> anyhow::Error {
     .into()
 }
 
+/// What to do when an image did not come.
+fn remedy(reference: &str, registry: &str, reason: &str, stalled: bool) -> String {
+    if stalled {
+        format!(
+            "see whether this machine reaches {registry}: docker pull {reference}; a slow one gets longer with \
+             dtaas up --pull-timeout SECONDS"
+        )
+    } else if reason.contains("manifest unknown") || reason.contains("not found") {
+        "there is no such image: mend its name or tag in dtaas.yaml".to_owned()
+    } else if ["denied", "unauthorized", "no basic auth credentials"]
+        .iter()
+        .any(|words| reason.contains(words))
+    {
+        format!(
+            "mend its name in dtaas.yaml; or fetch it once by hand with: docker login {registry} && docker pull {reference}"
+        )
+    } else if reason.contains("toomanyrequests") {
+        format!(
+            "{registry} lets nobody pull that often: wait, or fetch it once by hand with: docker login {registry} && docker pull {reference}"
+        )
+    } else if reason.contains("no space left") {
+        "make room on the disk (docker system df)".to_owned()
+    } else if reason.contains("x509") || reason.contains("HTTP response to HTTPS client") {
+        format!(
+            "have the engine trust {registry} (its CA in /etc/docker/certs.d/{registry}/ca.crt), then see: docker pull {reference}"
+        )
+    } else {
+        format!("see whether this machine reaches {registry}: docker pull {reference}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do_depends_on_the_engines_reason() {
+        for (reason, begins) in [
+            ("manifest unknown", "there is no such image"),
+            (
+                "no basic auth credentials",
+                "mend its name in dtaas.yaml; or fetch it once by hand with: docker login lab",
+            ),
+            (
+                "pull access denied for a",
+                "mend its name in dtaas.yaml; or",
+            ),
+            (
+                "write /var/lib/docker/tmp: no space left on device",
+                "make room on the disk",
+            ),
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                "have the engine trust lab",
+            ),
+            (
+                "dial tcp 127.0.0.1:1: connect: connection refused",
+                "see whether this machine reaches lab",
+            ),
+        ] {
+            let hint = remedy("lab/a:1", "lab", reason, false);
+            assert!(hint.starts_with(begins), "{reason}: {hint}");
+        }
+    }
 
     #[test]
     fn a_reference_is_read_as_the_engine_reads_it() {

@@ -85,13 +85,23 @@ impl Tree {
     }
 }
 
+const TEMPORARY: &str = ".dtaas-new";
+
 /// Beside the file, so that the rename stays within one file system; always the same for one file, so that what a
 /// killed run left is found by the next. Traefik and the like do not read it, for its ending is not theirs.
 fn temporary_name(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(".dtaas-new");
+    temporary.push(TEMPORARY);
     temporary
+}
+
+/// Whether a name is one of those: left behind by a run that was killed, unless one is writing just now.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".")
+        && name.ends_with(TEMPORARY.as_bytes())
+        && name.len() > 1 + TEMPORARY.len()
 }
 
 fn place(

@@ -10,8 +10,8 @@ fn firewall() -> Firewall {
     }
 }
 
-fn deployment() -> DeploymentName {
-    "foo.com".parse().unwrap()
+fn deployment() -> Desired {
+    Desired::nothing("foo.com".parse().unwrap(), "/srv/foo".into())
 }
 
 #[test]
@@ -31,8 +31,9 @@ fn the_gateways_ports_are_open_and_the_rest_of_the_machine_is_not() {
             "-m addrtype --dst-type LOCAL -j DROP",
             "-d 10.90.0.0/16 -j DROP",
             &format!(
-                "-m comment --comment \"dtaas:foo.com:{}\" -j RETURN",
-                hash(&firewall())
+                "-m comment --comment \"dtaas:foo.com:{}:{}\" -j RETURN",
+                hash(&firewall()),
+                deployment().instance()
             ),
         ]
     );
@@ -68,7 +69,7 @@ fn saved(extra: &str) -> String {
 }
 
 fn state(text: &str) -> FirewallState {
-    let (chain, v4) = read(text, &deployment(), "DTAAS-foo");
+    let (chain, v4) = read(text, &deployment().deployment, "DTAAS-foo");
     FirewallState {
         chain,
         v4,
@@ -128,6 +129,7 @@ fn old_jumps_and_an_old_chain_go_with_the_same_commit() {
         present: true,
         hash: Some("0".repeat(16)),
         rules: 1,
+        instance: None,
         jumps: vec!["-A PREROUTING -i dto+ -j DTAAS-old".into()],
     };
     let text = script(
@@ -140,4 +142,32 @@ fn old_jumps_and_an_old_chain_go_with_the_same_commit() {
         "*mangle\n:DTAAS-foo - [0:0]\n-D PREROUTING -i dto+ -j DTAAS-old\n-F DTAAS-old\n-X DTAAS-old\n\
          -A DTAAS-foo -j DROP\n-I PREROUTING 1 -i dtf+ -j DTAAS-foo\nCOMMIT\n"
     );
+}
+
+#[test]
+fn a_chain_says_of_which_of_two_namesakes_it_is() {
+    let found = state(&saved(""));
+    assert!(!is_namesakes(&found, &deployment()));
+    let copy = Desired {
+        root: "/srv/copy".into(),
+        ..deployment()
+    };
+    assert!(is_namesakes(&found, &copy));
+    // Those of earlier versions do not say, and are ours by name.
+    let earlier = saved("").replace(&format!(":{}", deployment().instance()), "");
+    assert!(!is_namesakes(&state(&earlier), &copy));
+    assert!(!foreign(&state(&earlier)));
+}
+
+#[test]
+fn another_deployments_pool_is_what_its_chain_keeps_apart() {
+    let own = "lab".parse().unwrap();
+    let owner = Owner::of(&deployment());
+    let pool = firewall().pool;
+    assert_eq!(pools(&saved(""), &own), [(owner.clone(), pool)]);
+    // As older programs write it.
+    let bare = saved("").replace('"', "");
+    assert_eq!(pools(&bare, &own), [(owner, pool)]);
+    assert_eq!(pools(&saved(""), &deployment().deployment), []);
+    assert_eq!(pools("*mangle\n-A X -d 10.0.0.0/8 -j DROP\n", &own), []);
 }

@@ -91,6 +91,9 @@ fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
 /// Variables that a workspace gets from us.
 const OURS: &[&str] = &["AUTHENTICATE_VIA_JUPYTER", "WORKSPACE_BASE_URL", "VNC_PW"];
 
+/// The kernel's `PID_MAX_LIMIT` on 64 bits: it takes no greater limit, and a container with one does not start.
+const MOST_PIDS: i64 = 4_194_304;
+
 pub(super) fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
     let pids: Option<Limit<i64>> = section.get("pids", "write a whole number, or none");
     if pids.and_then(Limit::most).is_some_and(|most| most < 16) {
@@ -98,6 +101,16 @@ pub(super) fn limit_overrides(section: &mut Section<'_>) -> LimitOverrides {
             "pids",
             "a workspace does not start with so few",
             "write 16 or more, or none",
+        );
+    }
+    if pids
+        .and_then(Limit::most)
+        .is_some_and(|most| most > MOST_PIDS)
+    {
+        section.problem(
+            "pids",
+            "Linux has no more than 4194304",
+            "write that or less, or none",
         );
     }
     let memory: Option<Limit<Bytes>> = section.get("memory", "write an amount such as 4g, or none");

@@ -245,11 +245,11 @@ fn a_directory_that_cannot_be_written_is_named() {
     ]);
     assert_eq!(
         ran,
-        Ran {
-            code: 1,
-            out: String::new(),
-            talk: "error: cannot make directory file/d: Not a directory (os error 20)\n".into(),
-        }
+        failed(
+            1,
+            "cannot make directory file/d: Not a directory (os error 20)",
+            "a symbolic link or a file stands where a directory should be, and links are not followed: replace it by a directory"
+        )
     );
 
     // Nobody but root may write in a directory of root's; the binary lies where nobody can run it.

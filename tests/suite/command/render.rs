@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::run::{Place, Ran, done, failed};
+use super::run::{Place, done, failed};
 
 const DIFFERS: &str = "error: the rendered configuration differs from the spec\n\
                        hint: `dtaas render` writes it, `dtaas up` applies it as well\n";
@@ -113,39 +113,6 @@ fn a_template_that_cannot_be_is_refused_and_nothing_is_written() {
         }
         assert_eq!(place.tree("d/config"), before);
     }
-}
-
-#[test]
-fn a_certificate_of_the_operators_own_is_copied_and_what_is_none_is_refused() {
-    let place = Place::with_deployment();
-    let spec = place.read("d/dtaas.yaml").replace(
-        "  mode: \"self-signed\"",
-        "  mode: files\n  cert: foo.crt\n  key: /nonexistent/foo.key",
-    );
-    place.write("d/dtaas.yaml", &spec);
-    assert_eq!(
-        place.in_d("render"),
-        Ran { code: 2, out: String::new(), talk: "error: tls.cert: cannot read DIR/d/foo.crt: No such file or directory (os error 2)\nhint: name PEM files that are there in dtaas.yaml, absolute or relative to it\n".into() }
-    );
-    place.write("d/foo.crt", "not a certificate");
-    assert_eq!(
-        place.in_d("render"),
-        failed(
-            2,
-            "tls.cert: DIR/d/foo.crt holds no PEM CERTIFICATE",
-            "name a PEM file; one that begins with -----BEGIN"
-        )
-    );
-    place.write("d/foo.crt", "-----BEGIN CERTIFICATE-----\n");
-    place.write("d/foo.key", "-----BEGIN PRIVATE KEY-----\n");
-    place.write("d/dtaas.yaml", &spec.replace("/nonexistent/", ""));
-
-    assert_eq!(place.in_d("render").code, 0);
-
-    assert_eq!(
-        place.read("d/config/gateway/tls/key.pem"),
-        "-----BEGIN PRIVATE KEY-----\n"
-    );
 }
 
 fn without_lock(

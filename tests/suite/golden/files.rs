@@ -49,6 +49,24 @@ fn a_deployment_without_tls() {
 }
 
 #[test]
+fn a_deployment_whose_certificate_an_acme_server_signs() {
+    let spec = "version: 1\ndomain: foo.com\ntls:\n  mode: acme\n  email: admin@foo.com\n";
+    compare(
+        "tls-acme",
+        rendered(&Fixture::new(spec, &[ALICE]).machine()),
+    );
+}
+
+#[test]
+fn an_acme_server_of_ones_own_may_ask_by_tls() {
+    let spec = "version: 1\ndomain: dt.lab.internal\nports:\n  http: 8080\ntls:\n  mode: acme\n  \
+                email: admin@foo.com\n  ca_server: https://ca.lab.internal/acme/directory\n  challenge: tls\n";
+    let mut files = rendered(&Fixture::new(spec, &[]).machine());
+    files.retain(|path, _| path.ends_with("traefik.yml"));
+    compare("tls-acme-own-server", files);
+}
+
+#[test]
 fn a_deployment_below_a_base_path() {
     let spec = "version: 1\ndomain: foo.com\nbase_path: lab/dtaas\nports:\n  https: 8443\n";
     compare(
@@ -135,6 +153,7 @@ fn the_files_that_init_writes_when_everything_is_given() {
         pool: Some("172.30.0.0/24".parse().unwrap()),
         auth: Some(AuthMode::Basic),
         image_prefix: Some("registry.lab.example/".into()),
+        ..Request::default()
     };
     compare("init-all", written_by_init(&request));
 }

@@ -70,7 +70,10 @@ impl Fixture {
             spec: &self.spec,
             secrets: &self.secrets,
             entries: &self.entries,
-            certificate: (self.spec.tls != Tls::Off).then_some(&self.certificate),
+            certificate: match self.spec.tls {
+                Tls::Off | Tls::Acme(_) => None,
+                Tls::SelfSigned | Tls::Files { .. } => Some(&self.certificate),
+            },
             templates: &TEMPLATES,
             root: Path::new("/srv/dtaas"),
             own_image: "dtaas-self/foo.com:0123456789abcdef",

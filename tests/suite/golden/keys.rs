@@ -7,6 +7,7 @@ use dtaas::deployment::init::{self, Request};
 use dtaas::deployment::{Deployment, Missing};
 use dtaas::secrets::Secret;
 use dtaas::spec::load;
+use rcgen::{CertificateParams, KeyPair};
 use serde_yaml::Value;
 
 /// A key, another value for it, and what has to stand beside both for it to count.
@@ -33,6 +34,12 @@ const fn row(key: &'static str, to: &'static str) -> Row {
     }
 }
 
+const ACME: &[(&str, &str)] = &[("tls.mode", "acme"), ("tls.email", "admin@foo.com")];
+const ACME_BY_TLS: &[(&str, &str)] = &[
+    ("tls.mode", "acme"),
+    ("tls.email", "admin@foo.com"),
+    ("tls.challenge", "http"),
+];
 const FILES: &[(&str, &str)] = &[
     ("tls.mode", "files"),
     ("tls.cert", "one.crt"),
@@ -62,11 +69,24 @@ const SPEC: &[Row] = &[
     row("tls.mode", "'off'"),
     Row {
         beside: FILES,
-        ..row("tls.cert", "other.crt")
+        ..row("tls.cert", "second.crt")
     },
     Row {
         beside: FILES,
+        effect: Effect::Refused("it is not the key of the certificate"),
         ..row("tls.key", "other.key")
+    },
+    Row {
+        beside: ACME,
+        ..row("tls.email", "root@foo.com")
+    },
+    Row {
+        beside: ACME,
+        ..row("tls.ca_server", "https://ca.foo.com/directory")
+    },
+    Row {
+        beside: ACME_BY_TLS,
+        ..row("tls.challenge", "tls")
     },
     row("network.pool", "10.99.0.0/24"),
     row("auth", "basic"),
@@ -205,12 +225,17 @@ fn deployment() -> tempfile::TempDir {
         ..Request::default()
     };
     init::make(directory.path(), &request).unwrap();
-    for name in ["one", "other"] {
-        for (ending, mark) in [("crt", "CERTIFICATE"), ("key", "PRIVATE KEY")] {
-            let text = format!("-----BEGIN {mark}-----\n{name}\n-----END {mark}-----\n");
-            std::fs::write(directory.path().join(format!("{name}.{ending}")), text).unwrap();
-        }
-    }
+    let pair = |key: &KeyPair| {
+        let params = CertificateParams::new(vec!["foo.com".to_owned()]).unwrap();
+        params.self_signed(key).unwrap().pem()
+    };
+    let write =
+        |name: &str, text: String| std::fs::write(directory.path().join(name), text).unwrap();
+    let [one, other] = [(); 2].map(|()| KeyPair::generate().unwrap());
+    write("one.crt", pair(&one));
+    write("one.key", one.serialize_pem());
+    write("second.crt", pair(&one));
+    write("other.key", other.serialize_pem());
     directory
 }
 

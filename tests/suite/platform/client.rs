@@ -119,7 +119,7 @@ impl Request<'_> {
     /// Sends it to the gateway's usual port.
     pub fn send(self) -> Answer {
         let deployment = self.deployment;
-        let connection = connect(deployment.port());
+        let connection = connect(deployment.address, deployment.port());
         let request = self.text(&deployment.host());
         if !deployment.has_tls() {
             return exchange(connection, &request);
@@ -132,7 +132,7 @@ impl Request<'_> {
     pub fn send_to_http(self) -> Answer {
         let port = self.deployment.ports.http;
         let request = self.text(&format!("{}:{port}", self.deployment.domain));
-        exchange(connect(port), &request)
+        exchange(connect(self.deployment.address, port), &request)
     }
 
     fn text(&self, host: &str) -> String {
@@ -150,8 +150,8 @@ impl Request<'_> {
     }
 }
 
-fn connect(port: u16) -> TcpStream {
-    let connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+fn connect(address: Ipv4Addr, port: u16) -> TcpStream {
+    let connection = TcpStream::connect((address, port)).unwrap();
     connection
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();

@@ -23,6 +23,8 @@ pub struct Deployment {
     pub domain: String,
     /// The gateway's ports and those on loopback.
     pub ports: Ports,
+    /// Where the gateway is reached.
+    pub address: Ipv4Addr,
     /// Three numbers of the workspaces' range, a /24.
     pub pool: String,
     /// The path that everything lies below: empty, or `/dtaas`.
@@ -61,6 +63,10 @@ impl Deployment {
             name,
             domain: domain.to_owned(),
             ports: Ports::free(),
+            address: flags
+                .windows(2)
+                .find(|pair| pair[0] == "--bind")
+                .map_or(Ipv4Addr::LOCALHOST, |pair| pair[1].parse().unwrap()),
             pool: free_pool(),
             base: match flags.contains(&"--base-path") {
                 true => "/dtaas",

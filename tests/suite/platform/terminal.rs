@@ -17,7 +17,6 @@ type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 /// Alice starts a terminal as a browser does and works in it; bob cannot.
 pub fn check(deployment: &Deployment) {
     let (path, cookie) = begin(deployment, "alice");
-
     runtime().block_on(async {
         for user in [Some("bob"), Some("nobody"), None] {
             let status = match open(deployment, &path, user, &cookie).await {
@@ -31,10 +30,34 @@ pub fn check(deployment: &Deployment) {
         let mut socket = open(deployment, &path, Some("alice"), &cookie)
             .await
             .unwrap();
-        works(&mut socket).await;
+        answers(&mut socket, 6).await;
     });
     let gone = deployment.get(&path).by("bob").status();
     assert_eq!(gone, 403);
+}
+
+/// A terminal that alice has open answers before this and after it, on the same connection.
+pub fn lives_through(deployment: &Deployment, does: impl FnOnce()) {
+    let (path, cookie) = begin(deployment, "alice");
+    let runtime = runtime();
+    let mut socket = runtime.block_on(async {
+        let mut socket = open(deployment, &path, Some("alice"), &cookie)
+            .await
+            .unwrap();
+        answers(&mut socket, 6).await;
+        socket
+    });
+    does();
+    runtime.block_on(answers(&mut socket, 9));
+}
+
+/// The shell in the terminal works out seven times a number.
+async fn answers(socket: &mut Socket, number: u32) {
+    let command = json!(["stdin", format!("echo answer=$(({number}*7)).\r")]).to_string();
+    socket.send(Message::text(command)).await.unwrap();
+    let expected = format!("answer={}.", number * 7);
+    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, &expected));
+    answer.await.expect("the terminal does not answer");
 }
 
 /// Starts a terminal; its path and the browser's cookie.
@@ -71,14 +94,6 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// Works in a terminal.
-async fn works(socket: &mut Socket) {
-    let command = json!(["stdin", "echo answer=$((6*7)).\r"]).to_string();
-    socket.send(Message::text(command)).await.unwrap();
-    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, "answer=42."));
-    answer.await.expect("the terminal does not answer");
-}
-
 /// Two users work in terminals; what is done meanwhile ends the one's and leaves the other's open.
 pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl FnOnce()) {
     let begun = [one, other].map(|user| (user, begin(deployment, user)));
@@ -86,7 +101,7 @@ pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl F
         let mut sockets = Vec::new();
         for (user, (path, cookie)) in &begun {
             let mut socket = open(deployment, path, Some(user), cookie).await.unwrap();
-            works(&mut socket).await;
+            answers(&mut socket, 6).await;
             sockets.push(socket);
         }
         act();
@@ -99,7 +114,7 @@ pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl F
         };
         let ended = tokio::time::timeout(Duration::from_secs(20), ended);
         ended.await.expect("the terminal stays open");
-        works(&mut sockets[1]).await;
+        answers(&mut sockets[1], 6).await;
     });
 }
 

@@ -124,10 +124,17 @@ fn a_part_is_not_moved_to_an_address_that_is_taken() {
     observed.taken = vec![Taken {
         address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080),
         container: "gateway".into(),
-        holder: Some("nginx (process 812)".into()),
+        key: "ports.https".into(),
+        holder: Holder::Program("nginx (process 812)".into()),
+        free: Some(8443),
     }];
+    let refused = plan(&desired, &observed).refused;
     assert_eq!(
-        plan(&desired, &observed).refused[0].message,
-        "gateway needs 127.0.0.1:8080, and nginx (process 812) listens there already"
+        refused[0].message,
+        "gateway needs 127.0.0.1:8080 (ports.https), and nginx (process 812) listens there already"
+    );
+    assert_eq!(
+        refused[0].hint,
+        "stop it (see: ss -ltnp sport = :8080), or set ports.https in dtaas.yaml to another port, such as 8443, then run this again"
     );
 }

@@ -90,3 +90,30 @@ fn an_own_image_goes_when_nothing_that_stays_was_made_of_it() {
     let recreating = lines(&recreating(&desired, &observed));
     assert_eq!(recreating[1..], ["remove image dtaas-self/foo:old"]);
 }
+
+#[test]
+fn the_rules_of_a_namesake_are_left_alone() {
+    let first = desired(&["alice"]);
+    let mut second = desired(&["alice"]);
+    second.root = "/srv/copy-of-foo".into();
+    let observed = Observed {
+        firewall: applied(&first).firewall,
+        ..Observed::default()
+    };
+    let nothing = Desired::nothing(second.deployment.clone(), second.root.clone());
+    for plan in [plan(&second, &observed), removing(&nothing, &observed)] {
+        let refused: Vec<&str> = plan
+            .refused
+            .iter()
+            .map(|one| one.message.as_str())
+            .collect();
+        assert_eq!(
+            refused,
+            [
+                "the firewall chain FOO belongs to a deployment named foo in another directory; it is left alone"
+            ]
+        );
+        let rules = |step: &&Step| step.phase() == Phase::Firewall;
+        assert_eq!(plan.steps.iter().find(rules), None);
+    }
+}

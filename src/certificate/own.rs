@@ -12,6 +12,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::parse_x509_pem;
 
+use super::facts::Facts;
+use super::{RENEW_DAYS, pair};
 use crate::platform::Certificate;
 use crate::secrets::Secret;
 use crate::spec::names::Domain;
@@ -20,8 +22,6 @@ use crate::spec::names::Domain;
 const AUTHORITY_DAYS: i64 = 3650;
 /// How long a certificate is good for; browsers take no more than 398 days.
 const CERTIFICATE_DAYS: i64 = 397;
-/// With fewer days left than this, a certificate is made anew.
-const RENEW_DAYS: i64 = 30;
 
 /// Makes an authority: its certificate and key. `deployment` is what browsers show as its name. Whoever trusts it trusts it for
 /// `domain` alone: it can sign for no other (RFC 5280, 4.2.1.10).
@@ -40,9 +40,10 @@ pub fn authority(
     })
 }
 
-/// Makes a certificate for a domain, signed by an authority that [`authority`] made.
+/// Makes a certificate for a domain, signed by an authority that [`authority`] made and does not outlive. `deployment` stands in it.
 pub fn issue(
     authority: &Certificate,
+    deployment: &str,
     domain: &Domain,
     now: OffsetDateTime,
 ) -> anyhow::Result<Certificate> {
@@ -60,9 +61,14 @@ pub fn issue(
     params
         .distinguished_name
         .push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, deployment);
     params.subject_alt_names = names(domain)?;
     params.not_before = now - Duration::hours(1);
-    params.not_after = now + Duration::days(CERTIFICATE_DAYS);
+    let ends =
+        Facts::of_pem(&authority.chain).context("the authority's certificate cannot be read")?;
+    params.not_after = (now + Duration::days(CERTIFICATE_DAYS)).min(ends.not_after);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -75,29 +81,41 @@ pub fn issue(
     })
 }
 
-/// Whether a certificate (PEM, leaf first) names the domain and is good for another 30 days. One that cannot be read is not.
-pub fn serves(chain: &str, domain: &Domain, now: OffsetDateTime) -> bool {
+/// Whether a certificate is this deployment's for this domain, signed by this authority, and good for another 30 days. One
+/// that cannot be read, or that has another's key, is not.
+pub fn serves(
+    certificate: &Certificate,
+    authority: &Certificate,
+    deployment: &str,
+    domain: &Domain,
+    now: OffsetDateTime,
+) -> bool {
+    let facts = Facts::of_pem(&certificate.chain).zip(Facts::of_pem(&authority.chain));
+    facts.is_some_and(|(facts, authority)| {
+        facts.is_for(domain)
+            && is_of(&certificate.chain, deployment)
+            && facts.signer_id == authority.key_id
+            && facts.days_left(now) >= RENEW_DAYS
+    }) && pair::belong_together(certificate)
+}
+
+/// Whether an authority is good for another 30 days.
+pub fn lasts(authority: &Certificate, now: OffsetDateTime) -> bool {
+    Facts::of_pem(&authority.chain).is_some_and(|facts| facts.days_left(now) >= RENEW_DAYS)
+}
+
+/// Whether a deployment's name stands in a certificate.
+fn is_of(chain: &str, deployment: &str) -> bool {
     let Ok((_, pem)) = parse_x509_pem(chain.as_bytes()) else {
         return false;
     };
     let Ok((_, certificate)) = parse_x509_certificate(&pem.contents) else {
         return false;
     };
-    let last = certificate.validity().not_after.timestamp();
-    let named = certificate
-        .subject_alternative_name()
-        .ok()
-        .flatten()
-        .is_some_and(|names| {
-            names.value.general_names.iter().any(|name| match name {
-                GeneralName::DNSName(name) => *name == domain.as_str(),
-                GeneralName::IPAddress(bytes) => domain
-                    .address()
-                    .is_some_and(|address| *bytes == address.octets()),
-                _ => false,
-            })
-        });
-    named && last >= (now + Duration::days(RENEW_DAYS)).unix_timestamp()
+    certificate
+        .subject()
+        .iter_organization()
+        .any(|name| name.as_str() == Ok(deployment))
 }
 
 /// Whether an authority (PEM) may sign for the domain, and for no other. One that cannot be read may not.
@@ -187,15 +205,50 @@ mod tests {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
         let foo: Domain = "foo.com".parse().unwrap();
         let authority = authority("foo.com", &foo, now).unwrap();
-        let certificate = issue(&authority, &foo, now).unwrap();
-        assert!(serves(&certificate.chain, &foo, now));
-        assert!(!serves(
-            &certificate.chain,
-            &"bar.com".parse().unwrap(),
-            now
-        ));
-        assert!(!serves(&certificate.chain, &foo, now + Duration::days(368)));
-        assert!(!serves("rubbish", &foo, now));
+        let certificate = issue(&authority, "foo", &foo, now).unwrap();
+        let serves = |certificate: &Certificate, name: &str, domain: &str, days: i64| {
+            let domain = domain.parse().unwrap();
+            serves(
+                certificate,
+                &authority,
+                name,
+                &domain,
+                now + Duration::days(days),
+            )
+        };
+        assert!(serves(&certificate, "foo", "foo.com", 0));
+        assert!(serves(&certificate, "foo", "foo.com", 366));
+        assert!(!serves(&certificate, "foo", "foo.com", 368));
+        assert!(!serves(&certificate, "foo", "bar.com", 0));
+        assert!(!serves(&certificate, "bar", "foo.com", 0));
+        let rubbish = Certificate {
+            chain: "rubbish".into(),
+            ..certificate.clone()
+        };
+        assert!(!serves(&rubbish, "foo", "foo.com", 0));
+        // A run that was killed between the two files.
+        let others_key = Certificate {
+            key: issue(&authority, "foo", &foo, now).unwrap().key,
+            ..certificate.clone()
+        };
+        assert!(!serves(&others_key, "foo", "foo.com", 0));
+    }
+
+    #[test]
+    fn a_certificate_is_its_authoritys_and_does_not_outlive_it() {
+        let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let foo: Domain = "foo.com".parse().unwrap();
+        let [one, other] = [(); 2].map(|()| authority("foo", &foo, now).unwrap());
+        let certificate = issue(&one, "foo", &foo, now).unwrap();
+        assert!(serves(&certificate, &one, "foo", &foo, now));
+        assert!(!serves(&certificate, &other, "foo", &foo, now));
+
+        let late = now + Duration::days(AUTHORITY_DAYS - 100);
+        let last = issue(&one, "foo", &foo, late).unwrap();
+        let ends = |certificate: &Certificate| Facts::of_pem(&certificate.chain).unwrap().not_after;
+        assert_eq!(ends(&last), ends(&one));
+        assert!(lasts(&one, late));
+        assert!(!lasts(&one, late + Duration::days(71)));
     }
 
     #[test]
@@ -204,11 +257,8 @@ mod tests {
         for domain in ["127.0.0.1", "localhost"] {
             let domain: Domain = domain.parse().unwrap();
             let authority = authority("here", &domain, now).unwrap();
-            assert!(serves(
-                &issue(&authority, &domain, now).unwrap().chain,
-                &domain,
-                now
-            ));
+            let certificate = issue(&authority, "here", &domain, now).unwrap();
+            assert!(serves(&certificate, &authority, "here", &domain, now));
         }
     }
 
@@ -252,7 +302,7 @@ mod tests {
             std::fs::write(&trusted, &authority.chain).unwrap();
             for other in domains {
                 let leaf = directory.path().join("leaf.pem");
-                let issued = issue(&authority, &other.parse().unwrap(), now).unwrap();
+                let issued = issue(&authority, "here", &other.parse().unwrap(), now).unwrap();
                 std::fs::write(&leaf, issued.chain).unwrap();
                 let verified = Command::new("openssl")
                     .args(["verify", "-x509_strict", "-CAfile"])

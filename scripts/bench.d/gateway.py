@@ -1,0 +1,158 @@
+"""Requests through the gateway: with our auth, with Traefik's own basic auth, and with none."""
+
+import base64
+import http.client
+import os
+import re
+import shutil
+import subprocess
+
+import engine
+import image
+from deployment import Deployment, free_ports, put, user
+from measure import Budget, Failed, Row, Series, run
+
+TITLE = "requests through the gateway, beside the same gateway with another auth"
+PAGE = "/static/style.css"
+CONNECTIONS = 32
+USERS = 32
+
+
+def measure(bench):
+    if not bench.wrk:
+        return [], ["wrk is not here; a run without --quick fetches it."]
+    deployment = platform(bench, "gateway")
+    # They look at the website alone, so they need no workspaces.
+    for number in range(2, USERS + 1):
+        deployment.copy_user(number)
+    deployment.dtaas("render")
+    none, apr1 = Gateway(bench, deployment, "none"), Gateway(bench, deployment, "apr1")
+    none.without_auth()
+    apr1.with_basic_auth()
+    ports = {"endpoint": deployment.ports["http"], "none": none.start(), "apr1": apr1.start()}
+    headers = [basic(user(number), deployment.password) for number in range(1, USERS + 1)]
+    for kind, port in ports.items():
+        # Everybody once: from then on the endpoint knows them.
+        seen = [[status(port, one) for one in headers][-1], status(port, None)]
+        if seen != [200, 200 if kind == "none" else 401]:
+            raise Failed(f"the gateway with auth {kind} answers {seen} with and without credentials")
+    rows = []
+    for users, asking in ((f"{USERS} users", headers), ("one user", headers[:1])):
+        rates, slowest = {kind: [] for kind in ports}, {kind: [] for kind in ports}
+        for _ in range(bench.repeat(5, 1)):
+            for kind, port in ports.items():
+                rate, p99 = load(bench, port, asking, seconds(bench))
+                rates[kind].append(rate)
+                slowest[kind].append(p99)
+        rates = {kind: Series(values) for kind, values in rates.items()}
+        slowest = {kind: Series(values) for kind, values in slowest.items()}
+        ours = rates["endpoint"]
+        rows += [
+            Row(f"requests a second of {users}, beside none", ours, "/s", peer=rates["none"], budget=Budget.ratio_at_least(0.2)),
+            Row(f"requests a second of {users}, beside apr1", ours, "/s", peer=rates["apr1"], budget=Budget.ratio_at_least(1)),
+            Row(f"99 of 100 of {users} answered within, beside none", slowest["endpoint"], "s", peer=slowest["none"]),
+            Row(f"99 of 100 of {users} answered within, beside apr1", slowest["endpoint"], "s", peer=slowest["apr1"]),
+        ]
+    size = len(page(deployment.ports["http"], headers[0]))
+    return rows, [
+        f"wrk on loopback, {CONNECTIONS} kept connections, {seconds(bench)} s a turn, the three in turn; plain http; gateway, endpoint, "
+        "website and wrk share the processors.",
+        f"All three lead to the same file of the same website ({size} bytes). The last is `auth: basic` with apr1 entries, as v0.2's.",
+        "Traefik checks one user's password once for all requests that wait for it together, so many connections of one user are its best case.",
+    ]
+
+
+def basic(name, password):
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def platform(bench, label):
+    """A platform that is up, with one user."""
+    deployment = Deployment(bench, label, 1, ["--image-prefix", os.environ["DTAAS_RIG_REGISTRY"]])
+    image.use(deployment, image.make(bench, 1))
+    deployment.dtaas("up")
+    return deployment
+
+
+class Gateway:
+    """Another gateway on the side of a deployment's own, at a port of its own, with what the same deployment would render for it."""
+
+    def __init__(self, bench, deployment, label):
+        self.bench = bench
+        self.password = deployment.password
+        self.root = bench.scratch / f"{deployment.root.name}-{label}"
+        self.port = free_ports(1)[0]
+        self.output = bench.scratch / "gateway.out"
+        shutil.copytree(deployment.root, self.root)
+        self.change("dtaas.yaml", f"  http: {deployment.ports['http']}\n", f"  http: {self.port}\n")
+        self.render()
+
+    def change(self, name, old, new):
+        path = self.root / name
+        text = path.read_text()
+        if old not in text:
+            raise Failed(f"{name} has no {old!r}")
+        put(path, text.replace(old, new), path.stat().st_mode & 0o777)
+
+    def render(self):
+        run([self.bench.dtaas, "-C", self.root, "render"], self.output)
+
+    def without_auth(self):
+        self.change("config/gateway/dynamic/platform.yml", "middlewares: [any-user, from-gateway]", "middlewares: [from-gateway]")
+
+    def with_basic_auth(self):
+        for entry in (self.root / "auth").iterdir():
+            run(["openssl", "passwd", "-apr1", self.password], self.output)
+            put(entry, f"{entry.name}:{self.output.read_text()}", 0o600)
+        self.change("dtaas.yaml", 'auth: "endpoint"', 'auth: "basic"')
+        self.render()
+
+    def start(self, dynamic=None):
+        """Runs it as the deployment's own is run; answers its port once it does."""
+        config = self.root / "config/gateway"
+        engine.docker(
+            "run", "--detach", "--label", self.bench.label, "--network", "host", "--user", "0:0", "--read-only", "--cap-drop", "ALL",
+            "--security-opt", "no-new-privileges", "--volume", f"{config}/static:/static:ro",
+            "--volume", f"{dynamic or config / 'dynamic'}:/dynamic:ro",
+            os.environ["DTAAS_RIG_GATEWAY_IMAGE"], "--configFile=/static/traefik.yml",
+        )
+        self.bench.await_(lambda: status(self.port, None, "/healthz") == 200, f"the gateway at port {self.port}")
+        return self.port
+
+
+def seconds(bench):
+    return bench.repeat(3, 1)
+
+
+def status(port, credentials, path=PAGE):
+    """What a page is answered with; nothing while nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Authorization": credentials} if credentials else {})
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def page(port, credentials):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", PAGE, headers={"Authorization": credentials})
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def load(bench, port, asking, lasting):
+    """A turn of wrk: requests a second, and within how many seconds 99 of 100 were answered."""
+    words = [bench.wrk, "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{lasting}s", "--latency"]
+    words += ["--script", bench.repository / "scripts/bench.d/users.lua", f"http://127.0.0.1:{port}{PAGE}", "--", *asking]
+    libraries = ":".join(str(path) for path in bench.libraries)
+    env = dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else None
+    said = subprocess.run(list(map(str, words)), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", said)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
+    if not rate or not p99 or "Non-2xx" in said or "Socket errors" in said:
+        raise Failed(f"wrk says:\n{said}")
+    return float(rate[1]), float(p99[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1}[p99[2]]

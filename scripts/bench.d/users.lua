@@ -1,0 +1,14 @@
+-- wrk asks for one page, as each of some users in turn: their headers are the arguments.
+local requests = {}
+local turn = 0
+
+function init(arguments)
+  for index, value in ipairs(arguments) do
+    requests[index] = wrk.format("GET", nil, { Authorization = value })
+  end
+end
+
+function request()
+  turn = turn % #requests + 1
+  return requests[turn]
+end

@@ -78,7 +78,8 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
         },
     );
     steps.step("a file of users comes, and each has a workspace", || {
-        let csv = here.path("users.csv");
+        let outside = tempfile::tempdir().unwrap();
+        let csv = outside.path().join("users.csv");
         std::fs::write(
             &csv,
             "username,password\ncarol,carol's own\ndora,dora's own\n",

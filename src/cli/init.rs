@@ -1,5 +1,6 @@
 //! `dtaas init`: makes a deployment.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -120,7 +121,7 @@ impl Init {
         let given = self.passwords.read(&self.users)?;
         let mut request = self.request();
         request.users = self.users.iter().cloned().zip(given).collect();
-        let mut recipient = self.passwords.open()?;
+        let mut recipient = self.passwords.open(&BTreeSet::new())?;
         if self.users.len() > MANY {
             ui::say(format!(
                 "Making the passwords of {} users, which takes a while …",

@@ -9,6 +9,7 @@ mod lib;
 mod passwords;
 mod patience;
 mod plan;
+mod recipient;
 mod render;
 mod report;
 mod run;

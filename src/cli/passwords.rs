@@ -1,19 +1,17 @@
 //! Passwords that come in on standard input, and credentials that go out, once.
 
-use std::fs::File;
-use std::io::{BufRead, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 
+use super::recipient::Recipient;
 use crate::deployment::users::{check_password, generate_password};
 use crate::error::Failure;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
-use crate::ui;
-use crate::ui::table::table;
 
 /// Where passwords come from, and where they go.
 #[derive(Debug, Args)]
@@ -66,115 +64,13 @@ impl Passwords {
             .unwrap_or_else(generate_password))
     }
 
-    /// Opens where new passwords will go, before anything is changed.
-    pub fn open(&self) -> anyhow::Result<Recipient> {
-        let Some(path) = &self.credentials_file else {
-            return Ok(match self.password_stdin {
-                true => Recipient::Nobody,
-                false => Recipient::Screen,
-            });
-        };
-        let opened = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path);
-        match opened {
-            Ok(file) => Ok(Recipient::File {
-                path: path.clone(),
-                file,
-                written: false,
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Failure::usage(
-                format!("--credentials-file: {} exists already", path.display()),
-            )
-            .hint("name a file that does not exist; nothing was changed")
-            .into()),
-            Err(error) => Err(error).with_context(|| {
-                Failure::usage(format!(
-                    "--credentials-file: cannot make {}",
-                    path.display()
-                ))
-                .hint("name a file in a directory that is there; nothing was changed")
-            }),
-        }
-    }
-}
-
-/// Where new passwords go. A file that was opened and not written is removed again.
-pub enum Recipient {
-    /// Whoever gave them knows them.
-    Nobody,
-    /// Standard output.
-    Screen,
-    /// A file that was made for them.
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// Open for writing.
-        file: File,
-        /// Whether they are in it.
-        written: bool,
-    },
-}
-
-impl Recipient {
-    /// Hands out passwords that nobody has seen yet.
-    pub fn hand_out(&mut self, credentials: &[(UserName, Secret)]) -> anyhow::Result<()> {
-        if credentials.is_empty() {
-            return Ok(());
-        }
-        let lost = || {
-            Failure::new("the users exist, and their new passwords could not be handed out")
-                .hint("set others with `dtaas user passwd NAME`")
-        };
-        let (what, they) = match credentials.len() {
-            1 => ("password is", "This password is"),
-            _ => ("passwords are", "These passwords are"),
-        };
-        match self {
-            Recipient::Nobody => {}
-            Recipient::Screen => {
-                let rows: Vec<[String; 2]> = credentials
-                    .iter()
-                    .map(|(user, password)| [user.to_string(), password.expose().to_owned()])
-                    .collect();
-                let mut out = std::io::stdout().lock();
-                writeln!(out, "{}", table(["USER", "PASSWORD"], &rows))
-                    .and_then(|()| out.flush())
-                    .with_context(lost)?;
-                ui::say(format!("{they} shown this once."));
-            }
-            Recipient::File {
-                path,
-                file,
-                written,
-            } => {
-                let mut text = String::new();
-                for (user, password) in credentials {
-                    text.push_str(&format!("{user}:{}\n", password.expose()));
-                }
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .with_context(lost)?;
-                *written = true;
-                ui::say(format!("The {what} in {}.", path.display()));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Recipient {
-    fn drop(&mut self) {
-        if let Recipient::File {
-            path,
-            written: false,
-            ..
-        } = self
-        {
-            // It is empty; that it stays behind is the lesser evil.
-            let _ = std::fs::remove_file(path);
+    /// Opens where new passwords will go, before anything is changed. A file that an earlier run left, with passwords of `continued`
+    /// users and nothing else in it, is carried on: those passwords are used, and lines are added.
+    pub fn open(&self, continued: &BTreeSet<UserName>) -> anyhow::Result<Recipient> {
+        match &self.credentials_file {
+            Some(path) => Recipient::file(path, continued),
+            None if self.password_stdin => Ok(Recipient::Nobody),
+            None => Ok(Recipient::Screen { width: 0 }),
         }
     }
 }

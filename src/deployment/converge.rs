@@ -1,5 +1,7 @@
 //! From a desired state to a machine that has it: observe, difference, apply.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -90,33 +92,35 @@ impl Deployment {
         Ok(plan)
     }
 
-    /// Writes what is rendered of one user, and nothing of anyone else. On a platform that is up the route is left to
-    /// [`Self::user_difference`], which knows whether the workspace is where it leads.
-    pub fn render_user(&self, name: &UserName, is_up: bool) -> anyhow::Result<()> {
-        let mut desired = self.desired_of(name, Missing::Keep)?;
+    /// Writes what is rendered of some users, and nothing of anyone else. On a platform that is up the routes are left to
+    /// [`Self::users_difference`], which knows whether the workspaces are where they lead.
+    pub fn render_users(&self, names: &BTreeSet<UserName>, is_up: bool) -> anyhow::Result<()> {
+        let mut desired = self.desired_of(names, Missing::Keep)?;
         if is_up {
             desired.files.retain(|file| file.leads_to.is_none());
         }
-        let plan = paths_plan(&desired, &Scope::User(name.clone()))?;
+        let plan = paths_plan(&desired, &Scope::Users(names.clone()))?;
         apply::paths(&desired, &plan)?;
         self.keep_certificate(OffsetDateTime::now_utc());
         Ok(())
     }
 
-    /// What is to be done on the machine for one user. Nobody else is looked at.
-    pub async fn user_difference(
+    /// What is to be done on the machine for some users, all of them in the spec or none. Nobody else is looked at.
+    pub async fn users_difference(
         &self,
         engine: &Engine,
-        name: &UserName,
+        names: &BTreeSet<UserName>,
     ) -> anyhow::Result<Difference> {
+        let gone = !names.iter().any(|name| self.spec.users.contains_key(name));
         let options = DiffOptions {
-            scope: Scope::User(name.clone()),
-            remove_workspaces: !self.spec.users.contains_key(name),
+            scope: Scope::Users(names.clone()),
+            remove_workspaces: gone,
             ..DiffOptions::default()
         };
-        let mut found = difference(engine, self.desired_of(name, Missing::Keep)?, &options).await?;
-        if !self.spec.users.contains_key(name) {
-            // Whether the platform is up or not, the rules are not one user's to set.
+        let desired = self.desired_of(names, Missing::Keep)?;
+        let mut found = difference(engine, desired, &options).await?;
+        if gone {
+            // Whether the platform is up or not, the rules are not for these users to set.
             found
                 .plan
                 .steps

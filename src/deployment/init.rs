@@ -11,9 +11,8 @@ use ipnet::Ipv4Net;
 use time::OffsetDateTime;
 
 use super::room::Room;
-use super::users::{generate_password, user_text};
+use super::users::{generate_password, hashes, user_text};
 use super::{Deployment, Missing, certificates};
-use crate::auth::password;
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
@@ -96,7 +95,8 @@ struct Draft {
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
 pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
     let draft = draft(directory, request)?;
-    let hashes = hashes(&draft.credentials)?;
+    let passwords: Vec<&Secret> = draft.credentials.iter().map(|(_, secret)| secret).collect();
+    let hashes = hashes(&passwords)?;
     // Only now is anything written.
     Tree::create(directory)?;
     let lock = Lock::take(directory, "dtaas init")?;
@@ -301,31 +301,4 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
     templates
         .render("dtaas.yaml", &context)
         .map_err(|error| Failure::from(error).into())
-}
-
-/// Hashes side by side: one takes a good part of a tenth of a second, on purpose.
-fn hashes(credentials: &[(UserName, Secret)]) -> anyhow::Result<Vec<String>> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = credentials.len().div_ceil(workers).max(1);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = credentials
-            .chunks(share)
-            .map(|chunk| {
-                scope.spawn(|| {
-                    chunk
-                        .iter()
-                        .map(|(_, secret)| password::hash(secret))
-                        .collect::<anyhow::Result<Vec<_>>>()
-                })
-            })
-            .collect();
-        let mut all = Vec::with_capacity(credentials.len());
-        for thread in threads {
-            match thread.join() {
-                Ok(hashes) => all.extend(hashes?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok(all)
-    })
 }

@@ -10,7 +10,7 @@ pub mod room;
 mod sweep;
 pub mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -176,9 +176,13 @@ impl Deployment {
         self.with_input(Missing::Pretend, certificate.as_ref(), platform::machine)
     }
 
-    /// What the machine should have of one user. No certificate is anyone's.
-    pub fn desired_of(&self, user: &UserName, missing: Missing) -> anyhow::Result<Desired> {
-        self.with_input(missing, None, |input| platform::user(input, user))
+    /// What the machine should have of some users. No certificate is anyone's.
+    pub fn desired_of(
+        &self,
+        users: &BTreeSet<UserName>,
+        missing: Missing,
+    ) -> anyhow::Result<Desired> {
+        self.with_input(missing, None, |input| platform::users(input, users))
     }
 
     /// Keeps in mind what the operator should know: a sentence without a full stop.

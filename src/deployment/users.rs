@@ -1,5 +1,9 @@
 //! Users come and go: their file in `users/`, their htpasswd entry, their folder of the library.
 
+mod csv;
+pub mod roll;
+pub mod settings;
+
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -14,6 +18,7 @@ use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::{Group, User};
 use crate::spec::names::UserName;
+use settings::Settings;
 
 /// How many letters a generated password has: 16 of 57 are 93 bits.
 const PASSWORD_LENGTH: usize = 16;
@@ -39,6 +44,40 @@ pub fn check_password(password: &Secret) -> anyhow::Result<()> {
         return Err(Failure::usage("it holds a control character").into());
     }
     Ok(())
+}
+
+/// Who is to become a user.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// The name.
+    pub name: UserName,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// The password, where one was given; checked.
+    pub given: Option<Secret>,
+    /// What is otherwise than the others'.
+    pub settings: Settings,
+}
+
+/// Hashes of passwords, in their order, made side by side: one takes a good part of a tenth of a second, on purpose.
+pub fn hashes(passwords: &[&Secret]) -> anyhow::Result<Vec<String>> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = passwords.len().div_ceil(workers).max(1);
+    let hash = |secret: &&Secret| password::hash(secret);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = passwords
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(hash).collect::<Vec<_>>()))
+            .collect();
+        let mut all = Vec::with_capacity(passwords.len());
+        for thread in threads {
+            match thread.join() {
+                Ok(hashes) => all.extend(hashes),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all.into_iter().collect()
+    })
 }
 
 /// The text of a new user's file.
@@ -77,36 +116,48 @@ impl Deployment {
         }
     }
 
-    /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists.
+    /// Fails when the pool has not room for so many more users.
+    pub fn require_room(&self, many: usize) -> anyhow::Result<()> {
+        match self.spec.free_slots().take(many).count() == many {
+            true => Ok(()),
+            false => Err(self.full().into()),
+        }
+    }
+
+    fn full(&self) -> Failure {
+        Failure::new(format!(
+            "network.pool {} is full: it has room for {}",
+            self.spec.pool,
+            self.spec.slots()
+        ))
+        .hint("remove users, or make network.pool in dtaas.yaml larger")
+    }
+
+    /// Fails when a new user cannot have these settings.
+    pub fn require_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+        let text = user_text(&self.templates, 0, &[])?;
+        settings.apply(load::USERS, &text).map(|_| ())
+    }
+
+    /// Makes a user: the htpasswd entry first, then the file in `users/`, whose appearance is the moment the user exists. Killed
+    /// between, it leaves an entry that opens nothing, and that the next user of that name replaces. `before` is done last before
+    /// that moment.
     pub fn add_user(
         &mut self,
-        name: &UserName,
-        secret: &Secret,
-        groups: &[Group],
+        newcomer: &Newcomer,
+        hash: &str,
+        before: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        let Newcomer { name, groups, .. } = newcomer;
         self.require_free(name)?;
-        let slot = self.spec.free_slot().ok_or_else(|| {
-            Failure::new(format!(
-                "network.pool {} is full: it has room for {}",
-                self.spec.pool,
-                self.spec.slots()
-            ))
-            .hint("remove users, or make network.pool in dtaas.yaml larger")
-        })?;
+        let slot = self.spec.free_slot().ok_or_else(|| self.full())?;
         let text = user_text(&self.templates, slot, groups)?;
-        let hash = password::hash(secret)?;
-        self.write_entry(name, &hash)?;
+        let file = user_path(name).display().to_string();
+        let (text, user) = newcomer.settings.apply(&file, &text)?;
+        self.write_entry(name, hash)?;
+        before()?;
         self.write_user(name, &text)?;
-        self.spec.users.insert(
-            name.clone(),
-            User {
-                slot,
-                enabled: true,
-                groups: groups.to_vec(),
-                image: None,
-                limits: Default::default(),
-            },
-        );
+        self.spec.users.insert(name.clone(), user);
         Ok(())
     }
 

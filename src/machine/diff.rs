@@ -28,8 +28,8 @@ pub enum Scope {
     /// Everybody's and the platform's.
     #[default]
     All,
-    /// One user's objects and files, files that are nobody's, and the firewall.
-    User(UserName),
+    /// These users' objects and files, files that are nobody's, and the firewall.
+    Users(BTreeSet<UserName>),
 }
 
 impl Scope {
@@ -37,7 +37,7 @@ impl Scope {
     pub fn covers(&self, user: Option<&UserName>) -> bool {
         match self {
             Scope::All => true,
-            Scope::User(one) => user == Some(one),
+            Scope::Users(these) => user.is_some_and(|user| these.contains(user)),
         }
     }
 
@@ -46,10 +46,13 @@ impl Scope {
         user.is_none() || self.covers(user)
     }
 
-    fn covers_label(&self, user: Option<&str>) -> bool {
+    /// Whether something that carries a user's label, or none, is looked at.
+    pub fn covers_label(&self, user: Option<&str>) -> bool {
         match self {
             Scope::All => true,
-            Scope::User(one) => user == Some(one.as_str()),
+            Scope::Users(these) => user
+                .and_then(|user| user.parse().ok())
+                .is_some_and(|user: UserName| these.contains(&user)),
         }
     }
 }

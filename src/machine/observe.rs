@@ -23,8 +23,8 @@ const OTHERS_READ: u32 = 0o004;
 /// How many questions the engine is asked side by side.
 const SIDE_BY_SIDE: usize = 16;
 
-/// What the machine has now of what is desired, and of what carries the deployment's label. With a user's scope the engine
-/// is asked for that user's objects only, however many others there are.
+/// What the machine has now of what is desired, and of what carries the deployment's label. With users' scope the engine
+/// is asked for those users' objects only, however many others there are.
 ///
 /// # Errors
 ///
@@ -56,12 +56,17 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
     })
 }
 
-/// A deployment's label, and the user's where there is one, as filters want them.
+/// A deployment's label, and the user's where it is one, as filters want them: they know no "or".
 fn labels(desired: &Desired, scope: &Scope) -> Vec<String> {
     let deployment = format!("{}={}", label::DEPLOYMENT, desired.deployment);
     match scope {
         Scope::All => vec![deployment],
-        Scope::User(user) => vec![deployment, format!("{}={user}", label::USER)],
+        Scope::Users(users) => match users.first() {
+            Some(user) if users.len() == 1 => {
+                vec![deployment, format!("{}={user}", label::USER)]
+            }
+            Some(_) | None => vec![deployment],
+        },
     }
 }
 
@@ -79,7 +84,7 @@ async fn containers(
         .collect();
     let found: Vec<Found> = match scope {
         Scope::All => engine.containers(HashMap::new()).await?,
-        Scope::User(_) => {
+        Scope::Users(_) => {
             let names: Vec<String> = wanted.iter().map(|name| exactly(name)).collect();
             let by_label = HashMap::from([("label".to_owned(), labels(desired, scope))]);
             let mut found = engine.containers(by_label).await?;
@@ -93,8 +98,9 @@ async fn containers(
     let concerned: BTreeMap<String, Found> = found
         .iter()
         .filter(|found| {
-            found.owner.deployment.as_deref() == Some(desired.deployment.as_str())
-                || wanted.contains(found.name.as_str())
+            let ours = found.owner.deployment.as_deref() == Some(desired.deployment.as_str())
+                && (*scope == Scope::All || scope.covers_label(found.user.as_deref()));
+            ours || wanted.contains(found.name.as_str())
         })
         .map(|found| (found.name.clone(), found.clone()))
         .collect();
@@ -120,18 +126,19 @@ async fn networks(
     desired: &Desired,
     scope: &Scope,
 ) -> Result<BTreeMap<String, NetworkState>> {
-    // Without a user's scope all of them, for others' may overlap ours.
+    // Without users' scope all of them, for others' may overlap ours.
     let filters = match scope {
         Scope::All => Vec::new(),
-        Scope::User(_) => labels(desired, scope),
+        Scope::Users(_) => labels(desired, scope),
     };
     let mut found: BTreeMap<String, NetworkState> =
         engine.networks(&filters).await?.into_iter().collect();
-    if let Scope::User(user) = scope {
+    if let Scope::Users(_) = scope {
+        found.retain(|_, state| scope.covers_label(state.user.as_deref()));
         for network in desired
             .networks
             .iter()
-            .filter(|network| network.user == *user)
+            .filter(|network| scope.covers(Some(&network.user)))
         {
             if !found.contains_key(&network.name)
                 && let Some(state) = engine.network(&network.name).await?
@@ -150,7 +157,7 @@ async fn images(
 ) -> Result<BTreeMap<String, ImageState>> {
     let mut found = match scope {
         Scope::All => engine.images_of(desired.deployment.as_str()).await?,
-        Scope::User(_) => BTreeMap::new(),
+        Scope::Users(_) => BTreeMap::new(),
     };
     let used: BTreeSet<&str> = desired
         .containers

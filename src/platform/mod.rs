@@ -9,7 +9,7 @@ pub mod probe;
 pub mod website;
 pub mod workspace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use desired::{Component, Container, Content, Desired, Directory, File, Firewall, Image};
@@ -112,22 +112,25 @@ pub fn certificate(input: &Input<'_>) -> Result<Desired, RenderError> {
     Ok(desired)
 }
 
-/// What the machine should have of one user, and nothing of anyone else: what `user add` and `user remove` converge to.
+/// What the machine should have of some users, and nothing of anyone else: what the `user` commands converge to.
 /// A user who is not in the spec should have nothing.
-pub fn user(input: &Input<'_>, name: &UserName) -> Result<Desired, RenderError> {
+pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
     desired.firewall = Some(firewall(input));
     gateway::add_credentials(input, &mut desired)?;
-    if input.spec.users.contains_key(name) {
-        desired.directories = library::root(input)
-            .into_iter()
-            .chain(library::directories(input, name.as_str(), Some(name)))
-            .collect();
-        workspace::add(input, name, &mut desired)?;
+    if names.iter().any(|name| input.spec.users.contains_key(name)) {
+        desired.directories.extend(library::root(input));
     }
-    for path in [gateway::user_file(name), auth::user_file(name)] {
-        if desired.file(&path).is_none() {
-            desired.absent.push(path);
+    for name in names {
+        if input.spec.users.contains_key(name) {
+            let directories = library::directories(input, name.as_str(), Some(name));
+            desired.directories.extend(directories);
+            workspace::add(input, name, &mut desired)?;
+        }
+        for path in [gateway::user_file(name), auth::user_file(name)] {
+            if desired.file(&path).is_none() {
+                desired.absent.push(path);
+            }
         }
     }
     Ok(desired)

@@ -1,6 +1,6 @@
-//! A YAML file read twice: serde_yaml for the values, saphyr for the lines they stand in.
+//! A YAML file read twice: serde_yaml for the values, and saphyr for the lines they stand in once there is something to say of one.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
@@ -12,8 +12,9 @@ use super::problem::{Problem, Problems};
 /// A parsed file that collects what is wrong with it while it is read.
 pub struct Document {
     file: String,
+    text: String,
     root: Value,
-    lines: HashMap<String, usize>,
+    lines: OnceCell<HashMap<String, usize>>,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -44,19 +45,12 @@ impl Document {
                 format!("this is not YAML: {error}"),
             )
         })?;
-        let mut lines = HashMap::new();
-        // Both parsers read YAML 1.2; where saphyr refuses what serde_yaml takes, lines are missing and values are not.
-        if let Some(node) = MarkedYaml::load_from_str(text)
-            .ok()
-            .and_then(|all| all.into_iter().next())
-        {
-            note_lines(&node, "", &mut lines);
-        }
         match root {
             Value::Mapping(_) | Value::Null => Ok(Self {
                 file: file.to_owned(),
+                text: text.to_owned(),
                 root,
-                lines,
+                lines: OnceCell::new(),
                 problems: RefCell::default(),
             }),
             _ => Err(syntax(
@@ -78,7 +72,8 @@ impl Document {
 
     /// The line of a key such as `ports.https`, from 1.
     pub fn line(&self, path: &str) -> Option<usize> {
-        self.lines.get(path).copied()
+        let lines = self.lines.get_or_init(|| lines(&self.text));
+        lines.get(path).copied()
     }
 
     /// The line of a key, or of what it is missing in.
@@ -332,6 +327,16 @@ fn shown(value: &Value) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// The line of every key. Both parsers read YAML 1.2; where saphyr refuses what serde_yaml takes, lines are missing and values are not.
+fn lines(text: &str) -> HashMap<String, usize> {
+    let mut lines = HashMap::new();
+    let read = MarkedYaml::load_from_str(text).ok();
+    if let Some(node) = read.and_then(|all| all.into_iter().next()) {
+        note_lines(&node, "", &mut lines);
+    }
+    lines
 }
 
 fn note_lines(node: &MarkedYaml<'_>, path: &str, lines: &mut HashMap<String, usize>) {

@@ -49,6 +49,33 @@ pub fn set(file: &str, text: &str, key: &str, value: &Value) -> anyhow::Result<S
     }
 }
 
+/// The same text without a top-level key; where it is not there, the same text.
+///
+/// # Errors
+/// When the key and its value do not stand on a line of their own.
+pub fn remove(file: &str, text: &str, key: &str) -> anyhow::Result<String> {
+    let by_hand = || {
+        Failure::usage(format!(
+            "{key} cannot be removed from {file} as it is written there"
+        ))
+        .hint(format!("take {key} out in an editor"))
+    };
+    let mut expected: Mapping = parse(text).ok_or_else(by_hand)?;
+    if expected.shift_remove(key).is_none() {
+        return Ok(text.to_owned());
+    }
+    let (start, _) = value_range(text, key).ok_or_else(by_hand)?;
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |at| start + at + 1);
+    let changed = format!("{}{}", &text[..line], &text[end..]);
+    match parse(&changed) {
+        Some(after) if after == expected => Ok(changed),
+        Some(_) | None => Err(by_hand().into()),
+    }
+}
+
 fn parse(text: &str) -> Option<Mapping> {
     match serde_yaml::from_str(text).ok()? {
         Value::Mapping(mapping) => Some(mapping),
@@ -178,6 +205,19 @@ mod tests {
             ),
             "limits:\n  {cpus: 3}\n# whose?\nslot: 1\n"
         );
+    }
+
+    #[test]
+    fn a_key_goes_with_its_line_alone() {
+        let text = "# whose?\nslot: 1\nimage: a/b:1 # for now\nenabled: true\n";
+        let without = "# whose?\nslot: 1\nenabled: true\n";
+        assert_eq!(remove("users/alice.yaml", text, "image").unwrap(), without);
+        assert_eq!(
+            remove("users/alice.yaml", without, "image").unwrap(),
+            without
+        );
+        assert!(remove("users/alice.yaml", "image:\n  a\n", "image").is_err());
+        assert!(remove("users/alice.yaml", "{slot: 1, image: a}\n", "image").is_err());
     }
 
     #[test]

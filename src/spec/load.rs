@@ -1,6 +1,6 @@
 //! Reading a deployment's spec from its directory, and the rules that several files break together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +44,7 @@ pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Probl
     let mut problems = Vec::new();
     let spec = parse(FILE, text, read::spec, &mut problems);
     let mut all: BTreeMap<UserName, User> = BTreeMap::new();
+    let mut slots: HashMap<u32, UserName> = HashMap::new();
     for (file, text) in users {
         let shown = format!("{USERS}/{file}");
         let whole = |reason: String, fix: &str| Problem {
@@ -69,7 +70,7 @@ pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Probl
             }
         };
         if let Some(user) = parse(&shown, text, read::user, &mut problems) {
-            if let Some((other, _)) = all.iter().find(|(_, other)| other.slot == user.slot) {
+            if let Some(other) = slots.get(&user.slot) {
                 problems.push(whole(
                     format!("slot {} is {other}'s", user.slot),
                     "give it another slot",
@@ -86,11 +87,22 @@ pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Probl
                     "give it another slot, or make the pool larger",
                 ));
             }
+            slots.entry(user.slot).or_insert_with(|| name.clone());
             all.insert(name, user);
         }
     }
     match spec {
         Some(spec) if problems.is_empty() => Ok(Spec { users: all, ..spec }),
+        Some(_) | None => Err(Problems(problems)),
+    }
+}
+
+/// Reads one user's file by itself; `file` is how messages call it.
+pub fn user(file: &str, text: &str) -> Result<User, Problems> {
+    let mut problems = Vec::new();
+    let user = parse(file, text, read::user, &mut problems);
+    match user {
+        Some(user) if problems.is_empty() => Ok(user),
         Some(_) | None => Err(Problems(problems)),
     }
 }

@@ -17,3 +17,5 @@ mod spec;
 mod talk;
 mod terminal;
 mod users;
+mod users_change;
+mod users_file;

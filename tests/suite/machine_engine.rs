@@ -276,7 +276,7 @@ async fn what_is_not_ours_is_refused_whatever_its_name() {
     )
     .await;
     let scoped = DiffOptions {
-        scope: Scope::User("bob".parse().unwrap()),
+        scope: Scope::Users(["bob".parse().unwrap()].into()),
         ..Default::default()
     };
     let scoped = lab.plan_with(&scoped).await;
@@ -375,7 +375,7 @@ async fn one_user_is_added_and_removed_without_touching_another() {
     lab.container_mut("alice").limits.pids = Some(77);
     lab.add_user("bob", 1);
     let bob = DiffOptions {
-        scope: Scope::User("bob".parse().unwrap()),
+        scope: Scope::Users(["bob".parse().unwrap()].into()),
         remove_workspaces: true,
         ..Default::default()
     };

@@ -25,4 +25,5 @@ mod terminal;
 mod tls;
 mod tls_acme;
 mod users;
+mod users_out;
 mod ways;

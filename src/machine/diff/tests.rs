@@ -333,7 +333,7 @@ fn for_one_user_nothing_of_another_is_touched() {
     desired.containers[1].running = false;
     desired.files[1].content = Content::Plain("changed".into());
     let options = DiffOptions {
-        scope: Scope::User("bob".parse().unwrap()),
+        scope: Scope::Users(["bob".parse().unwrap()].into()),
         ..DiffOptions::default()
     };
     let plan = diff(&desired, &observed, &options);

@@ -43,6 +43,8 @@ pub struct Found {
     pub runs: bool,
     /// What it mounts of the host.
     pub sources: Vec<PathBuf>,
+    /// The user whose label it carries.
+    pub user: Option<String>,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
                 Some(Found {
                     name,
                     id: container.id.unwrap_or_default(),
+                    user: labels.get(label::USER).cloned(),
                     owner: owner(&mut labels),
                     component: labels.remove(label::COMPONENT),
                     listens: listens(&mut labels),

@@ -25,7 +25,9 @@ fn users_are_listed() {
     assert_eq!(
         json[1],
         serde_json::json!({
-            "name": "bob", "enabled": false, "groups": ["publishers", "admins"], "password": true, "network": "10.213.0.8/29"
+            "name": "bob", "enabled": false, "groups": ["publishers", "admins"], "password": true, "network": "10.213.0.8/29",
+            "image": "mltooling/ml-workspace:0.13.2",
+            "limits": {"cpus": "2", "memory": "4g", "pids": 4096, "shm": "512m"}
         })
     );
 }

@@ -61,7 +61,7 @@ impl Fixture {
 
     /// What it should have of one user.
     pub fn user(&self, name: &UserName) -> Desired {
-        platform::user(&self.input(), name).unwrap()
+        platform::users(&self.input(), &[name.clone()].into()).unwrap()
     }
 
     /// The input itself.

@@ -16,7 +16,7 @@ type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
 /// Alice starts a terminal as a browser does and works in it; bob cannot.
 pub fn check(deployment: &Deployment) {
-    let (path, cookie) = start(deployment);
+    let (path, cookie) = begin(deployment, "alice");
     runtime().block_on(async {
         for user in [Some("bob"), Some("nobody"), None] {
             let status = match open(deployment, &path, user, &cookie).await {
@@ -38,7 +38,7 @@ pub fn check(deployment: &Deployment) {
 
 /// A terminal that alice has open answers before this and after it, on the same connection.
 pub fn lives_through(deployment: &Deployment, does: impl FnOnce()) {
-    let (path, cookie) = start(deployment);
+    let (path, cookie) = begin(deployment, "alice");
     let runtime = runtime();
     let mut socket = runtime.block_on(async {
         let mut socket = open(deployment, &path, Some("alice"), &cookie)
@@ -51,9 +51,18 @@ pub fn lives_through(deployment: &Deployment, does: impl FnOnce()) {
     runtime.block_on(answers(&mut socket, 9));
 }
 
-/// Starts a terminal of alice's; its address, and the cookie that it takes.
-fn start(deployment: &Deployment) -> (String, String) {
-    let page = deployment.get("/alice/lab").by("alice").send();
+/// The shell in the terminal works out seven times a number.
+async fn answers(socket: &mut Socket, number: u32) {
+    let command = json!(["stdin", format!("echo answer=$(({number}*7)).\r")]).to_string();
+    socket.send(Message::text(command)).await.unwrap();
+    let expected = format!("answer={}.", number * 7);
+    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, &expected));
+    answer.await.expect("the terminal does not answer");
+}
+
+/// Starts a terminal; its path and the browser's cookie.
+fn begin(deployment: &Deployment, user: &str) -> (String, String) {
+    let page = deployment.get(&format!("/{user}/lab")).by(user).send();
     let cookie = page
         .header("set-cookie")
         .unwrap()
@@ -64,15 +73,15 @@ fn start(deployment: &Deployment) -> (String, String) {
     let xsrf = cookie.strip_prefix("_xsrf=").expect(&cookie);
 
     let made = deployment
-        .post("/alice/api/terminals", "{}")
-        .by("alice")
+        .post(&format!("/{user}/api/terminals"), "{}")
+        .by(user)
         .with("Cookie", &cookie)
         .with("X-XSRFToken", xsrf)
         .send();
     assert_eq!(made.status, 200, "{}", made.body);
     let made: Value = serde_json::from_str(&made.body).unwrap();
     let path = format!(
-        "/alice/terminals/websocket/{}",
+        "/{user}/terminals/websocket/{}",
         made["name"].as_str().unwrap()
     );
     (path, cookie)
@@ -85,13 +94,28 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// The shell in the terminal works out seven times a number.
-async fn answers(socket: &mut Socket, number: u32) {
-    let command = json!(["stdin", format!("echo answer=$(({number}*7)).\r")]).to_string();
-    socket.send(Message::text(command)).await.unwrap();
-    let expected = format!("answer={}.", number * 7);
-    let answer = tokio::time::timeout(Duration::from_secs(20), until(socket, &expected));
-    answer.await.expect("the terminal does not answer");
+/// Two users work in terminals; what is done meanwhile ends the one's and leaves the other's open.
+pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl FnOnce()) {
+    let begun = [one, other].map(|user| (user, begin(deployment, user)));
+    runtime().block_on(async {
+        let mut sockets = Vec::new();
+        for (user, (path, cookie)) in &begun {
+            let mut socket = open(deployment, path, Some(user), cookie).await.unwrap();
+            answers(&mut socket, 6).await;
+            sockets.push(socket);
+        }
+        act();
+        let ended = async {
+            while let Some(Ok(message)) = sockets[0].next().await {
+                if let Message::Close(_) = message {
+                    break;
+                }
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended);
+        ended.await.expect("the terminal stays open");
+        answers(&mut sockets[1], 6).await;
+    });
 }
 
 async fn open(

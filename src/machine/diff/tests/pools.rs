@@ -237,7 +237,7 @@ fn in_a_pool_that_is_in_use_a_network_waits_where_its_own_addresses_are_a_routes
     assert_eq!(plan(&both, &observed).refused, std::slice::from_ref(&said));
     // The same when that user alone is looked at.
     let options = DiffOptions {
-        scope: Scope::User("bob".parse().unwrap()),
+        scope: Scope::Users(["bob".parse().unwrap()].into()),
         ..DiffOptions::default()
     };
     assert_eq!(diff(&both, &observed, &options).refused, [said]);

@@ -1,0 +1,38 @@
+//! `dtaas user passwd`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::Args;
+
+use super::{converge, engine};
+use crate::cli::passwords::Passwords;
+use crate::deployment::Deployment;
+use crate::spec::names::UserName;
+use crate::ui;
+
+/// Set a user's password: a new one is made, unless one is given.
+#[derive(Debug, Args)]
+pub struct Passwd {
+    /// The name.
+    name: UserName,
+    #[command(flatten)]
+    passwords: Passwords,
+}
+
+impl Passwd {
+    /// Runs the command.
+    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let name = &self.name;
+        Deployment::open(directory)?.require_user(name)?;
+        let password = self.passwords.read_one(name)?;
+        let mut recipient = self.passwords.open(&BTreeSet::new())?;
+        let engine = engine("dtaas user passwd").await?;
+        let (deployment, _lock) = Deployment::locked(directory, "dtaas user passwd")?;
+        deployment.set_password(name, &password)?;
+        recipient.hand_out(&[(name.clone(), password)])?;
+        converge(&deployment, engine.as_ref(), &[name.clone()].into()).await?;
+        ui::say(format!("{name}'s password is set."));
+        Ok(())
+    }
+}

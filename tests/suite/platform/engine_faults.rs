@@ -76,9 +76,9 @@ fn an_engine_that_stops_in_the_middle_of_up() {
 
     // While it only looks, nothing at all is changed.
     let before = snapshot::of(&here.root(), &here.name);
-    for at in 0..writes[0] {
+    for (at, request) in seen.iter().enumerate().take(writes[0]) {
         for fault in [Fault::Cut, Fault::Half, Fault::Fails] {
-            let what = format!("{fault:?} from request {at}, {}", seen[at]);
+            let what = format!("{fault:?} from request {at}, {request}");
             proxy.fail(fault, Which::From(at));
             one_paragraph(&up_through(&here, &proxy), &what);
             snapshot::same(&before, &snapshot::of(&here.root(), &here.name));

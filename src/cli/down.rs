@@ -79,7 +79,7 @@ impl Down {
             .or(converge::difference(&engine, nothing, &options))
             .await?;
         let outcome =
-            run::carry_out_held(&engine, &difference, &interrupt, report, Some(machine)).await?;
+            run::carry_out(&engine, &difference, &interrupt, report, Some(machine)).await?;
         outcome.result_of(&run::typed(directory, self.typed()))?;
         if self.purge {
             deployment.purge(lock)?;

@@ -12,10 +12,10 @@ use crate::machine::lock::Lock;
 use crate::ui;
 
 /// Whether to wait for another run on the same deployment.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub struct Patience {
     /// Wait while another run holds the deployment: to its end, or for so many seconds. Otherwise that ends this one with 4.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, global = true)]
     wait: Option<Option<u64>>,
 }
 

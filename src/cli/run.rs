@@ -135,15 +135,9 @@ pub fn say_own_notes(deployment: &Deployment, report: &Report) {
     }
 }
 
-/// Carries a plan out and shows what happens, in words. Interrupted once, it finishes the steps in hand; interrupted twice, it stops at once.
-pub async fn carry_out(engine: &Engine, difference: &Difference) -> anyhow::Result<Outcome> {
-    let (interrupt, report) = (Interrupt::listen()?, Report::new(false));
-    carry_out_held(engine, difference, &interrupt, &report, None).await
-}
-
-/// The same where it is listened to interruptions already, told to `report`. `machine`, the machine's lock, is let go of when nothing
-/// is changed any more, only waited for.
-pub async fn carry_out_held(
+/// Carries a plan out and tells `report` what happens. Interrupted once, it finishes the steps in hand; interrupted twice, it stops at
+/// once. `machine`, the machine's lock, is let go of when nothing is changed any more, only waited for.
+pub async fn carry_out(
     engine: &Engine,
     difference: &Difference,
     interrupt: &Interrupt,

@@ -107,7 +107,7 @@ impl Up {
             ));
         }
         let outcome =
-            run::carry_out_held(&engine, &difference, &interrupt, report, Some(machine)).await?;
+            run::carry_out(&engine, &difference, &interrupt, report, Some(machine)).await?;
         run::say_held(&difference.plan, report);
         run::say_notes(&deployment, &difference.plan, report)?;
         outcome.result_of(&run::typed(directory, "up"))?;

@@ -13,17 +13,22 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::interrupt::Interrupt;
+use super::patience::Patience;
 use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::error::Failure;
 use crate::machine::docker::Engine;
+use crate::machine::lock::Lock;
 use crate::spec::names::UserName;
 use crate::ui;
 
 /// Add, remove, list, disable and change users, and set passwords; nobody else is disturbed.
 #[derive(Debug, Args)]
 pub struct User {
+    #[command(flatten)]
+    patience: Patience,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,15 +49,38 @@ enum Command {
 impl User {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let turn = Turn {
+            directory,
+            patience: self.patience,
+        };
         match self.command {
-            Command::Add(command) => command.run(directory).await,
-            Command::Remove(command) => command.run(directory).await,
+            Command::Add(command) => command.run(turn).await,
+            Command::Remove(command) => command.run(turn).await,
             Command::List(command) => command.run(directory),
-            Command::Passwd(command) => command.run(directory).await,
-            Command::Disable(names) => toggle::run(names, directory, false).await,
-            Command::Enable(names) => toggle::run(names, directory, true).await,
-            Command::Set(command) => command.run(directory).await,
+            Command::Passwd(command) => command.run(turn).await,
+            Command::Disable(names) => toggle::run(names, turn, false).await,
+            Command::Enable(names) => toggle::run(names, turn, true).await,
+            Command::Set(command) => command.run(turn).await,
         }
+    }
+}
+
+/// When it is a command's turn to change a deployment.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    directory: &'a Path,
+    patience: Patience,
+}
+
+impl Turn<'_> {
+    /// The deployment, locked. From here on an interruption is heeded where nothing is half done; before, it ends the process.
+    async fn locked(self, command: &str) -> anyhow::Result<(Deployment, Lock, Interrupt)> {
+        let interrupt = Interrupt::listen()?;
+        let (deployment, lock) = self
+            .patience
+            .locked(self.directory, command, &interrupt)
+            .await?;
+        Ok((deployment, lock, interrupt))
     }
 }
 
@@ -98,13 +126,15 @@ async fn converge(
     deployment: &Deployment,
     engine: Option<&Engine>,
     names: &BTreeSet<UserName>,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<Reached> {
     let is_up = match engine {
         Some(engine) => deployment.is_up(engine).await?,
         None => false,
     };
     deployment.render_users(names, is_up)?;
-    run::say_own_notes(deployment, &Report::new(false));
+    let report = Report::new(false);
+    run::say_own_notes(deployment, &report);
     let Some(engine) = engine else {
         return Ok(Reached::Files);
     };
@@ -134,7 +164,7 @@ async fn converge(
             ));
         }
     }
-    let outcome = run::carry_out(engine, &difference)
+    let outcome = run::carry_out(engine, &difference, interrupt, &report, None)
         .await
         .with_context(rest)?;
     match outcome.interrupted {

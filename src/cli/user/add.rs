@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 
 use anyhow::Context;
 use clap::Args;
-use futures_util::FutureExt;
 use time::OffsetDateTime;
 
 use super::set::Own;
-use super::{Reached, converge, engine};
+use super::{Reached, Turn, converge, engine};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::passwords::Passwords;
 use crate::cli::recipient::Recipient;
 use crate::deployment::Deployment;
@@ -69,13 +68,13 @@ struct Ready {
 
 impl Add {
     /// Runs the command.
-    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let roll = self.roll(&Deployment::open(directory)?)?;
+    pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
+        let roll = self.roll(&Deployment::open(turn.directory)?)?;
         let all = roll.names();
         let mut recipient = self.passwords.open(&all)?;
         let engine = engine("dtaas user add").await?;
         let (ready, credentials) = make_ready(roll.new, &recipient)?;
-        let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user add")?;
+        let (mut deployment, _lock, interrupt) = turn.locked("dtaas user add").await?;
         // Another run may have been here meanwhile.
         for Ready { newcomer, .. } in &ready {
             deployment.require_free(&newcomer.name)?;
@@ -85,13 +84,13 @@ impl Add {
             Failure::new("the new passwords cannot be handed out").hint("nobody was added"),
         )?;
         let many = ready.len();
-        let added = self.admit(&mut deployment, ready, &recipient);
+        let added = self.admit(&mut deployment, ready, &recipient, &interrupt);
         recipient.end(credentials.len());
         added?;
         if let Some(first) = roll.existing.first() {
             say_existing(&roll.existing, first);
         }
-        let reached = converge(&deployment, engine.as_ref(), &all).await?;
+        let reached = converge(&deployment, engine.as_ref(), &all, &interrupt).await?;
         say_added(&deployment, &all, many, reached);
         Ok(())
     }
@@ -132,8 +131,9 @@ impl Add {
         deployment: &mut Deployment,
         ready: Vec<Ready>,
         recipient: &Recipient,
+        interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
-        let mut interruption = pin!(tokio::signal::ctrl_c());
+        let interrupted = interrupt.wanted();
         let many = ready.len();
         for (
             done,
@@ -144,7 +144,7 @@ impl Add {
             },
         ) in ready.into_iter().enumerate()
         {
-            if done > 0 && interruption.as_mut().now_or_never().is_some() {
+            if done > 0 && *interrupted.borrow() {
                 return Err(Failure::new(format!(
                     "interrupted when {done} of {many} users were added; they exist, without workspaces so far"
                 ))
@@ -161,14 +161,15 @@ impl Add {
                     Some(_) => Ok(()),
                     None => recipient.show(name, &password),
                 })
-                .with_context(|| {
-                    let failure = Failure::new(format!(
-                        "{name} cannot be added; {done} of {many} users were"
-                    ));
-                    match done {
-                        0 => failure.hint("mend that, then run this again"),
-                        _ => failure.hint(format!("mend that, then: {}", self.rest())),
-                    }
+                .map_err(|error| match many {
+                    // It says all by itself.
+                    1 => error,
+                    _ => error.context(
+                        Failure::new(format!(
+                            "{name} cannot be added; {done} of {many} users were"
+                        ))
+                        .hint(format!("mend that, then: {}", self.rest())),
+                    ),
                 })?;
         }
         Ok(())

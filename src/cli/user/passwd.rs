@@ -1,11 +1,10 @@
 //! `dtaas user passwd`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use clap::Args;
 
-use super::{converge, engine};
+use super::{Turn, converge, engine};
 use crate::cli::passwords::Passwords;
 use crate::deployment::Deployment;
 use crate::spec::names::UserName;
@@ -22,16 +21,22 @@ pub struct Passwd {
 
 impl Passwd {
     /// Runs the command.
-    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+    pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
         let name = &self.name;
-        Deployment::open(directory)?.require_user(name)?;
+        Deployment::open(turn.directory)?.require_user(name)?;
         let password = self.passwords.read_one(name)?;
         let mut recipient = self.passwords.open(&BTreeSet::new())?;
         let engine = engine("dtaas user passwd").await?;
-        let (deployment, _lock) = Deployment::locked(directory, "dtaas user passwd")?;
+        let (deployment, _lock, interrupt) = turn.locked("dtaas user passwd").await?;
         deployment.set_password(name, &password)?;
         recipient.hand_out(&[(name.clone(), password)])?;
-        converge(&deployment, engine.as_ref(), &[name.clone()].into()).await?;
+        converge(
+            &deployment,
+            engine.as_ref(),
+            &[name.clone()].into(),
+            &interrupt,
+        )
+        .await?;
         ui::say(format!("{name}'s password is set."));
         Ok(())
     }

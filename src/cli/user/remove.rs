@@ -1,11 +1,9 @@
 //! `dtaas user remove`.
 
-use std::path::Path;
-
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{Names, converge, engine};
+use super::{Names, Turn, converge, engine};
 use crate::deployment::Deployment;
 use crate::ui;
 use crate::ui::prompt;
@@ -22,8 +20,8 @@ pub struct Remove {
 
 impl Remove {
     /// Runs the command.
-    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let names = self.names.known(&Deployment::open(directory)?)?;
+    pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
+        let names = self.names.known(&Deployment::open(turn.directory)?)?;
         let what = match names.len() {
             1 => "the workspace with what was installed in it",
             _ => "their workspaces with what was installed in them",
@@ -37,12 +35,12 @@ impl Remove {
             self.yes,
         )?;
         let engine = engine("dtaas user remove").await?;
-        let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user remove")?;
+        let (mut deployment, _lock, interrupt) = turn.locked("dtaas user remove").await?;
         self.names.known(&deployment)?;
         for name in &names {
             deployment.close_door(name)?;
         }
-        converge(&deployment, engine.as_ref(), &names).await?;
+        converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
         for name in &names {
             let files = match deployment.forget_user(name, OffsetDateTime::now_utc())? {
                 Some(path) => format!(

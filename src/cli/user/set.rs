@@ -1,10 +1,8 @@
 //! `dtaas user set`: groups, limits and image of users.
 
-use std::path::Path;
-
 use clap::Args;
 
-use super::{Names, Reached, converge, engine};
+use super::{Names, Reached, Turn, converge, engine};
 use crate::deployment::Deployment;
 use crate::deployment::users::parse_group;
 use crate::deployment::users::settings::Settings;
@@ -78,7 +76,7 @@ fn group_or_none(text: &str) -> Result<Membership, String> {
 
 impl Set {
     /// Runs the command.
-    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+    pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
         let settings = Settings {
             groups: self
                 .groups
@@ -86,12 +84,12 @@ impl Set {
                 .map(|groups| groups.iter().flatten().copied().collect()),
             ..self.own.settings()
         };
-        let open = Deployment::open(directory)?;
+        let open = Deployment::open(turn.directory)?;
         for name in &self.names.known(&open)? {
             open.edit_user(name, &settings)?;
         }
         let engine = engine("dtaas user set").await?;
-        let (mut deployment, _lock) = Deployment::locked(directory, "dtaas user set")?;
+        let (mut deployment, _lock, interrupt) = turn.locked("dtaas user set").await?;
         let names = self.names.known(&deployment)?;
         let mut edited = Vec::new();
         for name in &names {
@@ -101,7 +99,7 @@ impl Set {
         for edited in edited {
             deployment.write_edited(edited)?;
         }
-        let reached = converge(&deployment, engine.as_ref(), &names).await?;
+        let reached = converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
         for (name, differs) in names.iter().zip(differs) {
             ui::say(match (differs, reached) {
                 (false, _) => format!("{name} has these settings already."),

@@ -1,22 +1,20 @@
 //! `dtaas user enable` and `dtaas user disable`.
 
-use std::path::Path;
-
-use super::{Names, Reached, converge, engine};
+use super::{Names, Reached, Turn, converge, engine};
 use crate::deployment::Deployment;
 use crate::deployment::users::settings::Settings;
 use crate::ui;
 
 /// Lets users in, or shuts them out: first the file in `users/`, so that a run that is cut off is ended by the next `up`, then the
 /// door, then the workspace.
-pub(super) async fn run(names: Names, directory: &Path, enabled: bool) -> anyhow::Result<()> {
+pub(super) async fn run(names: Names, turn: Turn<'_>, enabled: bool) -> anyhow::Result<()> {
     let command = match enabled {
         true => "dtaas user enable",
         false => "dtaas user disable",
     };
-    names.known(&Deployment::open(directory)?)?;
+    names.known(&Deployment::open(turn.directory)?)?;
     let engine = engine(command).await?;
-    let (mut deployment, _lock) = Deployment::locked(directory, command)?;
+    let (mut deployment, _lock, interrupt) = turn.locked(command).await?;
     let names = names.known(&deployment)?;
     let settings = Settings {
         enabled: Some(enabled),
@@ -33,7 +31,7 @@ pub(super) async fn run(names: Names, directory: &Path, enabled: bool) -> anyhow
     for edited in edited {
         deployment.write_edited(edited)?;
     }
-    let reached = converge(&deployment, engine.as_ref(), &names).await?;
+    let reached = converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
     for name in &names {
         ui::say(match (already.contains(&name), enabled, reached) {
             (true, true, _) => format!("{name} is enabled already."),

@@ -139,11 +139,17 @@ fn nobody_is_added_with_a_name_that_is_refused() {
     let place = Place::with_deployment();
     let before = place.tree("");
     for (name, rule) in users() {
-        for command in ["add", "passwd", "remove"] {
+        for (command, argument) in [
+            ("add", "[NAME]..."),
+            ("disable", "<NAME>..."),
+            ("enable", "<NAME>..."),
+            ("passwd", "<NAME>"),
+            ("remove", "<NAME>..."),
+        ] {
             let ran = place.run(&["-C", "d", "user", command, "--", &name]);
             assert_eq!(
                 ran,
-                refused(&name, "<NAME>", "user name", &rule),
+                refused(&name, argument, "user name", &rule),
                 "{command}"
             );
         }

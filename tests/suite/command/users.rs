@@ -68,7 +68,6 @@ fn a_user_comes() {
     assert_eq!(
         changed,
         [
-            ".lock",
             "auth/j.doe_2-x",
             "config/auth/j.doe_2-x.json",
             "config/gateway/auth",

@@ -117,6 +117,8 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let names = names.value.general_names.iter();
     names
         .filter_map(|name| match name {
+            // Browsers take an address only where it is written as one.
+            GeneralName::DNSName(name) if name.parse::<Ipv4Addr>().is_ok() => None,
             GeneralName::DNSName(name) => Some(printable(&name.to_lowercase())),
             GeneralName::IPAddress(bytes) => address(bytes),
             _ => None,

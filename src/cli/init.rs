@@ -128,11 +128,12 @@ impl Init {
                 self.users.len()
             ));
         }
-        let made = init::make(directory, &request)?;
+        let made = init::make(directory, &request, &mut |credentials| {
+            recipient.hand_out(credentials)
+        })?;
         if let Some(note) = request.room.note() {
             ui::say(note);
         }
-        recipient.hand_out(&made.credentials)?;
         for name in &made.kept {
             ui::say(format!(
                 "{name} has a password from an earlier run; set a new one with `dtaas user passwd {name}`."

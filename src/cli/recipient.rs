@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -61,14 +61,8 @@ impl Recipient {
             })?,
         };
         let name = path.file_name().ok_or_else(cannot)?.to_string_lossy();
-        let beside = path.with_file_name(format!(".{name}.new"));
-        // Of a run that was killed.
-        match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(cannot);
-            }
-            Ok(()) | Err(_) => {}
-        }
+        // Each run's own: two may be told to write the same file.
+        let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)

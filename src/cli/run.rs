@@ -84,8 +84,8 @@ pub fn say_held(plan: &Plan, report: &Report) {
     }
 }
 
-/// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
-pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyhow::Result<()> {
+/// Says how to ask for what was left alone.
+pub fn say_how_to_recreate(plan: &Plan, report: &Report) {
     let users: BTreeSet<&str> = plan
         .held
         .iter()
@@ -101,6 +101,11 @@ pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyho
             "To do that nevertheless: `dtaas up --recreate`, or with some users' names behind it.",
         ),
     }
+}
+
+/// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
+pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyhow::Result<()> {
+    say_how_to_recreate(plan, report);
     for note in &plan.notes {
         report.note(&format!("Note: {note}."));
     }

@@ -18,11 +18,13 @@ use super::patience::Patience;
 use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
+use crate::deployment::users::settings::Settings;
 use crate::error::Failure;
+use crate::machine::diff::limits;
 use crate::machine::docker::Engine;
 use crate::machine::lock::Lock;
+use crate::platform::desired::Limits;
 use crate::spec::names::UserName;
-use crate::ui;
 
 /// Add, remove, list, disable and change users, and set passwords; nobody else is disturbed.
 #[derive(Debug, Args)]
@@ -120,6 +122,30 @@ async fn engine(command: &str) -> anyhow::Result<Option<Engine>> {
     Engine::connect(None).await.map(Some)
 }
 
+/// Fails where a limit is greater than what the machine has: with it, nothing could be brought up any more.
+fn require_fits(engine: Option<&Engine>, settings: &Settings) -> anyhow::Result<()> {
+    let Some(engine) = engine else {
+        return Ok(());
+    };
+    let given = |wanted: &str| {
+        let mut limits = settings.limits.iter();
+        limits.find(|(key, _)| *key == wanted).map(|(_, text)| text)
+    };
+    let limits = Limits {
+        cpus: given("cpus").and_then(|text| text.parse().ok()),
+        memory: given("memory").and_then(|text| text.parse().ok()),
+        pids: None,
+    };
+    match limits::beyond(&limits, engine.facts()).first() {
+        None => Ok(()),
+        Some((key, value, has)) => Err(Failure::usage(format!(
+            "--{key} is {value}, and this machine has {has}"
+        ))
+        .hint("give what the machine has, or less, or none for no limit; nothing was changed")
+        .into()),
+    }
+}
+
 /// Brings the machine to what it should have of some users, all in the spec or none: the rendered files at once, then what docker has,
 /// side by side.
 async fn converge(
@@ -128,22 +154,9 @@ async fn converge(
     names: &BTreeSet<UserName>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Reached> {
-    let is_up = match engine {
-        Some(engine) => deployment.is_up(engine).await?,
-        None => false,
-    };
-    deployment.render_users(names, is_up)?;
-    let report = Report::new(false);
-    run::say_own_notes(deployment, &report);
-    let Some(engine) = engine else {
-        return Ok(Reached::Files);
-    };
     let stay = names
         .iter()
         .any(|name| deployment.spec.users.contains_key(name));
-    if !is_up && stay {
-        return Ok(Reached::Files);
-    }
     let rest = || {
         let whose = match names.first() {
             Some(name) if names.len() == 1 => format!("{name}'s workspace is not what it"),
@@ -152,22 +165,36 @@ async fn converge(
         Failure::new(format!("the files are changed, and {whose} should be"))
             .hint("mend that; `dtaas up`, or the same command again after a removal, does the rest")
     };
+    let is_up = match engine {
+        Some(engine) => {
+            // The doors that close do so before docker is asked anything.
+            deployment.render_users(names, true)?;
+            deployment.is_up(engine).await.with_context(rest)?
+        }
+        None => false,
+    };
+    if !is_up {
+        deployment.render_users(names, false)?;
+    }
+    let report = Report::new(false);
+    run::say_own_notes(deployment, &report);
+    let Some(engine) = engine else {
+        return Ok(Reached::Files);
+    };
+    if !is_up && stay {
+        return Ok(Reached::Files);
+    }
     let difference = deployment
         .users_difference(engine, names)
         .await
         .with_context(rest)?;
-    for held in &difference.plan.held {
-        ui::say(held);
-        if let Some(user) = &held.user {
-            ui::say(format!(
-                "To do that nevertheless: `dtaas up --recreate {user}`."
-            ));
-        }
-    }
+    run::say_held(&difference.plan, &report);
+    run::say_how_to_recreate(&difference.plan, &report);
     let outcome = run::carry_out(engine, &difference, interrupt, &report, None)
         .await
         .with_context(rest)?;
     match outcome.interrupted {
+        true if stay => outcome.result_of("`dtaas up`")?,
         true => outcome.result()?,
         false => outcome.result().with_context(rest)?,
     }

@@ -14,6 +14,7 @@ use crate::certificate::facts::{Facts, day};
 use crate::certificate::pair::{self, Pair};
 use crate::certificate::{RENEW_DAYS, own};
 use crate::error::{Failure, failure_of};
+use crate::machine::diff::Scope;
 use crate::machine::plan::Plan;
 use crate::platform::{Certificate, gateway};
 use crate::secrets::Secret;
@@ -87,6 +88,10 @@ impl Deployment {
                  shown one that they refuse; `dtaas cert show` says when it is there"
                     .to_owned(),
             ),
+            Ok(Some((_, facts))) if facts.days_left(now) < 0 => self.note(format!(
+                "Traefik's certificate has expired on {}; the gateway's log says why it was not renewed",
+                day(facts.not_after)
+            )),
             Ok(Some((_, facts))) if facts.days_left(now) < ACME_DAYS => self.note(format!(
                 "Traefik's certificate ends in {} ({}), and should have been renewed by now; the gateway's log says why it was not",
                 in_days(facts.days_left(now)),
@@ -199,6 +204,16 @@ impl Deployment {
             crate::platform::certificate,
         )?;
         self.apply_paths(&desired)
+    }
+
+    /// Whether the gateway's files hold this certificate, and the gateway was told to read it.
+    pub fn is_rendered(&self, certificate: &Certificate) -> anyhow::Result<bool> {
+        let desired = self.with_input(
+            Missing::Keep,
+            Some(certificate),
+            crate::platform::certificate,
+        )?;
+        Ok(super::converge::paths_plan(&desired, &Scope::All)?.is_empty())
     }
 
     /// Renews our own certificate in its last days, live where one is in use, and looks at the operator's files. Whatever is

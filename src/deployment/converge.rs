@@ -62,7 +62,7 @@ pub async fn apply(
 }
 
 /// What is to be done about directories and files alone.
-fn paths_plan(desired: &Desired, scope: &Scope) -> anyhow::Result<Plan> {
+pub(super) fn paths_plan(desired: &Desired, scope: &Scope) -> anyhow::Result<Plan> {
     let observed = Observed {
         paths: observe::paths(desired, scope)?,
         ..Observed::default()

@@ -92,8 +92,12 @@ struct Draft {
     kept: Vec<UserName>,
 }
 
+/// Where new passwords go.
+pub type HandOut<'a> = &'a mut dyn FnMut(&[(UserName, Secret)]) -> anyhow::Result<()>;
+
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
-pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
+/// New passwords are handed out by `hand_out` just before the deployment exists.
+pub fn make(directory: &Path, request: &Request, hand_out: HandOut<'_>) -> anyhow::Result<Made> {
     let draft = draft(directory, request)?;
     let passwords: Vec<&Secret> = draft.credentials.iter().map(|(_, secret)| secret).collect();
     let hashes = hashes(&passwords)?;
@@ -111,6 +115,7 @@ pub fn make(directory: &Path, request: &Request) -> anyhow::Result<Made> {
         deployment.write_user(name, text)?;
     }
     deployment.render()?;
+    hand_out(&draft.credentials)?;
     deployment
         .tree
         .write(Path::new(load::FILE), 0o644, draft.text.as_bytes())?;

@@ -2,7 +2,7 @@
 
 mod containers;
 mod held;
-mod limits;
+pub mod limits;
 mod paths;
 mod pools;
 #[cfg(test)]

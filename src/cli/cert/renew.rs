@@ -146,7 +146,7 @@ impl Renew {
         };
         let facts = Facts::of_pem(&certificate.chain)
             .ok_or_else(|| Failure::new("the certificate cannot be read"))?;
-        if deployment.rendered_certificate()?.as_ref() == Some(&certificate) {
+        if deployment.is_rendered(&certificate)? {
             run::say_own_notes(deployment, &Report::new(false));
             let (until, left) = (day(facts.not_after), facts.days_left(now));
             ui::say(match &deployment.spec.tls {

@@ -9,7 +9,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::set::Own;
-use super::{Reached, Turn, converge, engine};
+use super::{Reached, Turn, converge, engine, require_fits};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::passwords::Passwords;
 use crate::cli::recipient::Recipient;
@@ -73,6 +73,7 @@ impl Add {
         let all = roll.names();
         let mut recipient = self.passwords.open(&all)?;
         let engine = engine("dtaas user add").await?;
+        require_fits(engine.as_ref(), &self.own.settings())?;
         let (ready, credentials) = make_ready(roll.new, &recipient)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user add").await?;
         // Another run may have been here meanwhile.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Names, Reached, Turn, converge, engine};
+use super::{Names, Reached, Turn, converge, engine, require_fits};
 use crate::deployment::Deployment;
 use crate::deployment::users::parse_group;
 use crate::deployment::users::settings::Settings;
@@ -89,6 +89,7 @@ impl Set {
             open.edit_user(name, &settings)?;
         }
         let engine = engine("dtaas user set").await?;
+        require_fits(engine.as_ref(), &settings)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user set").await?;
         let names = self.names.known(&deployment)?;
         let mut edited = Vec::new();

@@ -52,8 +52,16 @@ fn quoted(text: &str, separator: char) -> Result<(String, Option<&str>), &'stati
 
 /// What separates the fields: whichever of the usual ones the heading has first.
 pub fn separator(heading: &str) -> char {
-    let known = |letter: &char| matches!(letter, ',' | ';' | '\t');
-    heading.chars().find(known).unwrap_or(',')
+    heading.chars().find(separates).unwrap_or(',')
+}
+
+/// Whether a line holds a separator of any kind.
+pub fn is_split(line: &str) -> bool {
+    line.chars().any(|letter| separates(&letter))
+}
+
+fn separates(letter: &char) -> bool {
+    matches!(letter, ',' | ';' | '\t')
 }
 
 #[cfg(test)]

@@ -196,6 +196,12 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let known = |name: &String| COLUMNS.contains(&name.trim().to_lowercase().as_str());
+        if !names.iter().any(known) {
+            // It may be a user's line, with the password in it: it is not repeated.
+            self.problem(number, "", None, "the first line is no heading", form);
+            return None;
+        }
         let mut columns: Vec<&'static str> = Vec::new();
         let before = self.problems.len();
         for name in names {
@@ -228,7 +234,18 @@ impl Reader<'_> {
         seen: &mut BTreeMap<String, usize>,
     ) -> Option<Newcomer> {
         let fields = match csv::fields(line, separator) {
-            Ok(fields) if fields.len() == columns.len() => fields,
+            Ok(fields)
+                if fields.len() == columns.len() && !(fields.len() == 1 && csv::is_split(line)) =>
+            {
+                fields
+            }
+            // What stands behind a separator of another kind may be a password.
+            Ok(fields) if fields.len() == columns.len() => {
+                let reason = "it has more fields than the heading";
+                let fix = "write a heading of as many columns, separated alike";
+                self.problem(number, "", None, reason, fix);
+                return None;
+            }
             Ok(fields) => {
                 let reason = format!(
                     "it has {} fields, and the heading has {}",

@@ -6,14 +6,11 @@ use crate::machine::diff::{DiffOptions, Scope};
 use crate::machine::observed::{Facts, Observed};
 use crate::machine::plan::{Plan, Refusal};
 use crate::machine::step::Step;
-use crate::platform::desired::{Component, Container, Desired, LimitKey};
+use crate::platform::desired::{Component, Container, Desired, LimitKey, Limits};
 use crate::spec::quantity::{Bytes, Cpus};
 
 /// Looks at the workspaces that are made or changed by the plan: those that run as they should go on running.
 pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &mut Plan) {
-    let (Some(processors), Some(memory)) = has(&observed.machine) else {
-        return;
-    };
     let concerned: BTreeSet<&str> = plan.steps.iter().filter_map(about).collect();
     let concerned: Vec<&Container> = desired
         .containers
@@ -22,24 +19,7 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions
         .collect();
     let mut refused: Vec<Refusal> = Vec::new();
     for container in &concerned {
-        let limits = container.limits;
-        let beyond = [
-            limits.cpus.filter(|cpus| *cpus > processors).map(|cpus| {
-                let has = match processors.to_string().as_str() {
-                    "1" => "1 processor".to_owned(),
-                    many => format!("{many} processors"),
-                };
-                (LimitKey::Cpus, cpus.to_string(), has)
-            }),
-            limits.memory.filter(|bytes| *bytes > memory).map(|bytes| {
-                (
-                    LimitKey::Memory,
-                    bytes.to_string(),
-                    format!("{} of memory", whole(memory)),
-                )
-            }),
-        ];
-        for (key, value, has) in beyond.into_iter().flatten() {
+        for (key, value, has) in beyond(&container.limits, &observed.machine) {
             let own = container.user.as_ref().filter(|user| {
                 desired
                     .own_limits
@@ -62,7 +42,9 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions
         }
     }
     if refused.is_empty() && options.scope == Scope::All && makes_workspaces(&concerned, plan) {
-        plan.notes.extend(together(desired, memory));
+        let memory = Some(Bytes(observed.machine.memory)).filter(|bytes| bytes.0 > 0);
+        plan.notes
+            .extend(memory.and_then(|memory| together(desired, memory)));
     }
     for container in concerned {
         plan.notes.extend(shared_memory(container));
@@ -70,18 +52,30 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions
     plan.refused.extend(refused);
 }
 
-/// What a machine has, where the engine said it.
-fn has(machine: &Facts) -> (Option<Cpus>, Option<Bytes>) {
+/// Limits that are greater than what a machine has, where the engine said what that is: each with its key, its value and what the
+/// machine has.
+pub fn beyond(limits: &Limits, machine: &Facts) -> Vec<(LimitKey, String, String)> {
     let processors = i64::try_from(machine.processors)
         .ok()
         .filter(|processors| *processors > 0)
         .map(|processors| Cpus {
             nano: processors.saturating_mul(1_000_000_000),
         });
-    (
-        processors,
-        Some(machine.memory).filter(|bytes| *bytes > 0).map(Bytes),
-    )
+    let memory = Some(Bytes(machine.memory)).filter(|bytes| bytes.0 > 0);
+    let cpus = limits.cpus.zip(processors).filter(|(cpus, has)| cpus > has);
+    let cpus = cpus.map(|(cpus, has)| {
+        let has = match has.to_string().as_str() {
+            "1" => "1 processor".to_owned(),
+            many => format!("{many} processors"),
+        };
+        (LimitKey::Cpus, cpus.to_string(), has)
+    });
+    let bytes = limits.memory.zip(memory).filter(|(bytes, has)| bytes > has);
+    let bytes = bytes.map(|(bytes, has)| {
+        let has = format!("{} of memory", whole(has));
+        (LimitKey::Memory, bytes.to_string(), has)
+    });
+    cpus.into_iter().chain(bytes).collect()
 }
 
 /// The container that a step gives its limits.

@@ -170,8 +170,12 @@ fn a_file_without_a_use_says_what_is_wrong_with_it() {
             "users.csv: it is UTF-16; save it as CSV in UTF-8",
         ),
         (
-            b"carl\n",
-            "users.csv:1: there is no column \"carl\"; write a heading such as username,password,groups",
+            b"carl,a secret of theirs\n",
+            "users.csv:1: the first line is no heading; write a heading such as username,password,groups",
+        ),
+        (
+            b"username\ncarl;a secret of theirs\n",
+            "users.csv:2: it has more fields than the heading; write a heading of as many columns, separated alike",
         ),
         (
             b"password\nlong enough\n",

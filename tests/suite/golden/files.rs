@@ -168,7 +168,7 @@ fn users(names: &[&str]) -> Vec<(dtaas::spec::names::UserName, Option<Secret>)> 
 
 fn written_by_init(request: &Request) -> BTreeMap<PathBuf, String> {
     let directory = tempfile::tempdir().unwrap();
-    init::make(directory.path(), request).unwrap();
+    init::make(directory.path(), request, &mut |_| Ok(())).unwrap();
     let mut paths = vec![PathBuf::from("dtaas.yaml")];
     paths.extend(
         request

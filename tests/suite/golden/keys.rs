@@ -224,7 +224,7 @@ fn deployment() -> tempfile::TempDir {
         )],
         ..Request::default()
     };
-    init::make(directory.path(), &request).unwrap();
+    init::make(directory.path(), &request, &mut |_| Ok(())).unwrap();
     let pair = |key: &KeyPair| {
         let params = CertificateParams::new(vec!["foo.com".to_owned()]).unwrap();
         params.self_signed(key).unwrap().pem()

@@ -86,8 +86,11 @@ fn no_secret_is_in_plain_sight() {
     for line in [
         "plan",
         "plan --json",
+        "up --json",
         "up",
-        "up",
+        "cert show",
+        "cert show --json",
+        "cert renew",
         "status",
         "status --json",
         "user add carl",

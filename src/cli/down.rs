@@ -63,7 +63,7 @@ impl Down {
         };
         let (deployment, lock) = self
             .patience
-            .locked(directory, "dtaas down", &interrupt)
+            .locked(directory, "dtaas down", None, &interrupt)
             .await?;
         let machine = patience::machine(&deployment, "dtaas down", &interrupt, report).await?;
         if self.purge {

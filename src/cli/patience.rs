@@ -20,14 +20,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Takes the deployment's lock, waiting for it if that is wanted.
+    /// Takes the deployment's lock, waiting for it if that is wanted, and reads it with a profile that was given.
     pub async fn locked(
         &self,
         directory: &Path,
         command: &str,
+        profile: Option<&str>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<(Deployment, Lock)> {
-        let free = interrupt.or(Deployment::locked_when_free(directory, command, &say));
+        let free = interrupt.or(Deployment::locked_when_free(
+            directory, command, profile, &say,
+        ));
         match self.wait {
             None => {}
             Some(None) => return free.await,
@@ -39,7 +42,7 @@ impl Patience {
             }
         }
         // Whoever still has it is named.
-        Deployment::locked(directory, command)
+        Deployment::locked(directory, command, profile)
     }
 }
 

@@ -36,7 +36,7 @@ impl Render {
                     .into(),
             );
         }
-        let (deployment, _lock) = Deployment::locked(directory, "dtaas render")?;
+        let (deployment, _lock) = Deployment::locked(directory, "dtaas render", None)?;
         let plan = deployment.render()?;
         ui::data(run::text(&plan));
         run::say_notes(&deployment, &plan, &Report::new(false))

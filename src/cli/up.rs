@@ -77,18 +77,20 @@ impl Up {
 
     /// Answers with the platform's address.
     async fn make_so(&self, directory: &Path, report: &Report) -> anyhow::Result<Option<String>> {
-        let read = || Deployment::with_profile(directory, self.profile.as_deref());
         // What is wrong with the spec is said first; it is read again when nobody else can change it.
-        self.recreate.checked(&read()?)?;
+        self.recreate.checked(&Deployment::with_profile(
+            directory,
+            self.profile.as_deref(),
+        )?)?;
         run::require_root("dtaas up")?;
         let interrupt = Interrupt::listen()?;
         let engine = interrupt.or(Engine::connect(None)).await?;
         let engine = engine.pulling_within(Duration::from_secs(self.pull_timeout));
-        let (_, _lock) = self
+        let profile = self.profile.as_deref();
+        let (deployment, _lock) = self
             .patience
-            .locked(directory, "dtaas up", &interrupt)
+            .locked(directory, "dtaas up", profile, &interrupt)
             .await?;
-        let deployment = read()?;
         let options = DiffOptions {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()

@@ -80,7 +80,7 @@ impl Turn<'_> {
         let interrupt = Interrupt::listen()?;
         let (deployment, lock) = self
             .patience
-            .locked(self.directory, command, &interrupt)
+            .locked(self.directory, command, None, &interrupt)
             .await?;
         Ok((deployment, lock, interrupt))
     }

@@ -75,36 +75,46 @@ impl Deployment {
         Self::with_spec(directory, spec)
     }
 
-    /// Takes the deployment's lock, and reads it then: what another run did before counts. `command` is what the holder is called.
+    /// Takes the deployment's lock, and reads it then, with another profile where one is given: what another run did before counts.
+    /// `command` is what the holder is called.
     ///
     /// # Errors
     /// Those of [`Self::open`], and [`crate::error::Exit::Locked`] when another run has the lock.
-    pub fn locked(directory: &Path, command: &str) -> anyhow::Result<(Self, Lock)> {
-        let root = lockable(directory)?;
+    pub fn locked(
+        directory: &Path,
+        command: &str,
+        profile: Option<&str>,
+    ) -> anyhow::Result<(Self, Lock)> {
+        let root = lockable(directory, profile)?;
         let lock = Lock::take(&root, command).map_err(|error| not_locked(directory, error))?;
-        Self::open_held(directory, lock)
+        Self::open_held(directory, profile, lock)
     }
 
     /// The same, but waits while another run has the lock; `say` is told whom it waits for.
     pub async fn locked_when_free(
         directory: &Path,
         command: &str,
+        profile: Option<&str>,
         say: &dyn Fn(&str),
     ) -> anyhow::Result<(Self, Lock)> {
-        let root = lockable(directory)?;
+        let root = lockable(directory, profile)?;
         let lock = Lock::wait(&root, command, say)
             .await
             .map_err(|error| not_locked(directory, error))?;
-        Self::open_held(directory, lock)
+        Self::open_held(directory, profile, lock)
     }
 
-    fn open_held(directory: &Path, lock: Lock) -> anyhow::Result<(Self, Lock)> {
-        let deployment = Self::open(directory)?;
+    fn open_held(
+        directory: &Path,
+        profile: Option<&str>,
+        lock: Lock,
+    ) -> anyhow::Result<(Self, Lock)> {
+        let deployment = Self::with_profile(directory, profile)?;
         deployment.sweep(&lock)?;
         Ok((deployment, lock))
     }
 
-    /// The same for a spec that is not written yet.
+    /// A deployment of this directory with this spec, whatever its `dtaas.yaml` says.
     pub fn with_spec(directory: &Path, spec: Spec) -> anyhow::Result<Self> {
         let root = absolute(directory)?;
         let (profile, templates) = Self::beside(&root, &spec)?;
@@ -290,9 +300,9 @@ fn apart(directory: &Path, library: &Path) -> anyhow::Result<()> {
 
 /// Where a deployment's lock is. Only a deployment has one: where there is none yet, what is wrong with the spec is said first, and
 /// none is made.
-fn lockable(directory: &Path) -> anyhow::Result<PathBuf> {
+fn lockable(directory: &Path, profile: Option<&str>) -> anyhow::Result<PathBuf> {
     if !directory.join(load::FILE).exists() || !directory.join(lock::FILE).exists() {
-        Deployment::open(directory)?;
+        Deployment::with_profile(directory, profile)?;
     }
     absolute(directory)
 }

@@ -61,7 +61,7 @@ impl Renew {
             }
             false => None,
         };
-        let (deployment, _lock) = Deployment::locked(directory, "dtaas cert renew")?;
+        let (deployment, _lock) = Deployment::locked(directory, "dtaas cert renew", None)?;
         let is_up = match &engine {
             Some(engine) => deployment.is_up(engine).await?,
             None => false,

@@ -93,8 +93,10 @@ fn another_profile(here: &Deployment) {
     assert!(up().stderr.contains(said));
     assert_eq!(std::fs::read_to_string(&spec).unwrap(), expected);
     assert!(!up().stderr.contains(said));
-    here.dtaas(&["up", "--profile", "single-host"]).succeeded();
+    // Also away from one that is gone.
     std::fs::remove_file(here.path("mine.yaml")).unwrap();
+    assert_eq!(here.dtaas(&["up"]).code, Some(2));
+    here.dtaas(&["up", "--profile", "single-host"]).succeeded();
 }
 
 #[test]

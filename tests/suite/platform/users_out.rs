@@ -31,6 +31,26 @@ fn a_disabled_user_is_out_and_comes_back_to_the_same_workspace() {
         assert_eq!(host["PidsLimit"], 512);
         assert_eq!(engine::life(&workspace), alice);
     });
+    steps.step(
+        "limits of a greater machine are refused before anything is written",
+        || {
+            let file = std::fs::read_to_string(here.path("users/alice.yaml")).unwrap();
+            for line in [
+                ["user", "set", "alice", "--cpus", "4000"],
+                ["user", "add", "carl", "--memory", "900000g"],
+            ] {
+                let ran = here.dtaas(&line);
+                assert_eq!(ran.code, Some(2), "{ran:?}");
+                assert!(ran.stderr.contains(", and this machine has "), "{ran:?}");
+            }
+            assert_eq!(
+                std::fs::read_to_string(here.path("users/alice.yaml")).unwrap(),
+                file
+            );
+            assert!(!here.path("users/carl.yaml").exists());
+            assert!(!here.path("auth/carl").exists());
+        },
+    );
     steps.step("another image is held, and said how to have it", || {
         let alice = engine::life(&workspace);
         let found = engine::container(&workspace);

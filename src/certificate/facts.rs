@@ -78,9 +78,7 @@ impl Facts {
 
     /// Whole days until its end; negative when that is past.
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
-        (self.not_after - now)
-            .whole_seconds()
-            .div_euclid(24 * 60 * 60)
+        days_until(self.not_after, now)
     }
 
     /// Whether it is for the domain: by name, by a name with `*` for one label (RFC 6125, 6.4.3), or by address.
@@ -92,6 +90,11 @@ impl Facts {
             None => name == domain_name,
         })
     }
+}
+
+/// Whole days until an end; negative when that is past.
+pub fn days_until(end: OffsetDateTime, now: OffsetDateTime) -> i64 {
+    (end - now).whole_seconds().div_euclid(24 * 60 * 60)
 }
 
 /// A day as people write it: `2026-01-31`, in UTC.

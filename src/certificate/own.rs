@@ -8,6 +8,7 @@ use rcgen::{
     GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use time::{Duration, OffsetDateTime};
+use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::parse_x509_pem;
@@ -106,39 +107,37 @@ pub fn lasts(authority: &Certificate, now: OffsetDateTime) -> bool {
 
 /// Whether a deployment's name stands in a certificate.
 fn is_of(chain: &str, deployment: &str) -> bool {
-    let Ok((_, pem)) = parse_x509_pem(chain.as_bytes()) else {
-        return false;
-    };
-    let Ok((_, certificate)) = parse_x509_certificate(&pem.contents) else {
-        return false;
-    };
-    certificate
-        .subject()
-        .iter_organization()
-        .any(|name| name.as_str() == Ok(deployment))
+    look_at(chain, |certificate| {
+        let mut names = certificate.subject().iter_organization();
+        names.any(|name| name.as_str() == Ok(deployment))
+    })
 }
 
 /// Whether an authority (PEM) may sign for the domain, and for no other. One that cannot be read may not.
 pub fn permits(authority: &str, domain: &Domain) -> bool {
-    let Ok((_, pem)) = parse_x509_pem(authority.as_bytes()) else {
-        return false;
-    };
-    let Ok((_, certificate)) = parse_x509_certificate(&pem.contents) else {
-        return false;
-    };
-    let Ok(Some(constraints)) = certificate.name_constraints() else {
-        return false;
-    };
-    let permitted = constraints.value.permitted_subtrees.iter().flatten();
-    let mut permitted = permitted.map(|subtree| &subtree.base);
-    // The domain stands first; localhost's address behind it.
-    permitted.next().is_some_and(|first| match first {
-        GeneralName::DNSName(name) => *name == domain.as_str(),
-        GeneralName::IPAddress(bytes) => domain
-            .address()
-            .is_some_and(|address| *bytes == [address.octets(), [255; 4]].concat()),
-        _ => false,
+    look_at(authority, |certificate| {
+        let Ok(Some(constraints)) = certificate.name_constraints() else {
+            return false;
+        };
+        let permitted = constraints.value.permitted_subtrees.iter().flatten();
+        let mut permitted = permitted.map(|subtree| &subtree.base);
+        // The domain stands first; localhost's address behind it.
+        permitted.next().is_some_and(|first| match first {
+            GeneralName::DNSName(name) => *name == domain.as_str(),
+            GeneralName::IPAddress(bytes) => domain
+                .address()
+                .is_some_and(|address| *bytes == [address.octets(), [255; 4]].concat()),
+            _ => false,
+        })
     })
+}
+
+/// Whether the first certificate of a PEM text is as it should be. One that cannot be read is not.
+fn look_at(pem: &str, is_so: impl FnOnce(&X509Certificate<'_>) -> bool) -> bool {
+    let Ok((_, pem)) = parse_x509_pem(pem.as_bytes()) else {
+        return false;
+    };
+    parse_x509_certificate(&pem.contents).is_ok_and(|(_, certificate)| is_so(&certificate))
 }
 
 /// The domain, and nothing else: of a kind of names that is not permitted at all, every one is excluded, for constraints bind

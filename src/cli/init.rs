@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 
-use super::passwords::Passwords;
+use super::passwords::{Passwords, say_it_takes_a_while};
 use crate::deployment::Deployment;
 use crate::deployment::init::{self, Request};
 use crate::deployment::room::Room;
@@ -85,9 +85,6 @@ pub struct Init {
     passwords: Passwords,
 }
 
-/// From so many users on, their passwords' hashes take seconds.
-const MANY: usize = 20;
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Tls {
     Off,
@@ -122,12 +119,7 @@ impl Init {
         let mut request = self.request();
         request.users = self.users.iter().cloned().zip(given).collect();
         let mut recipient = self.passwords.open(&BTreeSet::new())?;
-        if self.users.len() > MANY {
-            ui::say(format!(
-                "Making the passwords of {} users, which takes a while …",
-                self.users.len()
-            ));
-        }
+        say_it_takes_a_while(self.users.len());
         let made = init::make(directory, &request, &mut |credentials| {
             recipient.hand_out(credentials)
         })?;

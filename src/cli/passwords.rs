@@ -12,6 +12,19 @@ use crate::deployment::users::{check_password, generate_password};
 use crate::error::Failure;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
+use crate::ui;
+
+/// From so many users on, their passwords' hashes take seconds.
+const MANY: usize = 20;
+
+/// Says why nothing is seen for a while, where that is so.
+pub fn say_it_takes_a_while(users: usize) {
+    if users > MANY {
+        ui::say(format!(
+            "Making the passwords of {users} users, which takes a while …"
+        ));
+    }
+}
 
 /// Where passwords come from, and where they go.
 #[derive(Debug, Args)]

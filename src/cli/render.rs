@@ -23,7 +23,7 @@ impl Render {
     pub fn run(self, directory: &Path) -> anyhow::Result<()> {
         if self.check {
             let deployment = Deployment::open(directory)?;
-            let (_, plan) = deployment.render_plan(Missing::Pretend)?;
+            let plan = deployment.render_plan(Missing::Pretend)?;
             ui::data(run::text(&plan));
             run::say_notes(&deployment, &plan, &Report::new(false))?;
             if plan.is_empty() {

@@ -32,6 +32,15 @@ pub fn require_root(command: &str) -> anyhow::Result<()> {
     }
 }
 
+/// The engine, where there is one. One that is there and does not answer is an error, before anything is changed.
+pub async fn engine_if_there(command: &str) -> anyhow::Result<Option<Engine>> {
+    if !Engine::is_there() {
+        return Ok(None);
+    }
+    require_root(command)?;
+    Engine::connect(None).await.map(Some)
+}
+
 /// The plan as text: a line a step, the differences of files below theirs.
 pub fn text(plan: &Plan) -> String {
     let mut lines = Vec::new();

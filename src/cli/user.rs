@@ -113,15 +113,6 @@ enum Reached {
     Files,
 }
 
-/// The engine, where there is one. One that is there and does not answer is an error, before anything is changed.
-async fn engine(command: &str) -> anyhow::Result<Option<Engine>> {
-    if !Engine::is_there() {
-        return Ok(None);
-    }
-    run::require_root(command)?;
-    Engine::connect(None).await.map(Some)
-}
-
 /// Fails where a limit is greater than what the machine has: with it, nothing could be brought up any more.
 fn require_fits(engine: Option<&Engine>, settings: &Settings) -> anyhow::Result<()> {
     let Some(engine) = engine else {
@@ -165,16 +156,21 @@ async fn converge(
         Failure::new(format!("the files are changed, and {whose} should be"))
             .hint("mend that; `dtaas up`, or the same command again after a removal, does the rest")
     };
+    let closes = names.iter().any(|name| {
+        let user = deployment.spec.users.get(name);
+        user.is_none_or(|user| !user.enabled)
+    });
+    // A door that closes does so before docker is asked anything.
+    let closed = closes && engine.is_some();
+    if closed {
+        deployment.render_users(names, true)?;
+    }
     let is_up = match engine {
-        Some(engine) => {
-            // The doors that close do so before docker is asked anything.
-            deployment.render_users(names, true)?;
-            deployment.is_up(engine).await.with_context(rest)?
-        }
+        Some(engine) => deployment.is_up(engine).await.with_context(rest)?,
         None => false,
     };
-    if !is_up {
-        deployment.render_users(names, false)?;
+    if !(closed && is_up) {
+        deployment.render_users(names, is_up)?;
     }
     let report = Report::new(false);
     run::say_own_notes(deployment, &report);

@@ -9,13 +9,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use super::converge::paths_plan;
 use super::{Deployment, Missing};
-use crate::certificate::facts::{Facts, day};
+use crate::certificate::facts::{Facts, day, days_until};
 use crate::certificate::pair::{self, Pair};
 use crate::certificate::{RENEW_DAYS, own};
 use crate::error::{Failure, failure_of};
 use crate::machine::diff::Scope;
 use crate::machine::plan::Plan;
+use crate::platform::desired::Desired;
 use crate::platform::{Certificate, gateway};
 use crate::secrets::Secret;
 use crate::spec::model::Tls;
@@ -65,7 +67,7 @@ impl Deployment {
             }
             Tls::Files { cert, key } => {
                 let pair = operators(self.root(), &self.spec.domain, cert, key, now)?;
-                let days = days(pair.ends, now);
+                let days = days_until(pair.ends, now);
                 if days < RENEW_DAYS {
                     self.note(format!(
                         "the certificate in {} ends in {} ({}); replace tls.cert and tls.key, then run `dtaas cert renew`",
@@ -198,22 +200,18 @@ impl Deployment {
 
     /// Writes the certificate for the gateway, and nothing else; it is live shortly afterwards.
     pub fn render_certificate(&self, certificate: &Certificate) -> anyhow::Result<Plan> {
-        let desired = self.with_input(
-            Missing::Keep,
-            Some(certificate),
-            crate::platform::certificate,
-        )?;
-        self.apply_paths(&desired)
+        self.apply_paths(&self.desired_certificate(certificate)?, &Scope::All)
     }
 
     /// Whether the gateway's files hold this certificate, and the gateway was told to read it.
     pub fn is_rendered(&self, certificate: &Certificate) -> anyhow::Result<bool> {
-        let desired = self.with_input(
-            Missing::Keep,
-            Some(certificate),
-            crate::platform::certificate,
-        )?;
-        Ok(super::converge::paths_plan(&desired, &Scope::All)?.is_empty())
+        let desired = self.desired_certificate(certificate)?;
+        Ok(paths_plan(&desired, &Scope::All)?.is_empty())
+    }
+
+    fn desired_certificate(&self, certificate: &Certificate) -> anyhow::Result<Desired> {
+        let render = crate::platform::certificate;
+        self.with_input(Missing::Keep, Some(certificate), render)
     }
 
     /// Renews our own certificate in its last days, live where one is in use, and looks at the operator's files. Whatever is
@@ -354,10 +352,6 @@ fn complaint(error: &anyhow::Error) -> String {
         Some(hint) => format!("{error:#}; {hint}"),
         None => format!("{error:#}"),
     }
-}
-
-fn days(end: OffsetDateTime, now: OffsetDateTime) -> i64 {
-    (end - now).whole_days()
 }
 
 fn in_days(days: i64) -> String {

@@ -72,22 +72,18 @@ pub(super) fn paths_plan(desired: &Desired, scope: &Scope) -> anyhow::Result<Pla
 
 impl Deployment {
     /// How the rendered configuration on this machine differs from what the spec says; needs no engine.
-    pub fn render_plan(&self, missing: Missing) -> anyhow::Result<(Desired, Plan)> {
-        let desired = self.desired(missing)?;
-        let plan = paths_plan(&desired, &Scope::All)?;
-        Ok((desired, plan))
+    pub fn render_plan(&self, missing: Missing) -> anyhow::Result<Plan> {
+        paths_plan(&self.desired(missing)?, &Scope::All)
     }
 
     /// Writes the rendered configuration; answers what was done.
     pub fn render(&self) -> anyhow::Result<Plan> {
-        let (desired, plan) = self.render_plan(Missing::Keep)?;
-        apply::paths(&desired, &plan)?;
-        Ok(plan)
+        self.apply_paths(&self.desired(Missing::Keep)?, &Scope::All)
     }
 
-    /// Writes the directories and files of a state, everybody's; answers what was done.
-    pub(super) fn apply_paths(&self, desired: &Desired) -> anyhow::Result<Plan> {
-        let plan = paths_plan(desired, &Scope::All)?;
+    /// Writes the directories and files of a state, as far as they are in scope; answers what was done.
+    pub(super) fn apply_paths(&self, desired: &Desired, scope: &Scope) -> anyhow::Result<Plan> {
+        let plan = paths_plan(desired, scope)?;
         apply::paths(desired, &plan)?;
         Ok(plan)
     }
@@ -99,8 +95,7 @@ impl Deployment {
         if is_up {
             desired.files.retain(|file| file.leads_to.is_none());
         }
-        let plan = paths_plan(&desired, &Scope::Users(names.clone()))?;
-        apply::paths(&desired, &plan)?;
+        self.apply_paths(&desired, &Scope::Users(names.clone()))?;
         self.keep_certificate(OffsetDateTime::now_utc());
         Ok(())
     }

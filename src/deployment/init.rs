@@ -21,7 +21,7 @@ use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::{AuthMode, Challenge, Spec, Tls};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
-use crate::spec::problem::{Problem, Problems};
+use crate::spec::problem::Problems;
 use crate::spec::read::default;
 pub use contradictions::contradictions;
 
@@ -255,13 +255,7 @@ fn full(spec: &Spec, users: usize) -> Failure {
 
 /// What is wrong with a spec that is not written yet: there is no file and no line to point at.
 fn refused(problems: Problems) -> Failure {
-    let problems = problems.0.into_iter().map(|problem| Problem {
-        file: String::new(),
-        line: None,
-        ..problem
-    });
-    Failure::usage(Problems(problems.collect()).to_string())
-        .hint("nothing was written; give other values")
+    problems.of_values("nothing was written; give other values")
 }
 
 fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String> {

@@ -63,6 +63,16 @@ impl Problems {
         Failure::usage(self.to_string())
             .hint("nothing was changed; mend this and run the command again")
     }
+
+    /// The failure of values that are in no file yet: there is none to point at, and no line.
+    pub fn of_values(self, hint: &str) -> Failure {
+        let problems = self.0.into_iter().map(|problem| Problem {
+            file: String::new(),
+            line: None,
+            ..problem
+        });
+        Failure::usage(Self(problems.collect()).to_string()).hint(hint)
+    }
 }
 
 impl fmt::Display for Problems {

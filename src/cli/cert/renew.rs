@@ -15,7 +15,6 @@ use crate::cli::run;
 use crate::deployment::certificates;
 use crate::deployment::{Deployment, Missing};
 use crate::error::Failure;
-use crate::machine::docker::Engine;
 use crate::platform::Certificate;
 use crate::spec::model::Tls;
 use crate::ui;
@@ -54,13 +53,7 @@ impl Renew {
                 self.yes,
             )?;
         }
-        let engine = match Engine::is_there() {
-            true => {
-                run::require_root("dtaas cert renew")?;
-                Some(Engine::connect(None).await?)
-            }
-            false => None,
-        };
+        let engine = run::engine_if_there("dtaas cert renew").await?;
         let (deployment, _lock) = Deployment::locked(directory, "dtaas cert renew", None)?;
         let is_up = match &engine {
             Some(engine) => deployment.is_up(engine).await?,

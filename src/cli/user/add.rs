@@ -9,10 +9,11 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::set::Own;
-use super::{Reached, Turn, converge, engine, require_fits};
+use super::{Reached, Turn, converge, require_fits};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::passwords::Passwords;
+use crate::cli::passwords::{Passwords, say_it_takes_a_while};
 use crate::cli::recipient::Recipient;
+use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::roll::Roll;
 use crate::deployment::users::{Newcomer, generate_password, hashes, parse_group};
@@ -21,9 +22,6 @@ use crate::secrets::Secret;
 use crate::spec::model::Group;
 use crate::spec::names::UserName;
 use crate::ui;
-
-/// From so many users on, their passwords' hashes take seconds.
-const MANY: usize = 20;
 
 /// How many users are named one by one.
 const NAMED: usize = 5;
@@ -72,7 +70,7 @@ impl Add {
         let roll = self.roll(&Deployment::open(turn.directory)?)?;
         let all = roll.names();
         let mut recipient = self.passwords.open(&all)?;
-        let engine = engine("dtaas user add").await?;
+        let engine = run::engine_if_there("dtaas user add").await?;
         require_fits(engine.as_ref(), &self.own.settings())?;
         let (ready, credentials) = make_ready(roll.new, &recipient)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user add").await?;
@@ -209,12 +207,7 @@ fn make_ready(
     newcomers: Vec<Newcomer>,
     recipient: &Recipient,
 ) -> anyhow::Result<(Vec<Ready>, Credentials)> {
-    if newcomers.len() > MANY {
-        ui::say(format!(
-            "Making the passwords of {} users, which takes a while …",
-            newcomers.len()
-        ));
-    }
+    say_it_takes_a_while(newcomers.len());
     let mut credentials = Vec::new();
     let mut passwords = Vec::new();
     for Newcomer { name, given, .. } in &newcomers {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::{Turn, converge, engine};
+use super::{Turn, converge};
 use crate::cli::passwords::Passwords;
+use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::spec::names::UserName;
 use crate::ui;
@@ -26,7 +27,7 @@ impl Passwd {
         Deployment::open(turn.directory)?.require_user(name)?;
         let password = self.passwords.read_one(name)?;
         let mut recipient = self.passwords.open(&BTreeSet::new())?;
-        let engine = engine("dtaas user passwd").await?;
+        let engine = run::engine_if_there("dtaas user passwd").await?;
         let (deployment, _lock, interrupt) = turn.locked("dtaas user passwd").await?;
         deployment.set_password(name, &password)?;
         recipient.hand_out(&[(name.clone(), password)])?;

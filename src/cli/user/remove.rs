@@ -3,7 +3,8 @@
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{Names, Turn, converge, engine};
+use super::{Names, Turn, converge};
+use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::ui;
 use crate::ui::prompt;
@@ -34,7 +35,7 @@ impl Remove {
             ),
             self.yes,
         )?;
-        let engine = engine("dtaas user remove").await?;
+        let engine = run::engine_if_there("dtaas user remove").await?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user remove").await?;
         self.names.known(&deployment)?;
         for name in &names {

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Names, Reached, Turn, converge, engine, require_fits};
+use super::{Names, Reached, Turn, converge, require_fits};
+use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::parse_group;
 use crate::deployment::users::settings::Settings;
@@ -88,7 +89,7 @@ impl Set {
         for name in &self.names.known(&open)? {
             open.edit_user(name, &settings)?;
         }
-        let engine = engine("dtaas user set").await?;
+        let engine = run::engine_if_there("dtaas user set").await?;
         require_fits(engine.as_ref(), &settings)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user set").await?;
         let names = self.names.known(&deployment)?;

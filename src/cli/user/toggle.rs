@@ -1,6 +1,7 @@
 //! `dtaas user enable` and `dtaas user disable`.
 
-use super::{Names, Reached, Turn, converge, engine};
+use super::{Names, Reached, Turn, converge};
+use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::settings::Settings;
 use crate::ui;
@@ -13,7 +14,7 @@ pub(super) async fn run(names: Names, turn: Turn<'_>, enabled: bool) -> anyhow::
         false => "dtaas user disable",
     };
     names.known(&Deployment::open(turn.directory)?)?;
-    let engine = engine(command).await?;
+    let engine = run::engine_if_there(command).await?;
     let (mut deployment, _lock, interrupt) = turn.locked(command).await?;
     let names = names.known(&deployment)?;
     let settings = Settings {

@@ -6,10 +6,8 @@ use anyhow::Context;
 use serde_yaml::{Mapping, Value};
 
 use super::{Deployment, user_path};
-use crate::error::Failure;
 use crate::spec::model::{Group, User};
 use crate::spec::names::UserName;
-use crate::spec::problem::{Problem, Problems};
 use crate::spec::{edit, load};
 
 /// What is to be changed; `None` leaves it as it is.
@@ -75,20 +73,10 @@ impl Settings {
                 text = edit::set(file, &text, "limits", &Value::Mapping(limits))?;
             }
         }
-        let user = load::user(file, &text).map_err(refused)?;
+        let user = load::user(file, &text)
+            .map_err(|problems| problems.of_values("nothing was changed; give another value"))?;
         Ok((text, user))
     }
-}
-
-/// What is wrong with a value of the command line: it stands in no line yet.
-fn refused(problems: Problems) -> Failure {
-    let problems = problems.0.into_iter().map(|problem| Problem {
-        file: String::new(),
-        line: None,
-        ..problem
-    });
-    Failure::usage(Problems(problems.collect()).to_string())
-        .hint("nothing was changed; give another value")
 }
 
 impl Deployment {

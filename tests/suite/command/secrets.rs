@@ -60,7 +60,7 @@ fn no_output_holds_a_secret() {
     for file in &desired.files {
         place.write(&format!("d/{}", file.path.display()), "other\n");
     }
-    let (_, plan) = deployment.render_plan(Missing::Pretend).unwrap();
+    let plan = deployment.render_plan(Missing::Pretend).unwrap();
     said += &serde_json::to_string_pretty(&plan).unwrap();
     assert!(
         said.contains("platform.yml") && said.contains("+ change"),

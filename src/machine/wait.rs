@@ -1,6 +1,7 @@
 //! Readiness as data: containers are probed until they answer, and one that ends meanwhile is not waited for.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::machine::event::{Event, StepFailure};
 use crate::machine::observed::{ContainerState, Run};
-use crate::platform::desired::{Container, Probe, Question};
+use crate::platform::desired::{Container, Probe, Question, sha256};
 use crate::secrets::Secret;
 
 /// The first pause between two probes; each is twice as long as the one before, up to [`LONGEST`].
@@ -67,13 +68,17 @@ pub async fn ready(
         .await
 }
 
-/// Whether each of these containers answers just now, in their order; one without a probe does.
+/// Whether each of these containers answers just now, in their order; one without a probe does. A certificate that is yet to be
+/// taken over does not count: `up` and `cert` have to do with that.
 pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) -> Vec<bool> {
     let asked = containers.map(|container| async move {
-        match &container.ready {
-            Some(probe) => answers(probe).await.is_ok(),
-            None => true,
+        let Some(mut probe) = container.ready.clone() else {
+            return true;
+        };
+        for question in &mut probe.questions {
+            question.certificate = None;
         }
+        answers(&probe).await.is_ok()
     });
     futures_util::stream::iter(asked)
         .buffered(SIDE_BY_SIDE)
@@ -179,13 +184,15 @@ async fn answer(question: &Question) -> Result<(), String> {
     match request.send().await {
         Ok(answer) => {
             let status = answer.status();
-            match question
-                .wanted
-                .iter()
-                .any(|good| good.contains(&status.as_u16()))
-            {
-                true => Ok(()),
-                false => Err(format!("gave {status}, not {}", wanted(question))),
+            let good = |range: &RangeInclusive<u16>| range.contains(&status.as_u16());
+            if !question.wanted.iter().any(good) {
+                return Err(format!("gave {status}, not {}", wanted(question)));
+            }
+            match &question.certificate {
+                Some(wanted) if shown(&answer).as_ref() != Some(wanted) => {
+                    Err("shows another certificate than the one that was written".to_owned())
+                }
+                Some(_) | None => Ok(()),
             }
         }
         Err(error) if error.is_timeout() => {
@@ -200,6 +207,12 @@ async fn answer(question: &Question) -> Result<(), String> {
             Err(format!("gave nothing: {reason}"))
         }
     }
+}
+
+/// The certificate that came with an answer, as [`Question::certificate`] has it.
+fn shown(answer: &reqwest::Response) -> Option<String> {
+    let tls = answer.extensions().get::<reqwest::tls::TlsInfo>()?;
+    tls.peer_certificate().map(sha256)
 }
 
 /// The host where it is an address itself, and would be asked instead of the one to ask.
@@ -228,6 +241,7 @@ fn client(question: &Question) -> reqwest::Result<reqwest::Client> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .tls_danger_accept_invalid_certs(true)
+        .tls_info(true)
         .timeout(ONE_PROBE);
     match &question.host {
         Some(host) => builder.resolve(host, question.address.into()),

@@ -9,7 +9,7 @@ use super::desired::{
     Attachment, Capabilities, Component, Container, Desired, File, Image, Limits, Mount, Probe,
     Question, Scheme, digest,
 };
-use super::{Input, auth, naming, plain, read_only, secret};
+use super::{Certificate, Input, auth, naming, plain, read_only, secret};
 use crate::render::RenderError;
 use crate::spec::model::{AuthMode, Challenge, Spec};
 use crate::spec::names::UserName;
@@ -296,8 +296,8 @@ pub fn reached_at(spec: &Spec) -> Ipv4Addr {
     }
 }
 
-/// The gateway itself, and a guarded page as a stranger: that is refused only once the routes are loaded and whoever guards
-/// them answers.
+/// The gateway itself, showing the certificate that was written last, and a guarded page as a stranger: that is refused only
+/// once the routes are loaded and whoever guards them answers.
 fn probe(input: &Input<'_>) -> Probe {
     let spec = input.spec;
     let (scheme, port) = match spec.tls.is_on() {
@@ -311,6 +311,7 @@ fn probe(input: &Input<'_>) -> Probe {
         host: Some(spec.domain.to_string()),
         path: spec.base_path.path(path),
         wanted: vec![status..=status],
+        certificate: input.certificate.and_then(Certificate::sha256),
     };
     Probe {
         questions: vec![

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 use desired::{Component, Container, Content, Desired, Directory, File, Firewall, Image};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
 use crate::render::{RenderError, Templates};
 use crate::secrets::{DeploymentSecrets, Secret};
 use crate::spec::model::Spec;
@@ -44,6 +47,14 @@ pub struct Certificate {
     pub chain: String,
     /// The leaf's.
     pub key: Secret,
+}
+
+impl Certificate {
+    /// SHA-256 of the leaf's DER, in lower-case hex; `None` when the chain holds no certificate.
+    pub fn sha256(&self) -> Option<String> {
+        let leaf = CertificateDer::from_pem_slice(self.chain.as_bytes()).ok()?;
+        Some(desired::sha256(leaf))
+    }
 }
 
 /// The five kinds of assets: a folder each for every user and in `common` (the v0.2 documentation, "Library").

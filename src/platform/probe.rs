@@ -18,7 +18,7 @@ pub struct Probe {
 /// A GET, and the statuses that are a good answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// With or without TLS. No certificate is verified: whether browsers trust it is another question.
+    /// With or without TLS. Whether browsers trust a certificate is another question, and not asked.
     pub scheme: Scheme,
     /// Who is asked.
     pub address: SocketAddrV4,
@@ -28,6 +28,8 @@ pub struct Question {
     pub path: String,
     /// Good statuses.
     pub wanted: Vec<RangeInclusive<u16>>,
+    /// The certificate that must be shown: SHA-256 of its DER, in lower-case hex. `None` takes any.
+    pub certificate: Option<String>,
 }
 
 /// How a question is sent.
@@ -50,6 +52,7 @@ impl Probe {
                 host: None,
                 path: path.into(),
                 wanted: vec![200..=200],
+                certificate: None,
             }],
             deadline_seconds,
         }

@@ -139,6 +139,7 @@ fn container(
                 path: format!("{base_url}/"),
                 // A 404 is some other workspace, or this one under another path.
                 wanted: vec![200..=399, 401..=401, 403..=403],
+                certificate: None,
             }],
             deadline_seconds: DEADLINE,
         }),

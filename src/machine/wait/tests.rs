@@ -67,6 +67,7 @@ async fn gateway(scheme: Scheme, open: bool) -> Probe {
         host: Some("foo.com".into()),
         path: path.into(),
         wanted: vec![status..=status],
+        certificate: (scheme == Scheme::Https).then(|| sha256(pair.cert.der())),
     };
     Probe {
         questions: vec![question("/dt/healthz", 200), question("/dt/", 401)],
@@ -97,6 +98,19 @@ async fn a_gateway_is_asked_by_its_name_with_and_without_tls() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_still_shows_another_certificate_is_not_ready() {
+    let mut probe = gateway(Scheme::Https, false).await;
+    let question = probe.questions[0].to_string();
+    probe.questions[0].certificate = Some(sha256("another"));
+    assert_eq!(
+        asked(&probe).await,
+        Err(format!(
+            "container gateway did not answer as it should within 1 s: {question} shows another certificate than the one that was written"
+        ))
+    );
 }
 
 #[tokio::test]

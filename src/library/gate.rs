@@ -7,6 +7,9 @@ use crate::secrets::Secret;
 
 use super::path::Viewer;
 
+/// The group whose members may write the shared folder.
+const PUBLISHERS: &str = "publishers";
+
 /// Who may ask, and as whom.
 #[derive(Debug, Clone)]
 pub enum Gate {
@@ -45,11 +48,18 @@ impl Gate {
         };
         const THROUGH: &str = "the library is reached through the gateway";
         match gate::proof(headers, secret) {
-            Proof::Right => gate::user(headers).map(Viewer::User).ok_or(denied(
-                StatusCode::FORBIDDEN,
-                "FORBIDDEN",
-                "the request names no user",
-            )),
+            Proof::Right => {
+                let publisher = gate::groups(headers)
+                    .iter()
+                    .any(|group| group == PUBLISHERS);
+                gate::user(headers)
+                    .map(|name| Viewer::User { name, publisher })
+                    .ok_or(denied(
+                        StatusCode::FORBIDDEN,
+                        "FORBIDDEN",
+                        "the request names no user",
+                    ))
+            }
             Proof::Wrong => Err(denied(StatusCode::FORBIDDEN, "FORBIDDEN", THROUGH)),
             Proof::Missing => Err(denied(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", THROUGH)),
         }
@@ -60,7 +70,7 @@ impl Gate {
 mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue};
-    use gate::{GATEWAY_HEADER, USER_HEADER};
+    use gate::{GATEWAY_HEADER, GROUPS_HEADER, USER_HEADER};
 
     fn answer(headers: &[(HeaderName, &str)]) -> String {
         let mut map = HeaderMap::new();
@@ -68,7 +78,10 @@ mod tests {
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
         match Gate::Gateway(Secret::new("s3cret")).viewer(&map) {
-            Ok(Viewer::User(user)) => user.to_string(),
+            Ok(Viewer::User { name, publisher }) => match publisher {
+                true => format!("{name}, a publisher"),
+                false => name.to_string(),
+            },
             Ok(Viewer::Everyone) => "EVERYONE".into(),
             Err(denied) => format!("{} {}", denied.status.as_u16(), denied.code),
         }
@@ -78,9 +91,25 @@ mod tests {
     fn a_user_counts_only_from_the_gateway() {
         let gateway = |value| (GATEWAY_HEADER, value);
         let user = |value| (USER_HEADER, value);
+        let groups = |value| (GROUPS_HEADER, value);
         for (headers, expected) in [
             (vec![gateway("s3cret"), user("alice")], "alice"),
-            (vec![user("alice")], "401 UNAUTHENTICATED"),
+            (
+                vec![
+                    gateway("s3cret"),
+                    user("alice"),
+                    groups("admins,publishers"),
+                ],
+                "alice, a publisher",
+            ),
+            (
+                vec![gateway("s3cret"), user("alice"), groups("publishersx")],
+                "alice",
+            ),
+            (
+                vec![user("alice"), groups("publishers")],
+                "401 UNAUTHENTICATED",
+            ),
             (vec![gateway("s3cre"), user("alice")], "403 FORBIDDEN"),
             (vec![gateway("s3cret")], "403 FORBIDDEN"),
         ] {

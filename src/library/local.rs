@@ -37,7 +37,7 @@ impl Local {
     }
 
     /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
-    async fn off_thread<T: Send + 'static>(
+    pub async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
@@ -71,6 +71,10 @@ impl Source for Local {
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
         .boxed()
+    }
+
+    fn disk(&self) -> Option<&Local> {
+        Some(self)
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {

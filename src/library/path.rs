@@ -13,7 +13,32 @@ pub enum Viewer {
     /// Stand-alone: the whole library, as in v0.2.
     Everyone,
     /// A user of the platform: their own folder and `common`, nothing else.
-    User(UserName),
+    User {
+        /// Who.
+        name: UserName,
+        /// Whether `common` may be written: the group `publishers`.
+        publisher: bool,
+    },
+}
+
+impl Viewer {
+    /// Looks whether the viewer may change what is at `place`: anything stand-alone; of a user's, what lies in their own
+    /// folder, and what lies in `common` for publishers. Whether anything may be written at all is another question.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Forbidden`] for a top folder itself, [`Reason::ReadOnly`] for `common` and anyone but publishers.
+    pub fn may_write(&self, place: &Inside) -> Result<(), Refusal> {
+        if place.rest.is_empty() {
+            return Err(place.refuse(Reason::Forbidden));
+        }
+        match self {
+            Viewer::User {
+                publisher: false, ..
+            } if place.scope == COMMON => Err(place.refuse(Reason::ReadOnly)),
+            Viewer::User { .. } | Viewer::Everyone => Ok(()),
+        }
+    }
 }
 
 /// A place in the library that the viewer may look at.
@@ -73,18 +98,18 @@ pub fn resolve(viewer: &Viewer, asked: &str) -> Result<Place, Refusal> {
     let Some((&first, rest)) = segments.split_first() else {
         return Ok(Place::Top(match viewer {
             Viewer::Everyone => None,
-            Viewer::User(user) => Some(vec![user.to_string(), COMMON.to_owned()]),
+            Viewer::User { name, .. } => Some(vec![name.to_string(), COMMON.to_owned()]),
         }));
     };
     let (scope, rest) = match viewer {
         Viewer::Everyone => (first, rest),
-        Viewer::User(_) if first == COMMON => (COMMON, rest),
+        Viewer::User { .. } if first == COMMON => (COMMON, rest),
         // In a workspace the shared folder is found inside the user's own.
-        Viewer::User(user) if first == user.as_str() => match rest.split_first() {
+        Viewer::User { name, .. } if first == name.as_str() => match rest.split_first() {
             Some((&second, rest)) if second == COMMON => (COMMON, rest),
             _ => (first, rest),
         },
-        Viewer::User(_) => return Err(Refusal::new(&shown, Reason::NotFound)),
+        Viewer::User { .. } => return Err(Refusal::new(&shown, Reason::NotFound)),
     };
     Ok(Place::Inside(Inside {
         scope: scope.to_owned(),
@@ -98,7 +123,12 @@ mod tests {
     use super::*;
 
     fn alice() -> Viewer {
-        Viewer::User("alice".parse().unwrap())
+        user("alice", false)
+    }
+
+    fn user(name: &str, publisher: bool) -> Viewer {
+        let name = name.parse().unwrap();
+        Viewer::User { name, publisher }
     }
 
     /// `scope|rest`, `TOP`, or the code of the refusal.
@@ -159,6 +189,27 @@ mod tests {
             (".removed/alice", "NOT_FOUND"),
         ] {
             assert_eq!(place(&alice(), asked), expected, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_changes_their_own_and_a_publisher_what_is_common() {
+        for (viewer, asked, expected) in [
+            (user("alice", false), "alice/x", "fine"),
+            (user("alice", false), "alice", "FORBIDDEN"),
+            (user("alice", false), "common/x", "READ_ONLY"),
+            (user("alice", false), "alice/common/x", "READ_ONLY"),
+            (user("alice", true), "common/x", "fine"),
+            (user("alice", true), "alice/common/x", "fine"),
+            (user("alice", true), "alice/common", "FORBIDDEN"),
+            (Viewer::Everyone, "common/x", "fine"),
+            (Viewer::Everyone, "common", "FORBIDDEN"),
+        ] {
+            let Ok(Place::Inside(place)) = resolve(&viewer, asked) else {
+                panic!("{asked}");
+            };
+            let said = viewer.may_write(&place).err().map(|refusal| refusal.code());
+            assert_eq!(said.unwrap_or("fine"), expected, "{viewer:?} {asked}");
         }
     }
 

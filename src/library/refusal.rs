@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use axum::http::StatusCode;
+
 /// A question that is not answered: about which path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -26,6 +28,16 @@ pub enum Reason {
     TooLarge(u64),
     /// The file is not UTF-8 text.
     NotText,
+    /// The viewer may look, and not change anything: not a publisher, or the library is served for reading alone.
+    ReadOnly,
+    /// Something has that name already.
+    Exists,
+    /// A directory that is to be removed holds something.
+    NotEmpty,
+    /// The quota of the folder or the disk has no room.
+    NoRoom,
+    /// This source of the library cannot do that.
+    NotSupported,
 }
 
 impl Refusal {
@@ -47,6 +59,26 @@ impl Refusal {
             Reason::Unreadable => "UNREADABLE",
             Reason::TooLarge(_) => "TOO_LARGE",
             Reason::NotText => "NOT_TEXT",
+            Reason::ReadOnly => "READ_ONLY",
+            Reason::Exists => "EXISTS",
+            Reason::NotEmpty => "NOT_EMPTY",
+            Reason::NoRoom => "NO_ROOM",
+            Reason::NotSupported => "NOT_SUPPORTED",
+        }
+    }
+
+    /// What stands for it over plain HTTP. GraphQL answers 200 all the same.
+    pub fn status(&self) -> StatusCode {
+        match self.reason {
+            Reason::NotFound => StatusCode::NOT_FOUND,
+            Reason::Forbidden | Reason::Unreadable | Reason::ReadOnly => StatusCode::FORBIDDEN,
+            Reason::NotADirectory | Reason::NotAFile | Reason::Exists | Reason::NotEmpty => {
+                StatusCode::CONFLICT
+            }
+            Reason::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+            Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -74,6 +106,11 @@ impl fmt::Display for Refusal {
                 )
             }
             Reason::NotText => write!(f, "{path:?} is not UTF-8 text"),
+            Reason::ReadOnly => write!(f, "{path:?} cannot be changed by you here"),
+            Reason::Exists => write!(f, "{path:?} is there already"),
+            Reason::NotEmpty => write!(f, "{path:?} is not empty"),
+            Reason::NoRoom => write!(f, "there is no room for {path:?}"),
+            Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
+use super::local::Local;
 use super::path::{Inside, Place};
 use super::refusal::Refusal;
 
@@ -15,6 +16,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether questions can be answered now; if not, why, for the operator.
     fn ready(&self) -> BoxFuture<'_, Result<(), String>>;
+
+    /// The library on this machine's disk, where it is one: what is beyond listing and reading takes that.
+    fn disk(&self) -> Option<&Local> {
+        None
+    }
 }
 
 /// The entries of a directory, each list sorted by the bytes of the names.

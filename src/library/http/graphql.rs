@@ -1,29 +1,21 @@
 //! GraphQL over HTTP, as v0.2 speaks it: POST with JSON, GET with `?query=`, arrays of questions.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_graphql::{Response as Answer, ServerError, Variables};
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Query, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
-use super::gate::Gate;
-use super::log::{Level, Log};
-use super::path::Viewer;
-use super::question::{self, VALIDATION_FAILED};
-use super::schema::{Allowance, LibrarySchema};
-use super::source::Source;
-
-/// Answers as long as the process can answer at all.
-pub const HEALTHZ: &str = "/healthz";
-/// Answers while the library can be read.
-pub const READYZ: &str = "/readyz";
+use super::super::path::Viewer;
+use super::super::question::{self, VALIDATION_FAILED};
+use super::super::schema::Allowance;
+use super::Service;
 
 /// The code of a request that is no question.
 const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -34,38 +26,16 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long an answer may take to be found.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// What the server needs to answer.
-pub struct Service {
-    /// The schema with its source.
-    pub schema: LibrarySchema,
-    /// The source, for readiness.
-    pub source: Arc<dyn Source>,
-    /// Who may ask.
-    pub gate: Gate,
-    /// Where the endpoint is: empty, or with a slash in front and none behind.
-    pub path: String,
-    /// The largest body of a request, in bytes.
-    pub max_body: usize,
-    /// What one request may bring together, in bytes.
-    pub max_answer: u64,
-    /// Where requests are logged.
-    pub log: Log,
-}
-
-/// The service as a router. One handler for all, so that an endpoint at any path is answered alike.
-pub fn router(service: Service) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(service))
-}
-
 /// An answer, and what the log says about it.
-struct Outcome {
-    status: StatusCode,
+pub struct Outcome {
+    /// The status of the answer.
+    pub status: StatusCode,
     /// JSON.
     body: String,
     /// The fields asked for.
-    summary: String,
+    pub summary: String,
     /// The first error's code and message.
-    error: Option<(String, String)>,
+    pub error: Option<(String, String)>,
 }
 
 impl Outcome {
@@ -78,7 +48,8 @@ impl Outcome {
         }
     }
 
-    fn refused(status: StatusCode, code: &str, message: &str) -> Self {
+    /// A request that is turned away.
+    pub fn refused(status: StatusCode, code: &str, message: &str) -> Self {
         Self::wrong(status, &[question::error(code, message, None)])
     }
 
@@ -102,28 +73,8 @@ fn told(error: &ServerError) -> (String, String) {
     (code, error.message.clone())
 }
 
-async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
-    match request.uri().path() {
-        HEALTHZ => return health(Ok(())),
-        READYZ => return health(service.source.ready().await),
-        _ => {}
-    }
-    let begun = Instant::now();
-    let (viewer, outcome) = match service.gate.viewer(request.headers()) {
-        Ok(viewer) => {
-            let outcome = service.answer(viewer.clone(), request).await;
-            (Some(viewer), outcome)
-        }
-        Err(denied) => (
-            None,
-            Outcome::refused(denied.status, denied.code, denied.message),
-        ),
-    };
-    service.record(viewer.as_ref(), &outcome, begun.elapsed());
-    respond(outcome)
-}
-
-fn respond(outcome: Outcome) -> Response {
+/// The answer as HTTP has it.
+pub fn respond(outcome: Outcome) -> Response {
     let mut response = Response::new(Body::from(outcome.body));
     *response.status_mut() = outcome.status;
     let headers = response.headers_mut();
@@ -138,32 +89,9 @@ fn respond(outcome: Outcome) -> Response {
     response
 }
 
-fn health(state: Result<(), String>) -> Response {
-    let (status, text) = match state {
-        Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the library cannot be read\n",
-        ),
-    };
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
-    let nosniff = HeaderValue::from_static("nosniff");
-    response
-        .headers_mut()
-        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
-    response
-}
-
 impl Service {
-    async fn answer(&self, viewer: Viewer, request: Request) -> Outcome {
-        let path = request.uri().path();
-        if path.strip_suffix('/').unwrap_or(path) != self.path {
-            let message = "nothing is served here";
-            return Outcome::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message);
-        }
+    /// Answers a question, or an array of them.
+    pub async fn answer(&self, viewer: Viewer, request: Request) -> Outcome {
         let asked = match *request.method() {
             Method::GET => read_get(request.uri()),
             Method::POST => self.read_post(request).await,
@@ -274,34 +202,6 @@ impl Service {
         Outcome {
             summary: question.summary,
             ..outcome
-        }
-    }
-
-    fn record(&self, viewer: Option<&Viewer>, outcome: &Outcome, took: Duration) {
-        let level = match outcome.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Level::Warn,
-            status if status.is_server_error() => Level::Error,
-            _ => Level::Info,
-        };
-        if !self.log.wants(level) {
-            return;
-        }
-        let user = match viewer {
-            Some(Viewer::User(user)) => user.as_str(),
-            Some(Viewer::Everyone) | None => "-",
-        };
-        let (summary, status) = (&outcome.summary, outcome.status.as_u16());
-        let code = match &outcome.error {
-            Some((code, _)) => format!(" {code}"),
-            None => String::new(),
-        };
-        let millis = took.as_secs_f64() * 1e3;
-        self.log.write(
-            level,
-            format_args!("{user} {summary} {status}{code} {millis:.1} ms"),
-        );
-        if let Some((_, message)) = &outcome.error {
-            self.log.write(Level::Debug, format_args!("{message:?}"));
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What our servers have in common: they listen, say when they do, and finish what they are doing when stopped.
 
-use std::future::IntoFuture;
+mod connections;
+mod descriptors;
+mod record;
+mod stream;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
+use self::connections::{Connections, Limits};
 use crate::error::Failure;
 
 /// How long requests that are under way may take after the signal to stop; docker kills after 10 seconds.
@@ -38,11 +42,18 @@ pub async fn listen(server: &str, address: SocketAddr) -> anyhow::Result<TcpList
     })
 }
 
+/// What the kernel keeps of an answer that is not yet on its way, in bytes, for each client that reads slowly; left to
+/// itself it keeps megabytes.
+const UNSENT: u32 = 128 * 1024;
+
 /// Serves `app` until SIGTERM or SIGINT, then lets the requests in hand end, for a while or until a second signal. `ready` is
 /// called once a signal would be heard and connections are taken, `stopping` at the first signal.
 ///
+/// Connections are bounded by what the process may have open (its soft limit is raised to the hard one), and ended when
+/// their clients keep it waiting: see [`Limits`].
+///
 /// # Errors
-/// When signals cannot be waited for, or the server breaks down.
+/// When signals cannot be waited for.
 pub async fn until_stopped(
     listener: TcpListener,
     app: Router,
@@ -53,24 +64,25 @@ pub async fn until_stopped(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let (stop, stopped) = oneshot::channel::<()>();
-    // Answers are small; without this they may wait for the other side's acknowledgement. Where it fails it only costs time.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        // An error says that the sender is gone, which is a reason to stop as well.
-        let _ = stopped.await;
-    });
-    let mut server = std::pin::pin!(server.into_future());
-    ready();
-    tokio::select! {
-        ended = &mut server => return Ok(ended.map(|()| Ended::Whole)?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    // Connections inherit it. Where it fails it only costs memory.
+    drop(SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT));
+    let connections = Connections::new(Limits::usual(descriptors::raise()));
+    let mut watching = std::pin::pin!(connections.watch());
+    {
+        let mut taking = std::pin::pin!(connections.take(listener, app));
+        ready();
+        tokio::select! {
+            () = &mut taking => {}
+            () = &mut watching => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // From here on nobody listens.
     }
     stopping();
-    drop(stop);
     tokio::select! {
-        ended = &mut server => Ok(ended.map(|()| Ended::Whole)?),
+        () = connections.finish() => Ok(Ended::Whole),
+        () = watching => Ok(Ended::Cut),
         () = tokio::time::sleep(DRAIN) => Ok(Ended::Cut),
         _ = terminate.recv() => Ok(Ended::Cut),
         _ = interrupt.recv() => Ok(Ended::Cut),

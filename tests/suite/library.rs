@@ -3,6 +3,10 @@
 mod asking;
 mod containment;
 mod fixture;
+mod large;
 mod limits;
+mod model;
+mod races;
+mod rude;
 mod running;
 mod users;

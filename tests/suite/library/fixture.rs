@@ -88,13 +88,22 @@ impl Library {
 
     /// The server as it stands behind the gateway.
     pub fn serve_users(&self) -> Server {
+        Server::start(self.behind_the_gateway())
+    }
+
+    /// How the server is started that stands behind the gateway.
+    pub fn behind_the_gateway(&self) -> Command {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-        self.serve_with("", &["--gateway-secret-file", secret.to_str().unwrap()])
+        self.command("", &["--gateway-secret-file", secret.to_str().unwrap()])
     }
 
     /// The server with more settings and flags.
     pub fn serve_with(&self, settings: &str, flags: &[&str]) -> Server {
+        Server::start(self.command(settings, flags))
+    }
+
+    fn command(&self, settings: &str, flags: &[&str]) -> Command {
         let file = self.directory.path().join("lib.env");
         let root = self.root();
         let settings = format!("LOCAL_PATH='{}'\n{settings}", root.display());
@@ -102,7 +111,7 @@ impl Library {
         let mut command = lib_serve();
         command.arg("--env-file").arg(&file).args(flags);
         command.args(["--listen", "127.0.0.1:0"]);
-        Server::start(command)
+        command
     }
 }
 
@@ -126,10 +135,12 @@ pub struct Server {
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
+    client: reqwest::Client,
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    /// Starts it, and waits until it says that it serves.
+    pub fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -152,6 +163,7 @@ impl Server {
             ready,
             url,
             lines,
+            client: client(),
         }
     }
 
@@ -181,6 +193,11 @@ impl Server {
         self.lines.iter().collect()
     }
 
+    /// Its number among the processes.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -202,7 +219,8 @@ impl Server {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let request = client()
+        let request = self
+            .client
             .post(&self.url)
             .header("Content-Type", "application/json")
             .headers(map)
@@ -224,7 +242,7 @@ impl Server {
     /// GETs with `?query=…`.
     pub async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
         let url = reqwest::Url::parse_with_params(&self.url, parameters).unwrap();
-        Reply::of(client().get(url)).await
+        Reply::of(self.client.get(url)).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::{AtFlags, Dir, FileType};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::aside::is_aside;
 use super::changes::{Desk, Writing};
@@ -21,6 +21,9 @@ use super::source::{Listing, Source, Text};
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
 
+/// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
+const ARCHIVES_AT_ONCE: usize = 8;
+
 /// A library on this machine's disk. A copy of it is another handle for the same.
 #[derive(Debug, Clone)]
 pub struct Local {
@@ -29,6 +32,7 @@ pub struct Local {
     slots: Arc<Semaphore>,
     writing: Option<Arc<Desk>>,
     flow: Flow,
+    archives: Arc<Semaphore>,
 }
 
 impl Local {
@@ -40,6 +44,7 @@ impl Local {
             slots: Arc::new(Semaphore::new(AT_ONCE)),
             writing: None,
             flow: Flow::default(),
+            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
         }
     }
 
@@ -59,6 +64,11 @@ impl Local {
     /// The files that are on their way.
     pub fn flow(&self) -> &Flow {
         &self.flow
+    }
+
+    /// A place among those whose folders are made into zips; `None` when all are taken.
+    pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.archives.clone().try_acquire_owned().ok()
     }
 
     pub(super) fn writing(&self) -> Option<Arc<Desk>> {

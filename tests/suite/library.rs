@@ -1,12 +1,19 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
 mod asking;
+mod changing;
 mod containment;
+mod files;
+mod files_client;
 mod fixture;
 mod large;
 mod limits;
 mod model;
 mod races;
+mod ranges;
+mod room;
 mod rude;
 mod running;
+mod upload;
 mod users;
+mod zip;

@@ -2,7 +2,9 @@
 
 mod asking;
 mod containment;
-mod fixture;
+pub mod fixture;
 mod limits;
+mod metrics;
+mod playground;
 mod running;
 mod users;

@@ -12,10 +12,11 @@ use anyhow::Context;
 use axum::Router;
 use socket2::SockRef;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::connections::{Connections, Limits};
 use crate::error::Failure;
+use crate::signals;
 
 /// How long requests that are under way may take after the signal to stop; docker kills after 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -46,24 +47,59 @@ pub async fn listen(server: &str, address: SocketAddr) -> anyhow::Result<TcpList
 /// itself it keeps megabytes.
 const UNSENT: u32 = 128 * 1024;
 
-/// Serves `app` until SIGTERM or SIGINT, then lets the requests in hand end, for a while or until a second signal. `ready` is
-/// called once a signal would be heard and connections are taken, `stopping` at the first signal.
+/// What tells a server to stop: SIGTERM, SIGINT, and SIGHUP unless whoever started it wants that ignored.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Stop {
+    /// Listens from here on: what comes before anything waits is not lost.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        let hangup = match signals::is_ignored(SignalKind::hangup()) {
+            true => None,
+            false => Some(listen(SignalKind::hangup())?),
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup,
+        })
+    }
+
+    /// Ends at the next signal.
+    pub async fn comes(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hangup => {}
+        }
+    }
+}
+
+/// Serves `app` until told to stop, then lets the requests in hand end, for a while or until a second signal. `ready` is
+/// called once connections are taken, `stopping` at the first signal.
 ///
 /// Connections are bounded by what the process may have open (its soft limit is raised to the hard one), and ended when
 /// their clients keep it waiting: see [`Limits`].
-///
-/// # Errors
-/// When signals cannot be waited for.
 pub async fn until_stopped(
     listener: TcpListener,
     app: Router,
+    mut stop: Stop,
     ready: impl FnOnce(),
     stopping: impl FnOnce(),
-) -> anyhow::Result<Ended> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+) -> Ended {
     // Connections inherit it. Where it fails it only costs memory.
     drop(SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT));
     let connections = Connections::new(Limits::usual(descriptors::raise()));
@@ -74,18 +110,16 @@ pub async fn until_stopped(
         tokio::select! {
             () = &mut taking => {}
             () = &mut watching => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = stop.comes() => {}
         }
         // From here on nobody listens.
     }
     stopping();
     tokio::select! {
-        () = connections.finish() => Ok(Ended::Whole),
-        () = watching => Ok(Ended::Cut),
-        () = tokio::time::sleep(DRAIN) => Ok(Ended::Cut),
-        _ = terminate.recv() => Ok(Ended::Cut),
-        _ = interrupt.recv() => Ok(Ended::Cut),
+        () = connections.finish() => Ended::Whole,
+        () = watching => Ended::Cut,
+        () = tokio::time::sleep(DRAIN) => Ended::Cut,
+        () = stop.comes() => Ended::Cut,
     }
 }
 
@@ -102,10 +136,11 @@ pub async fn on_loopback(name: &str, address: SocketAddr, app: Router) -> anyhow
             .hint(format!("listen on 127.0.0.1:{}", address.port()))
             .into());
     }
+    let stop = Stop::listen()?;
     let listener = listen(&format!("{name}:"), address).await?;
     let bound = listener.local_addr()?;
     let ready = || eprintln!("{name}: listening at http://{bound}");
-    match until_stopped(listener, app, ready, || {}).await? {
+    match until_stopped(listener, app, stop, ready, || {}).await {
         Ended::Whole => {}
         Ended::Cut => eprintln!("{name}: stopped before every request had ended"),
     }

@@ -24,5 +24,6 @@ pub mod schema;
 pub mod serve;
 pub mod source;
 pub mod stale;
+pub mod start;
 pub mod upload;
 pub mod walk;

@@ -204,11 +204,6 @@ impl Server {
         self.lines.iter().collect()
     }
 
-    /// Its number among the processes.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::gate::read_secret;
-use crate::library::config::Settings;
+use crate::library::changes::Writing;
 use crate::library::gate::Gate;
-use crate::library::serve::{Options, serve};
+use crate::library::serve::{self, Options};
+use crate::library::start::{Ready, prepare};
 use crate::spec::quantity::Bytes;
 
 /// The library of assets
@@ -42,16 +44,38 @@ struct Serve {
     no_auth: bool,
 
     /// The largest request
-    #[arg(long, value_name = "BYTES", default_value = "100k")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_BODY))]
     max_body: Bytes,
 
     /// The largest file that is read as text
-    #[arg(long, value_name = "BYTES", default_value = "16m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_FILE))]
     max_file: Bytes,
 
     /// What one request may bring together
-    #[arg(long, value_name = "BYTES", default_value = "64m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_ANSWER))]
     max_answer: Bytes,
+
+    /// Take files, and let them be removed and moved: by each user in their own folder, by publishers in common
+    #[arg(long)]
+    writable: bool,
+
+    /// The largest file that is taken
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "10g",
+        requires = "writable"
+    )]
+    max_upload: Bytes,
+
+    /// What each top folder may hold [default: no limit]
+    #[arg(long, value_name = "BYTES", requires = "writable")]
+    quota: Option<Bytes>,
+
+    /// How long a client that is sending a file may send nothing
+    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "writable",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patience: u64,
 }
 
 impl Lib {
@@ -69,16 +93,23 @@ impl Lib {
 
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
-        let gate = self.gate()?;
-        let settings = Settings::load(self.env_file.as_deref())?;
+        let Ready {
+            settings,
+            gate,
+            listener,
+        } = prepare(self.env_file.as_deref(), self.listen, self.gate()).await?;
         let options = Options {
-            listen: self.listen,
             gate,
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,
+            writing: self.writable.then(|| Writing {
+                max_upload: self.max_upload.0,
+                quota: self.quota.map(|quota| quota.0),
+                patience: Duration::from_secs(self.patience),
+            }),
         };
-        serve(settings, options).await
+        serve::serve(settings, options, listener).await
     }
 
     fn gate(&self) -> anyhow::Result<Gate> {

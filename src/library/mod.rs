@@ -1,9 +1,12 @@
 //! The library server: assets over GraphQL, as v0.2's clients ask for them, with every user kept to their own
 //! folder and `common`.
 
+pub mod answer;
 pub mod bounds;
+pub mod cached;
 pub mod config;
 pub mod contain;
+pub mod entries;
 pub mod env_file;
 pub mod gate;
 pub mod http;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::serve::{self, Ended};
 
+use super::answer::Answers;
 use super::config::Settings;
 use super::contain::Root;
 use super::gate::Gate;
 use super::http::{Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
-use super::schema::schema;
 use super::source::Source;
 
 /// What no `.env` file of v0.2 holds.
@@ -56,7 +56,7 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         options.max_file,
     ));
     let service = Service {
-        schema: schema(source.clone()),
+        answers: Answers::new(source.clone()),
         source,
         gate: options.gate,
         path: settings.path.clone(),

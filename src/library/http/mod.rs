@@ -14,10 +14,10 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use self::graphql::{Outcome, respond};
+use super::answer::Answers;
 use super::gate::Gate;
 use super::log::{Level, Log};
 use super::path::Viewer;
-use super::schema::LibrarySchema;
 use super::source::Source;
 
 /// Answers as long as the process can answer at all.
@@ -27,8 +27,8 @@ pub const READYZ: &str = "/readyz";
 
 /// What the server needs to answer.
 pub struct Service {
-    /// The schema with its source.
-    pub schema: LibrarySchema,
+    /// Answers GraphQL.
+    pub answers: Answers,
     /// The source, for readiness.
     pub source: Arc<dyn Source>,
     /// Who may ask.
@@ -66,7 +66,7 @@ async fn handle(State(service): State<Arc<Service>>, request: Request) -> Respon
     let below = request.uri().path().strip_prefix(service.path.as_str());
     match below {
         Some("" | "/") => {
-            let outcome = service.answer(viewer.clone(), request).await;
+            let outcome = service.answer(&viewer, request).await;
             service.record(Some(&viewer), &Entry::of(&outcome), begun.elapsed());
             respond(outcome)
         }

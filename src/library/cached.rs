@@ -190,3 +190,112 @@ fn kind(stat: &Statx) -> FileType {
 fn device(stat: &Statx) -> Device {
     (stat.stx_dev_major, stat.stx_dev_minor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::contain::Root;
+    use super::super::path::{Place, Viewer, resolve};
+    use super::*;
+
+    fn place(path: &str) -> Inside {
+        match resolve(&Viewer::Everyone, path) {
+            Ok(Place::Inside(inside)) => inside,
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    /// A library, and whether the kernel and the file system let anything be answered at once.
+    fn library() -> (tempfile::TempDir, Cached, bool) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("alice/models")).unwrap();
+        std::fs::create_dir_all(directory.path().join("bob")).unwrap();
+        std::fs::write(directory.path().join("alice/README.md"), "# alice").unwrap();
+        std::fs::write(directory.path().join("bob/secret"), "secret").unwrap();
+        let cached = Cached::default();
+        let opened = std::fs::File::open(directory.path()).unwrap();
+        cached.note(opened);
+        let possible = !cached.seen().devices.is_empty();
+        (directory, cached, possible)
+    }
+
+    /// Has the thorough way read a place.
+    fn read_before(cached: &Cached, top: &Path, path: &str) {
+        let root = Root::new(top);
+        match root.find(&place(path)).unwrap() {
+            super::super::contain::Found::Directory(directory) => cached.note(directory),
+            super::super::contain::Found::File(file, _) => cached.note(file),
+            super::super::contain::Found::Other => panic!("{path}"),
+        }
+    }
+
+    #[test]
+    fn a_directory_is_listed_at_once_when_it_was_listed_a_moment_ago() {
+        let (directory, cached, possible) = library();
+        let top = directory.path();
+        let names = || {
+            let entries = cached.entries(top, &place("alice"))?;
+            Some(entries.blobs().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(names(), None);
+        read_before(&cached, top, "alice");
+        assert_eq!(names().is_some(), possible);
+        // What is there now counts, always.
+        std::fs::write(top.join("alice/new"), "").unwrap();
+        std::fs::remove_file(top.join("alice/README.md")).unwrap();
+        assert!(names().is_none_or(|names| names == ["new"]));
+        std::fs::rename(top.join("alice"), top.join("carol")).unwrap();
+        assert_eq!(names(), None);
+    }
+
+    #[test]
+    fn a_file_is_read_at_once_when_it_is_small_and_in_memory() {
+        let (directory, cached, possible) = library();
+        let top = directory.path();
+        let bytes = |path| cached.bytes(top, &place(path), 1 << 20);
+        let said = bytes("alice/README.md");
+        assert!(said.is_none_or(|bytes| possible && bytes == b"# alice"));
+        std::fs::write(top.join("alice/README.md"), "# Alice").unwrap();
+        assert!(bytes("alice/README.md").is_none_or(|bytes| bytes == b"# Alice"));
+        assert_eq!(cached.bytes(top, &place("alice/README.md"), 6), None);
+        std::fs::write(top.join("alice/large"), vec![0; 65 * 1024]).unwrap();
+        for path in ["alice", "alice/models", "alice/none", "alice/large"] {
+            assert_eq!(bytes(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_leads_out_or_is_no_file_is_left_to_the_thorough_way() {
+        let (directory, cached, _) = library();
+        let top = directory.path();
+        read_before(&cached, top, "bob");
+        let link = |path: &str, to: &str| {
+            std::os::unix::fs::symlink(to, top.join(path)).unwrap();
+        };
+        link("alice/bobs", "../bob");
+        link("alice/secret", "../bob/secret");
+        link("alice/passwd", "/etc/passwd");
+        link("carol", "bob");
+        let mode = Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(CWD, top.join("alice/fifo"), FileType::Fifo, mode, 0).unwrap();
+        for path in [
+            "alice/bobs",
+            "alice/bobs/secret",
+            "alice/secret",
+            "alice/passwd",
+            "alice/fifo",
+            "carol",
+            "carol/secret",
+        ] {
+            assert_eq!(cached.entries(top, &place(path)), None, "{path}");
+            assert_eq!(cached.bytes(top, &place(path), 1 << 20), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_is_none_of_this_machines_disks_is_not_remembered() {
+        let cached = Cached::default();
+        cached.note(std::fs::File::open("/proc").unwrap());
+        assert_eq!(cached.seen().devices.len(), 0);
+        assert_eq!(cached.seen().directories.len(), 0);
+    }
+}

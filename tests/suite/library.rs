@@ -3,6 +3,7 @@
 mod asking;
 mod containment;
 mod fixture;
+mod kernels;
 mod limits;
 mod running;
 mod users;

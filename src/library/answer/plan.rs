@@ -399,3 +399,108 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn planned(text: &str, variables: Option<serde_json::Value>) -> Result<Plan, Obstacle> {
+        let document = async_graphql::parser::parse_query(text).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let variables = variables.map(Variables::from_json);
+        plan(&document, &operation.node, variables.as_ref())
+    }
+
+    /// The pieces of the only root, in short.
+    fn pieces(text: &str) -> String {
+        fn short(pieces: &[Piece]) -> String {
+            let short = |piece: &Piece| match piece {
+                Piece::Fixed(json) => json.clone(),
+                Piece::Each(entry, each) => format!("<{entry:?}: {}>", short(each)),
+                Piece::Name => "NAME".to_owned(),
+                Piece::Text => "TEXT".to_owned(),
+            };
+            pieces.iter().map(short).collect()
+        }
+        match planned(text, None).unwrap().roots.as_slice() {
+            [Root::Asked(asked)] => short(&asked.pieces),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_documented_questions_are_written_out() {
+        let list = "query { listDirectory(path: \"user1\") { repository { tree {
+            blobs { edges { node { name type } } } trees { edges { node { name type } } } } } } }";
+        assert_eq!(
+            pieces(list),
+            r#""listDirectory":{"repository":{"tree":{"blobs":{"edges":<Blob: {"node":{"name":NAME,"type":"blob"}}>},"trees":{"edges":<Tree: {"node":{"name":NAME,"type":"tree"}}>}}}}"#
+        );
+        let read = "query { readFile(path: \"user1/x\") { repository { blobs { nodes { name rawBlob rawTextBlob } } } } }";
+        assert_eq!(
+            pieces(read),
+            r#""readFile":{"repository":{"blobs":{"nodes":[{"name":NAME,"rawBlob":TEXT,"rawTextBlob":TEXT}]}}}"#
+        );
+    }
+
+    #[test]
+    fn fields_of_one_key_are_one_and_counted_each() {
+        let text = "{ a: readFile(path: \"x\") { repository { blobs { nodes { rawBlob } } tree { __typename } } }
+            ...F } fragment F on Query { a: readFile(path: \"x\") { ... on Project { repository { kind: __typename blobs {
+            nodes { rawBlob rawTextBlob } } } } } }";
+        assert_eq!(
+            pieces(text),
+            r#""a":{"repository":{"blobs":{"nodes":[{"rawBlob":TEXT,"rawTextBlob":TEXT}]},"tree":null,"kind":"Repository"}}"#
+        );
+        let plan = planned(text, None).unwrap();
+        let [Root::Asked(asked)] = plan.roots.as_slice() else {
+            panic!("{plan:?}");
+        };
+        let counted: Vec<_> = asked.places.iter().map(|place| place.times).collect();
+        assert_eq!(counted, [1, 2]);
+    }
+
+    #[test]
+    fn what_else_is_asked_for_has_no_plan() {
+        for (text, obstacle) in [
+            ("{ __schema { __typename } }", Obstacle::Foreign),
+            ("mutation { x }", Obstacle::Foreign),
+            ("{ readFile(path: \"x\") { size } }", Obstacle::Foreign),
+            ("{ readFile(path: null) { __typename } }", Obstacle::Foreign),
+            (
+                "{ readFile(path: \"x\") { repository(n: 1) { __typename } } }",
+                Obstacle::Foreign,
+            ),
+            (
+                "{ readFile(path: \"x\") { repository { tree { new } } } }",
+                Obstacle::Foreign,
+            ),
+            (
+                "{ readFile(path: \"x\") { __typename @other } }",
+                Obstacle::Foreign,
+            ),
+            (
+                "{ readFile(path: \"x\") { ... on Tree { __typename } } }",
+                Obstacle::Foreign,
+            ),
+            (
+                "{ a: readFile(path: \"x\") { __typename } ... on Query { a: readFile(path: \"y\") { __typename } } }",
+                Obstacle::Foreign,
+            ),
+            (
+                "query($a: Boolean!) { __typename @skip(if: $a) }",
+                Obstacle::Varies,
+            ),
+        ] {
+            assert_eq!(planned(text, None).err(), Some(obstacle), "{text}");
+        }
+        let text = "query($a: Boolean!) { a: __typename @skip(if: $a) b: __typename }";
+        let count = |a: serde_json::Value| {
+            planned(text, Some(json!({ "a": a }))).map(|plan| plan.roots.len())
+        };
+        assert_eq!(count(json!(true)).unwrap(), 1);
+        assert_eq!(count(json!(false)).unwrap(), 2);
+        assert_eq!(count(json!(null)).err(), Some(Obstacle::Foreign));
+    }
+}

@@ -186,3 +186,80 @@ impl<'a> Asked<'a> {
 fn key(field: &Field) -> &str {
     &field.response_key().node
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::ServerError;
+    use serde_json::json;
+
+    const SDL: &str = "type Query { must: A! may: A } type A { all: [B!]! some: [B] name: String! }
+        type B { name: String! size: Int }";
+
+    /// What is left of `data` after errors at these paths.
+    fn settled(query: &str, data: serde_json::Value, paths: &[serde_json::Value]) -> String {
+        let document = async_graphql::parser::parse_query(query).unwrap();
+        let mut answer = Response::new(Value::from_json(data).unwrap());
+        answer.errors = paths
+            .iter()
+            .map(|path| {
+                let path = serde_json::from_value(path.clone()).unwrap();
+                ServerError::new("", None).with_path(path)
+            })
+            .collect();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        Types::read(SDL).settle(&mut answer, &document, &operation.node);
+        let errors = answer.errors.len();
+        format!("{} {errors}", serde_json::to_string(&answer.data).unwrap())
+    }
+
+    #[test]
+    fn what_may_be_null_is_null_where_it_failed() {
+        let query = "{ may { name } must { some { size name } } other: may { name } }";
+        let data = json!({"must": {"some": [{"size": 1, "name": "a"}, {"name": "b"}]}});
+        let errors = [
+            json!(["other"]),
+            json!(["may"]),
+            json!(["must", "some", 1, "size"]),
+        ];
+        assert_eq!(
+            settled(query, data, &errors),
+            r#"{"may":null,"must":{"some":[{"size":1,"name":"a"},{"name":"b","size":null}]},"other":null} 3"#
+        );
+        assert_eq!(
+            settled("{ may { name } }", json!(null), &[json!(["may"])]),
+            r#"{"may":null} 1"#
+        );
+    }
+
+    #[test]
+    fn what_must_not_be_null_takes_what_is_around_it_along() {
+        let query = "{ ...F } fragment F on Query { m: must { ... on A { some { n: name } all { name } } } may { all { name } name } }";
+        let data = json!({"may": {"all": [{}]}, "m": {"some": [{}, {"n": "b"}], "all": []}});
+        let errors = [
+            json!(["m", "some", 0, "n"]),
+            json!(["may", "all", 0, "name"]),
+            json!(["may", "name"]),
+        ];
+        assert_eq!(
+            settled(query, data.clone(), &errors),
+            r#"{"m":{"some":[null,{"n":"b"}],"all":[]},"may":null} 3"#
+        );
+        let errors = [json!(["may", "name"]), json!(["m"])];
+        assert_eq!(settled(query, data, &errors), "null 1");
+    }
+
+    #[test]
+    fn errors_come_in_the_order_of_the_fields() {
+        let document = async_graphql::parser::parse_query("{ a: may { name } b: may { name } }");
+        let document = document.unwrap();
+        let error = |key: &str| {
+            ServerError::new(key, None).with_path(vec![PathSegment::Field(key.to_owned())])
+        };
+        let mut answer = Response::from_errors(vec![error("b"), error("a")]);
+        let (_, operation) = document.operations.iter().next().unwrap();
+        Types::read(SDL).settle(&mut answer, &document, &operation.node);
+        let said: Vec<_> = answer.errors.iter().map(|error| &error.message).collect();
+        assert_eq!(said, ["a", "b"]);
+    }
+}

@@ -88,18 +88,27 @@ impl Library {
 
     /// The server as it stands behind the gateway.
     pub fn serve_users(&self) -> Server {
+        self.serve_users_by(lib_serve())
+    }
+
+    /// The same, begun by another command.
+    pub fn serve_users_by(&self, command: Command) -> Server {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-        self.serve_with("", &["--gateway-secret-file", secret.to_str().unwrap()])
+        let flags = ["--gateway-secret-file", secret.to_str().unwrap()];
+        self.serve_by(command, "", &flags)
     }
 
     /// The server with more settings and flags.
     pub fn serve_with(&self, settings: &str, flags: &[&str]) -> Server {
+        self.serve_by(lib_serve(), settings, flags)
+    }
+
+    fn serve_by(&self, mut command: Command, settings: &str, flags: &[&str]) -> Server {
         let file = self.directory.path().join("lib.env");
         let root = self.root();
         let settings = format!("LOCAL_PATH='{}'\n{settings}", root.display());
         std::fs::write(&file, settings).unwrap();
-        let mut command = lib_serve();
         command.arg("--env-file").arg(&file).args(flags);
         command.args(["--listen", "127.0.0.1:0"]);
         Server::start(command)

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::error::Failure;
 use crate::gate::read_secret;
-use crate::library::config::Settings;
 use crate::library::gate::Gate;
-use crate::library::serve::{Options, serve};
+use crate::library::serve::{self, Options};
+use crate::library::start::{Ready, prepare};
 use crate::spec::quantity::Bytes;
 
 /// The library of assets
@@ -42,15 +42,15 @@ struct Serve {
     no_auth: bool,
 
     /// The largest request
-    #[arg(long, value_name = "BYTES", default_value = "100k")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_BODY))]
     max_body: Bytes,
 
     /// The largest file that is read as text
-    #[arg(long, value_name = "BYTES", default_value = "16m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_FILE))]
     max_file: Bytes,
 
     /// What one request may bring together
-    #[arg(long, value_name = "BYTES", default_value = "64m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_ANSWER))]
     max_answer: Bytes,
 }
 
@@ -69,16 +69,18 @@ impl Lib {
 
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
-        let gate = self.gate()?;
-        let settings = Settings::load(self.env_file.as_deref())?;
+        let Ready {
+            settings,
+            gate,
+            listener,
+        } = prepare(self.env_file.as_deref(), self.listen, self.gate()).await?;
         let options = Options {
-            listen: self.listen,
             gate,
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,
         };
-        serve(settings, options).await
+        serve::serve(settings, options, listener).await
     }
 
     fn gate(&self) -> anyhow::Result<Gate> {

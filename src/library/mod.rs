@@ -18,3 +18,4 @@ pub mod refusal;
 pub mod schema;
 pub mod serve;
 pub mod source;
+pub mod start;

@@ -1,24 +1,30 @@
 //! Runs the server until it is told to stop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::serve::{self, Ended};
+use tokio::net::TcpListener;
+
+use crate::serve::{self, Ended, Stop};
 
 use super::answer::Answers;
 use super::config::Settings;
 use super::contain::Root;
 use super::gate::Gate;
-use super::http::{Service, router};
+use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
 use super::source::Source;
 
+/// The largest body of a request where nothing else is said, in bytes: v0.2's.
+pub const MAX_BODY: u64 = 100 << 10;
+/// The largest file that is read as text where nothing else is said, in bytes.
+pub const MAX_FILE: u64 = 16 << 20;
+/// What one request may bring together where nothing else is said, in bytes.
+pub const MAX_ANSWER: u64 = 64 << 20;
+
 /// What no `.env` file of v0.2 holds.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; by default `127.0.0.1` and the settings' port. Port 0 takes a free one.
-    pub listen: Option<SocketAddr>,
     /// Who may ask.
     pub gate: Gate,
     /// The largest body of a request, in bytes.
@@ -29,47 +35,73 @@ pub struct Options {
     pub max_answer: u64,
 }
 
-/// Serves the library until SIGTERM or SIGINT, then lets the requests in hand end.
+impl Options {
+    /// What holds where nothing else is said.
+    pub fn new(gate: Gate) -> Self {
+        Self {
+            gate,
+            max_body: MAX_BODY,
+            max_file: MAX_FILE,
+            max_answer: MAX_ANSWER,
+        }
+    }
+}
+
+/// Serves the library until told to stop, then lets the requests in hand end.
 ///
 /// # Errors
 ///
-/// A failure when the address cannot be listened on.
-pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
+/// When the server breaks down.
+pub async fn serve(
+    settings: Settings,
+    options: Options,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
     let log = Log::new(settings.level);
-    let address = options
-        .listen
-        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], settings.port)));
-    let listener = serve::listen("the library server", address).await?;
+    let stop = Stop::listen()?;
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
         let warning = "anyone who reaches this address reads the whole library (--no-auth)";
         log.write(Level::Warn, warning);
     }
-    if settings.playground {
-        let warning = "GRAPHQL_PLAYGROUND='true' has no effect: this version has no playground yet";
-        log.write(Level::Warn, warning);
+    let (directory, path) = (settings.local_path.display(), &settings.path);
+    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
+    let stopping = || log.write(Level::Info, "stopping");
+    let mut service = service(&settings, &options);
+    // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
+    service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
+    let traffic = Arc::clone(&service.traffic);
+    match serve::until_stopped(listener, router(service), stop, ready, stopping).await? {
+        Ended::Whole => {}
+        Ended::Cut => {
+            let left = traffic.in_hand();
+            let warning = "stopped before every request had ended";
+            match left.is_empty() {
+                true => log.write(Level::Warn, warning),
+                false => log.write(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
+            }
+        }
     }
+    Ok(())
+}
 
+/// The library as these settings and options want it.
+pub fn service(settings: &Settings, options: &Options) -> Service {
     let source: Arc<dyn Source> = Arc::new(Local::new(
         Root::new(&settings.local_path),
         options.max_file,
     ));
-    let service = Service {
+    Service {
         answers: Answers::new(source.clone()),
         source,
-        gate: options.gate,
+        gate: options.gate.clone(),
         path: settings.path.clone(),
         max_body: usize::try_from(options.max_body).unwrap_or(usize::MAX),
         max_answer: options.max_answer,
-        log,
-    };
-    let (directory, path) = (settings.local_path.display(), &settings.path);
-    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
-    let stopping = || log.write(Level::Info, "stopping");
-    match serve::until_stopped(listener, router(service), ready, stopping).await? {
-        Ended::Whole => {}
-        Ended::Cut => log.write(Level::Warn, "stopped before every request had ended"),
+        playground: Playground::new(settings.playground, &settings.path),
+        shows_metrics: false,
+        traffic: Arc::default(),
+        log: Log::new(settings.level),
     }
-    Ok(())
 }

@@ -2,8 +2,10 @@
 
 mod asking;
 mod containment;
-mod fixture;
+pub mod fixture;
 mod kernels;
 mod limits;
+mod metrics;
+mod playground;
 mod running;
 mod users;

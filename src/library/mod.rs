@@ -1,14 +1,17 @@
 //! The library server: assets over GraphQL, as v0.2's clients ask for them, with every user kept to their own
 //! folder and `common`.
 
+pub mod answer;
 pub mod archive;
 pub mod aside;
 pub mod bounds;
+pub mod cached;
 pub mod changes;
 pub mod conditions;
 pub mod config;
 pub mod contain;
 pub mod details;
+pub mod entries;
 pub mod env_file;
 pub mod flow;
 pub mod gate;

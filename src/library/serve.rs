@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::serve::{self, Ended, Stop};
 
+use super::answer::Answers;
 use super::changes::Writing;
 use super::config::Settings;
 use super::contain::Root;
@@ -14,7 +15,6 @@ use super::gate::Gate;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
-use super::schema::schema;
 use super::source::Source;
 use super::stale;
 
@@ -111,7 +111,7 @@ pub fn service(settings: &Settings, options: &Options) -> Service {
     }
     let source: Arc<dyn Source> = Arc::new(local);
     Service {
-        schema: schema(source.clone()),
+        answers: Answers::new(source.clone()),
         source,
         gate: options.gate.clone(),
         path: settings.path.clone(),

@@ -6,6 +6,7 @@ mod containment;
 mod files;
 mod files_client;
 pub mod fixture;
+mod kernels;
 mod large;
 mod limits;
 mod metrics;

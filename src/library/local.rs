@@ -1,9 +1,11 @@
 //! A library on this machine's disk.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,6 +19,8 @@ use super::source::{Listing, Source, Text};
 
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
+/// How many of those that take long (digests of large files, searches) run at once, beside the others.
+const LONG_AT_ONCE: usize = 4;
 
 /// A library on this machine's disk.
 #[derive(Debug)]
@@ -24,6 +28,27 @@ pub struct Local {
     root: Root,
     max_file: u64,
     slots: Arc<Semaphore>,
+    long_slots: Arc<Semaphore>,
+}
+
+/// Whether whoever asked has gone away; long work looks at it now and then.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp(Arc<AtomicBool>);
+
+impl GivenUp {
+    /// Whether nobody waits for the work any longer.
+    pub fn yes(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Says so when the question is dropped.
+struct Waiting(GivenUp);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Local {
@@ -33,7 +58,13 @@ impl Local {
             root,
             max_file,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
         }
+    }
+
+    /// The largest file that is read as text, in bytes.
+    pub fn max_file(&self) -> u64 {
+        self.max_file
     }
 
     /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
@@ -41,7 +72,27 @@ impl Local {
         &self,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        self.in_slot(&self.slots, work).await
+    }
+
+    /// Does `work` that may take seconds, as [`Self::off_thread`] does, without keeping short questions waiting. The work
+    /// must end soon after it is given up.
+    pub async fn off_thread_long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Root, &GivenUp) -> T + Send + 'static,
+    ) -> Option<T> {
+        let waiting = Waiting(GivenUp::default());
+        let given_up = waiting.0.clone();
+        self.in_slot(&self.long_slots, move |root| work(root, &given_up))
+            .await
+    }
+
+    async fn in_slot<T: Send + 'static>(
+        &self,
+        slots: &Arc<Semaphore>,
+        work: impl FnOnce(&Root) -> T + Send + 'static,
+    ) -> Option<T> {
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         let root = self.root.clone();
         let on_the_disk = tokio::task::spawn_blocking(move || {
             let done = work(&root);
@@ -162,7 +213,7 @@ fn sorted(mut entries: Vec<(Vec<u8>, bool)>) -> Listing {
 
 /// A name as it can stand in JSON. One that is not UTF-8 is marked with its bytes, so that two of them differ and
 /// nobody takes it for a name that can be asked for.
-fn shown(name: Vec<u8>) -> String {
+pub(super) fn shown(name: Vec<u8>) -> String {
     String::from_utf8(name).unwrap_or_else(|error| {
         let bytes = error.as_bytes();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -175,6 +226,20 @@ fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
         Found::File(file, size) => (file, size),
         Found::Directory(_) | Found::Other => return Err(place.refuse(Reason::NotAFile)),
     };
+    let bytes = whole(&file, size, place, limit)?;
+    Ok(Text {
+        name: place.name().to_owned(),
+        text: as_text(bytes).ok_or_else(|| place.refuse(Reason::NotText))?,
+    })
+}
+
+/// The bytes of a file that had `size` bytes when it was opened, if they are `limit` at most.
+pub(super) fn whole(
+    file: &File,
+    size: u64,
+    place: &Inside,
+    limit: u64,
+) -> Result<Vec<u8>, Refusal> {
     let too_large = || place.refuse(Reason::TooLarge(limit));
     if size > limit {
         return Err(too_large());
@@ -187,11 +252,13 @@ fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }
-    let text = String::from_utf8(bytes).map_err(|_| place.refuse(Reason::NotText))?;
-    Ok(Text {
-        name: place.name().to_owned(),
-        text: text.trim_matches(is_white_space).to_owned(),
-    })
+    Ok(bytes)
+}
+
+/// Bytes as the text that a client gets, where they are UTF-8.
+pub(super) fn as_text(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.trim_matches(is_white_space).to_owned())
 }
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),

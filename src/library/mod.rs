@@ -4,7 +4,9 @@
 pub mod bounds;
 pub mod config;
 pub mod contain;
+pub mod digest;
 pub mod env_file;
+pub mod folder;
 pub mod gate;
 pub mod http;
 pub mod local;
@@ -13,5 +15,7 @@ pub mod path;
 pub mod question;
 pub mod refusal;
 pub mod schema;
+pub mod search;
 pub mod serve;
 pub mod source;
+pub mod twins;

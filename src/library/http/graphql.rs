@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::path::Viewer;
 use super::super::question::{self, VALIDATION_FAILED};
-use super::super::schema::Allowance;
+use super::super::schema::{self, Allowance, Unmerged};
 use super::Service;
 
 /// The code of a request that is no question.
@@ -181,15 +181,18 @@ impl Service {
             Ok(question) => question,
             Err(error) => return Outcome::wrong(StatusCode::BAD_REQUEST, &[error]),
         };
-        let request = question.request.data(viewer).data(allowance);
+        let mut request = question.request;
+        let unmerged = Unmerged(request.parsed_query().is_ok_and(schema::is_unmerged));
+        let request = request.data(viewer).data(allowance).data(unmerged);
         let answer = self.schema.execute(request).await;
         let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
             // What the library refuses has a code; what is left is about the question itself.
             Outcome::wrong(StatusCode::BAD_REQUEST, &tagged(answer))
         } else {
-            match serde_json::to_string(&answer) {
+            let error = answer.errors.first().map(told);
+            match schema::json(answer) {
                 Ok(body) => Outcome {
-                    error: answer.errors.first().map(told),
+                    error,
                     ..Outcome::new(StatusCode::OK, body)
                 },
                 Err(_) => Outcome::refused(

@@ -6,7 +6,7 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::details::Details;
-use super::local::GivenUp;
+use super::given_up::GivenUp;
 use super::refusal::Reason;
 
 /// Bytes that are read at once.
@@ -34,9 +34,7 @@ pub struct Examined {
 pub fn examine(bytes: &[u8], wanted: Wanted) -> Examined {
     Examined {
         sha256: wanted.sha256.then(|| hexadecimal(Sha256::digest(bytes))),
-        is_text: wanted
-            .is_text
-            .then(|| std::str::from_utf8(bytes).is_ok()),
+        is_text: wanted.is_text.then(|| std::str::from_utf8(bytes).is_ok()),
     }
 }
 

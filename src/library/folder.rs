@@ -178,7 +178,12 @@ impl Folder {
 
     /// What is known of an entry itself; of a link, not of what it leads to. `None` when it is there no longer.
     pub fn known(&self, name: &[u8]) -> Option<Known> {
-        self.stat(name).map(|stat| Known::from(Details::of(&stat)))
+        self.details(name).map(Known::from)
+    }
+
+    /// All that is known of an entry itself. `None` when it is there no longer.
+    pub fn details(&self, name: &[u8]) -> Option<Details> {
+        self.stat(name).as_ref().map(Details::of)
     }
 
     /// The regular file of that name, open for reading, and its size in bytes. `None` for anything else: a link is not

@@ -5,14 +5,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::{AtFlags, Dir, FileType};
 use tokio::sync::Semaphore;
 
+use super::aside::is_aside;
+use super::changes::{Desk, Writing};
 use super::contain::{Found, Root};
+use super::flow::Flow;
+use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
 use super::refusal::{Reason, Refusal};
 use super::source::{Listing, Source, Text};
@@ -22,33 +25,15 @@ const AT_ONCE: usize = 32;
 /// How many of those that take long (digests of large files, searches) run at once, beside the others.
 const LONG_AT_ONCE: usize = 4;
 
-/// A library on this machine's disk.
-#[derive(Debug)]
+/// A library on this machine's disk. A copy of it is another handle for the same.
+#[derive(Debug, Clone)]
 pub struct Local {
     root: Root,
     max_file: u64,
     slots: Arc<Semaphore>,
     long_slots: Arc<Semaphore>,
-}
-
-/// Whether whoever asked has gone away; long work looks at it now and then.
-#[derive(Debug, Clone, Default)]
-pub struct GivenUp(Arc<AtomicBool>);
-
-impl GivenUp {
-    /// Whether nobody waits for the work any longer.
-    pub fn yes(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Says so when the question is dropped.
-struct Waiting(GivenUp);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
-    }
+    writing: Option<Arc<Desk>>,
+    flow: Flow,
 }
 
 impl Local {
@@ -59,12 +44,36 @@ impl Local {
             max_file,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
             long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
+            writing: None,
+            flow: Flow::default(),
         }
     }
 
     /// The largest file that is read as text, in bytes.
     pub fn max_file(&self) -> u64 {
         self.max_file
+    }
+
+    /// The same library, and it may be changed.
+    pub fn writable(self, writing: Writing) -> Self {
+        Self {
+            writing: Some(Arc::new(Desk::new(writing))),
+            ..self
+        }
+    }
+
+    /// How much may be written; `None` where nothing may.
+    pub fn limits(&self) -> Option<Writing> {
+        self.writing.as_ref().map(|desk| desk.limits)
+    }
+
+    /// The files that are on their way.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    pub(super) fn writing(&self) -> Option<Arc<Desk>> {
+        self.writing.clone()
     }
 
     /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
@@ -81,8 +90,8 @@ impl Local {
         &self,
         work: impl FnOnce(&Root, &GivenUp) -> T + Send + 'static,
     ) -> Option<T> {
-        let waiting = Waiting(GivenUp::default());
-        let given_up = waiting.0.clone();
+        let waiting = Waiting::default();
+        let given_up = waiting.given_up();
         self.in_slot(&self.long_slots, move |root| work(root, &given_up))
             .await
     }
@@ -173,7 +182,7 @@ fn entries(directory: OwnedFd) -> io::Result<Vec<(Vec<u8>, bool)>> {
     while let Some(entry) = directory.read() {
         let entry = entry?;
         let name = entry.file_name();
-        if name == c"." || name == c".." {
+        if name == c"." || name == c".." || is_aside(name.to_bytes()) {
             continue;
         }
         let kind = match entry.file_type() {

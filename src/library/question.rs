@@ -2,7 +2,7 @@
 //! answered with HTTP 400 and one of Apollo's codes.
 
 use async_graphql::parser::types::{
-    BaseType, DocumentOperations, ExecutableDocument, OperationDefinition, Selection,
+    BaseType, DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{
     ErrorExtensionValues, Pos, Positioned, Request, ServerError, Value, Variables,
@@ -25,6 +25,8 @@ pub struct Question {
     pub request: Request,
     /// The fields asked for at the top, for the log.
     pub summary: String,
+    /// Whether it changes something.
+    pub changes: bool,
 }
 
 /// A refusal with this code.
@@ -56,11 +58,16 @@ pub fn prepare(
     let chosen = choose(&document, operation.as_deref())?;
     check_variables(&chosen.node, &variables)?;
     let summary = summary(&chosen.node);
+    let changes = chosen.node.ty == OperationType::Mutation;
     let mut request = Request::new(text).variables(variables);
     // A name that is given for the only, nameless operation is refused above.
     request.operation_name = operation;
     request.set_parsed_query(document);
-    Ok(Question { request, summary })
+    Ok(Question {
+        request,
+        summary,
+        changes,
+    })
 }
 
 fn choose<'a>(
@@ -119,6 +126,9 @@ fn check_variables(
                     }
                     BaseType::Named(base) if base == "Boolean" => {
                         matches!(value, Value::Boolean(_))
+                    }
+                    BaseType::Named(base) if base == "Int" => {
+                        matches!(value, Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()))
                     }
                     BaseType::Named(_) | BaseType::List(_) => true,
                 };

@@ -26,6 +26,8 @@ pub enum Reason {
     Unreadable,
     /// More than a file may hold to be read as text. The limit, in bytes.
     TooLarge(u64),
+    /// More than a file may hold that is sent here. The limit, in bytes.
+    TooLargeToStore(u64),
     /// More than one answer may bring together. The limit, in bytes.
     TooMuch(u64),
     /// The file is not UTF-8 text.
@@ -40,6 +42,16 @@ pub enum Reason {
     NoRoom,
     /// A file was written while it was read, so that what was read is neither the one nor the other.
     Changing,
+    /// The operating system does not let it be changed.
+    Unwritable,
+    /// What is there is not what the request was made for.
+    Changed,
+    /// Another request is writing it at this moment.
+    Busy,
+    /// It cannot be made, moved or removed there: a directory into itself, or onto another file system.
+    Impossible,
+    /// The name is one that no file can have here.
+    BadName,
     /// This source of the library cannot do that.
     NotSupported,
 }
@@ -53,6 +65,11 @@ impl Refusal {
         }
     }
 
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
     /// What stands in `extensions.code`. v0.2 says `INTERNAL_SERVER_ERROR` for all of them.
     pub fn code(&self) -> &'static str {
         match self.reason {
@@ -61,13 +78,18 @@ impl Refusal {
             Reason::NotAFile => "NOT_A_FILE",
             Reason::Forbidden => "FORBIDDEN",
             Reason::Unreadable => "UNREADABLE",
-            Reason::TooLarge(_) | Reason::TooMuch(_) => "TOO_LARGE",
+            Reason::TooLarge(_) | Reason::TooLargeToStore(_) | Reason::TooMuch(_) => "TOO_LARGE",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
             Reason::NotEmpty => "NOT_EMPTY",
             Reason::NoRoom => "NO_ROOM",
             Reason::Changing => "CHANGING",
+            Reason::Unwritable => "UNWRITABLE",
+            Reason::Changed => "PRECONDITION_FAILED",
+            Reason::Busy => "BUSY",
+            Reason::Impossible => "IMPOSSIBLE",
+            Reason::BadName => "BAD_NAME",
             Reason::NotSupported => "NOT_SUPPORTED",
         }
     }
@@ -76,13 +98,21 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self.reason {
             Reason::NotFound => StatusCode::NOT_FOUND,
-            Reason::Forbidden | Reason::Unreadable | Reason::ReadOnly => StatusCode::FORBIDDEN,
+            Reason::Forbidden | Reason::Unreadable | Reason::Unwritable | Reason::ReadOnly => {
+                StatusCode::FORBIDDEN
+            }
             Reason::NotADirectory
             | Reason::NotAFile
             | Reason::Exists
             | Reason::NotEmpty
-            | Reason::Changing => StatusCode::CONFLICT,
-            Reason::TooLarge(_) | Reason::TooMuch(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            | Reason::Changing
+            | Reason::Busy
+            | Reason::Impossible => StatusCode::CONFLICT,
+            Reason::BadName => StatusCode::BAD_REQUEST,
+            Reason::Changed => StatusCode::PRECONDITION_FAILED,
+            Reason::TooLarge(_) | Reason::TooLargeToStore(_) | Reason::TooMuch(_) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
@@ -113,6 +143,9 @@ impl fmt::Display for Refusal {
                 )?;
                 write_way(f, path)
             }
+            Reason::TooLargeToStore(limit) => {
+                write!(f, "{path:?} is too large: the limit is {limit} bytes")
+            }
             Reason::TooMuch(limit) => write!(
                 f,
                 "{path:?} would make the answer too large: the limit is {limit} bytes; ask for less at once"
@@ -126,6 +159,11 @@ impl fmt::Display for Refusal {
             Reason::NotEmpty => write!(f, "{path:?} is not empty"),
             Reason::Changing => write!(f, "{path:?} was written while it was read; ask again"),
             Reason::NoRoom => write!(f, "there is no room for {path:?}"),
+            Reason::Unwritable => write!(f, "{path:?} cannot be changed"),
+            Reason::Changed => write!(f, "{path:?} is not what the request was made for"),
+            Reason::Busy => write!(f, "{path:?} is being written by another request"),
+            Reason::Impossible => write!(f, "{path:?} cannot be moved there"),
+            Reason::BadName => write!(f, "{path:?} is no name for a file here"),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
         }
     }

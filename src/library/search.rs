@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::contain::Root;
 use super::folder::{Folder, Known};
-use super::local::GivenUp;
+use super::given_up::GivenUp;
 use super::path::{self, Place, Viewer};
 use super::refusal::Refusal;
 
@@ -198,7 +198,10 @@ pub fn search(root: &Root, search: &Search, given_up: &GivenUp) -> Result<Found,
     let mut found = walk.found;
     if found.stopped && found.end <= search.after {
         // Once more would end here again: what is below has to be passed over.
-        found.end = search.after.clone().map(|end| Position { past: true, ..end });
+        found.end = search
+            .after
+            .clone()
+            .map(|end| Position { past: true, ..end });
         found.stopped = found.end > search.after;
     }
     Ok(found)

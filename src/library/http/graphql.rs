@@ -92,6 +92,7 @@ pub fn respond(outcome: Outcome) -> Response {
 impl Service {
     /// Answers a question, or an array of them.
     pub async fn answer(&self, viewer: Viewer, request: Request) -> Outcome {
+        let by_get = request.method() == Method::GET;
         let asked = match *request.method() {
             Method::GET => read_get(request.uri()),
             Method::POST => self.read_post(request).await,
@@ -105,8 +106,12 @@ impl Service {
             Ok(asked) => asked,
             Err(outcome) => return outcome,
         };
-        let allowance = Arc::new(Allowance::new(self.max_answer));
-        match tokio::time::timeout(ANSWER_TIME, self.execute_all(viewer, asked, allowance)).await {
+        let asker = Asker {
+            viewer,
+            allowance: Arc::new(Allowance::new(self.max_answer)),
+            by_get,
+        };
+        match tokio::time::timeout(ANSWER_TIME, self.execute_all(asker, asked)).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::refused(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -149,18 +154,13 @@ impl Service {
         }
     }
 
-    async fn execute_all(
-        &self,
-        viewer: Viewer,
-        asked: Asked,
-        allowance: Arc<Allowance>,
-    ) -> Outcome {
+    async fn execute_all(&self, asker: Asker, asked: Asked) -> Outcome {
         match asked {
-            Asked::One(one) => self.execute(viewer, one, allowance).await,
+            Asked::One(one) => self.execute(asker, one).await,
             Asked::Many(list) => {
                 let mut bodies = Vec::with_capacity(list.len());
                 for one in list {
-                    let outcome = self.execute(viewer.clone(), one, allowance.clone()).await;
+                    let outcome = self.execute(asker.clone(), one).await;
                     bodies.push(outcome.body);
                 }
                 let summary = format!("array of {}", bodies.len());
@@ -172,7 +172,7 @@ impl Service {
         }
     }
 
-    async fn execute(&self, viewer: Viewer, asked: Value, allowance: Arc<Allowance>) -> Outcome {
+    async fn execute(&self, asker: Asker, asked: Value) -> Outcome {
         let (text, operation, variables) = match members(asked) {
             Ok(members) => members,
             Err(message) => return bad_request(message),
@@ -181,9 +181,23 @@ impl Service {
             Ok(question) => question,
             Err(error) => return Outcome::wrong(StatusCode::BAD_REQUEST, &[error]),
         };
+        if question.changes && asker.by_get {
+            // An address must not change anything: it is followed by whoever comes upon it.
+            return Outcome {
+                summary: question.summary,
+                ..Outcome::refused(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    BAD_REQUEST,
+                    "mutations are sent with POST",
+                )
+            };
+        }
         let mut request = question.request;
         let unmerged = Unmerged(request.parsed_query().is_ok_and(schema::is_unmerged));
-        let request = request.data(viewer).data(allowance).data(unmerged);
+        let request = request
+            .data(asker.viewer)
+            .data(asker.allowance)
+            .data(unmerged);
         let answer = self.schema.execute(request).await;
         let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
             // What the library refuses has a code; what is left is about the question itself.
@@ -207,6 +221,14 @@ impl Service {
             ..outcome
         }
     }
+}
+
+/// Who asks, what all their questions may bring together, and how they ask.
+#[derive(Clone)]
+struct Asker {
+    viewer: Viewer,
+    allowance: Arc<Allowance>,
+    by_get: bool,
 }
 
 /// One question, or an array of them.

@@ -1,10 +1,9 @@
 //! A file that is read: its text or its bytes, and what is known of it.
 
-use std::fs::File;
-
 use async_graphql::{Object, SelectionField, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use time::OffsetDateTime;
 
 use super::ask::{Asking, asked_for};
 use super::scalar::{BigInt, Time};
@@ -12,7 +11,8 @@ use crate::library::contain::{Found, Root};
 use crate::library::details::Details;
 use crate::library::digest::{Examined, Wanted, examine, examine_file};
 use crate::library::folder::Known;
-use crate::library::local::{GivenUp, as_text, whole};
+use crate::library::given_up::GivenUp;
+use crate::library::local::{as_text, whole};
 use crate::library::media;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
@@ -40,6 +40,7 @@ pub struct RepositoryBlob {
     text: Option<String>,
     base64: Option<String>,
     known: Option<Known>,
+    etag: Option<String>,
     examined: Examined,
 }
 
@@ -91,6 +92,11 @@ impl RepositoryBlob {
         self.examined.sha256.as_deref()
     }
 
+    /// Names its contents as they are, as the `ETag` of the file below `files` does.
+    async fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
     /// Whether it is UTF-8 text, so that `rawBlob` can be asked for.
     async fn is_text(&self) -> Option<bool> {
         self.examined.is_text
@@ -119,7 +125,14 @@ impl Wants {
         Self {
             text: count(&["rawBlob", "rawTextBlob"]),
             base64: count(&["base64EncodedBlob"]),
-            disk: count(&["base64EncodedBlob", "size", "modified", "sha256", "isText"]) > 0,
+            disk: count(&[
+                "base64EncodedBlob",
+                "size",
+                "modified",
+                "sha256",
+                "etag",
+                "isText",
+            ]) > 0,
             examine,
         }
     }
@@ -155,6 +168,7 @@ impl Asking<'_> {
                 text: Some(text),
                 base64: None,
                 known: None,
+                etag: None,
                 examined: Examined::default(),
             });
         };
@@ -164,8 +178,12 @@ impl Asking<'_> {
                 Found::File(file, size) => (file, size),
                 Found::Directory(_) | Found::Other => return Err(place.refuse(Reason::NotAFile)),
             };
+            let stat = rustix::fs::fstat(&file).map_err(|_| place.refuse(Reason::Unreadable))?;
+            let details = Details::of(&stat);
+            let tag = details.tag(OffsetDateTime::now_utc());
             let mut contents = Contents {
-                known: known(&file),
+                known: Some(details.into()),
+                etag: tag.map(|tag| tag.to_string()),
                 ..Contents::default()
             };
             if wants.text > 0 || wants.base64 > 0 {
@@ -201,6 +219,7 @@ impl Asking<'_> {
             text: contents.text,
             base64: contents.base64,
             known: contents.known,
+            etag: contents.etag,
             examined: contents.examined,
         })
     }
@@ -216,11 +235,13 @@ impl Asking<'_> {
     ) -> Option<Result<RepositoryBlob, Refusal>> {
         let wanted = "README.md";
         let spelled = |name: &&Vec<u8>| name.eq_ignore_ascii_case(wanted.as_bytes());
-        let exact = names.iter().find(|name| name.as_slice() == wanted.as_bytes());
+        let exact = names
+            .iter()
+            .find(|name| name.as_slice() == wanted.as_bytes());
         let name = exact.or_else(|| names.iter().find(spelled))?;
         let name = str::from_utf8(name).ok()?;
         match self.read(&format!("{directory}/{name}"), fields).await {
-            Err(refusal) if matches!(refusal.code(), "NOT_A_FILE" | "NOT_FOUND") => None,
+            Err(refusal) if matches!(refusal.reason(), Reason::NotAFile | Reason::NotFound) => None,
             read => Some(read),
         }
     }
@@ -231,10 +252,6 @@ struct Contents {
     text: Option<String>,
     base64: Option<String>,
     known: Option<Known>,
+    etag: Option<String>,
     examined: Examined,
-}
-
-fn known(file: &File) -> Option<Known> {
-    let stat = rustix::fs::fstat(file).ok()?;
-    Some(Details::of(&stat).into())
 }

@@ -114,8 +114,17 @@ impl TreeEntry {
 #[derive(Interface)]
 #[graphql(
     field(name = "name", ty = "&str"),
-    field(name = "type", method = "kind", ty = "&'static str", desc = "`blob` or `tree`."),
-    field(name = "path", ty = "String", desc = "Its path from the top of the library."),
+    field(
+        name = "type",
+        method = "kind",
+        ty = "&'static str",
+        desc = "`blob` or `tree`."
+    ),
+    field(
+        name = "path",
+        ty = "String",
+        desc = "Its path from the top of the library."
+    ),
     field(
         name = "modified",
         ty = "Option<Time>",

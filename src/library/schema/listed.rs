@@ -13,7 +13,8 @@ use super::blob::RepositoryBlob;
 use super::page::Window;
 use crate::library::digest::{self, Wanted};
 use crate::library::folder::{Folder, Known, NAME, Names};
-use crate::library::local::{GivenUp, Local};
+use crate::library::given_up::GivenUp;
+use crate::library::local::Local;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
 use crate::library::source::Listing;
@@ -173,7 +174,9 @@ impl Asking<'_> {
         };
         drop(turn);
         if !needs.readme.is_empty() {
-            listed.readme = self.readme(&listed.path, &listed.blobs.names, &needs.readme).await;
+            listed.readme = self
+                .readme(&listed.path, &listed.blobs.names, &needs.readme)
+                .await;
         }
         Ok(listed)
     }

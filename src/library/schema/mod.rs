@@ -6,6 +6,7 @@ mod ask;
 mod blob;
 mod entry;
 mod listed;
+mod mutation;
 mod page;
 mod scalar;
 mod search;
@@ -14,13 +15,14 @@ mod written;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema, SimpleObject};
+use async_graphql::{Context, EmptySubscription, Object, Schema, SimpleObject};
 
 pub use self::allowance::Allowance;
 use self::ask::Asking;
 use self::blob::{RepositoryBlob, RepositoryBlobConnection};
 use self::entry::{BlobConnection, TreeConnection};
 use self::listed::Listed;
+pub use self::mutation::Mutation;
 use self::page::Window;
 use self::search::SearchConnection;
 use self::twins::DigitalTwin;
@@ -29,12 +31,12 @@ use super::refusal::Refusal;
 use super::source::Source;
 
 /// The schema with its source.
-pub type LibrarySchema = Schema<Query, EmptyMutation, EmptySubscription>;
+pub type LibrarySchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// The schema over `source`. A request must carry the [`Viewer`](super::path::Viewer) and an [`Allowance`] as data;
 /// [`Unmerged`] lets long lists take less memory.
 pub fn schema(source: Arc<dyn Source>) -> LibrarySchema {
-    Schema::build(Query, EmptyMutation, EmptySubscription)
+    Schema::build(Query, Mutation, EmptySubscription)
         .data(source)
         .finish()
 }
@@ -69,8 +71,10 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         path: String,
-        #[graphql(desc = "A part of the name, or all of it with `*` for any characters and `?` for \
-                          one; upper and lower case are the same.")]
+        #[graphql(
+            desc = "A part of the name, or all of it with `*` for any characters and `?` for \
+                          one; upper and lower case are the same."
+        )]
         name: String,
         #[graphql(desc = "At most so many, up to 1000.", default = 100)] first: i32,
         #[graphql(desc = "Those behind this cursor.")] after: Option<String>,

@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn pages_go_on_behind_a_name_that_is_gone() {
-        let names: Vec<Vec<u8>> = [&b"a"[..], b"c", b"caf\xe9", b"d"].map(<[u8]>::to_vec).into();
+        let names: Vec<Vec<u8>> = [&b"a"[..], b"c", b"caf\xe9", b"d"]
+            .map(<[u8]>::to_vec)
+            .into();
         let range = |first, after: Option<&[u8]>| {
             let after = after.map(cursor);
             Window::new(first, after.as_deref()).unwrap().range(&names)

@@ -63,7 +63,15 @@ impl Asking<'_> {
             )));
         }
         let after = after.map(read_cursor).transpose()?;
-        let fields = ["name", "type", "path", "size", "modified", "mediaType", "cursor"];
+        let fields = [
+            "name",
+            "type",
+            "path",
+            "size",
+            "modified",
+            "mediaType",
+            "cursor",
+        ];
         let wants = Wants {
             pattern: Pattern::new(name),
             first: usize::try_from(first).unwrap_or(0),
@@ -86,8 +94,7 @@ impl Asking<'_> {
         if most == 0 {
             return Err(self.allowance.refuse(path));
         }
-        let (resumed, allowance, asked) =
-            (wants.resumed, self.allowance.clone(), path.to_owned());
+        let (resumed, allowance, asked) = (wants.resumed, self.allowance.clone(), path.to_owned());
         let query = Search {
             viewer: self.viewer.clone(),
             place,

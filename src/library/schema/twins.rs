@@ -105,7 +105,11 @@ impl Asking<'_> {
                     (folder, names)
                 }
             };
-            for name in names.trees.into_iter().filter(|name| !name.starts_with('.')) {
+            for name in names
+                .trees
+                .into_iter()
+                .filter(|name| !name.starts_with('.'))
+            {
                 let path = format!("{folder}/{name}");
                 twins.push(self.twin(name, path, field).await?);
             }
@@ -164,10 +168,7 @@ impl Asking<'_> {
     }
 
     /// The first of these that is a file, and whether it may be executed.
-    async fn program(
-        &self,
-        paths: Vec<String>,
-    ) -> Result<Option<(String, Option<bool>)>, Refusal> {
+    async fn program(&self, paths: Vec<String>) -> Result<Option<(String, Option<bool>)>, Refusal> {
         let Some(disk) = self.source.disk() else {
             return Ok(paths.into_iter().next().map(|path| (path, None)));
         };
@@ -191,8 +192,8 @@ impl Asking<'_> {
 
 /// What cannot be listed holds nothing, but a request that has read enough ends.
 fn passed_over(refusal: Refusal) -> Result<Listing, Refusal> {
-    match refusal.code() {
-        "TOO_LARGE" => Err(refusal),
+    match refusal.reason() {
+        Reason::TooMuch(_) => Err(refusal),
         _ => Ok(Listing::default()),
     }
 }

@@ -36,9 +36,7 @@ fn unmerged(document: &ExecutableDocument, set: &SelectionSet) -> bool {
             match &item.node {
                 Selection::Field(field) => {
                     let inner = &field.node.selection_set.node;
-                    if !keys.insert(&field.node.response_key().node)
-                        || !unmerged(document, inner)
-                    {
+                    if !keys.insert(&field.node.response_key().node) || !unmerged(document, inner) {
                         return false;
                     }
                 }
@@ -89,7 +87,9 @@ impl<T: OutputType> OutputType for Made<'_, T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let unmerged = ctx.data_opt::<Unmerged>().is_some_and(|unmerged| unmerged.0);
+        let unmerged = ctx
+            .data_opt::<Unmerged>()
+            .is_some_and(|unmerged| unmerged.0);
         let mut list = match self.range.len() {
             length if length <= SHORT || !unmerged => List::Values(Vec::with_capacity(length)),
             _ => List::Text(b"[".to_vec()),

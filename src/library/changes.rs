@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
@@ -28,7 +29,12 @@ pub struct Writing {
     pub max_upload: u64,
     /// What a top folder may hold, in bytes; `None` is without limit.
     pub quota: Option<u64>,
+    /// How long a client that is sending a file may send nothing.
+    pub patience: Duration,
 }
+
+/// How often a file that was changed this moment is looked at again before it counts as changed.
+const LOOKS: usize = 3;
 
 /// What all changes to one library have in common.
 #[derive(Debug)]
@@ -63,15 +69,26 @@ pub(super) fn check(root: &Root, place: &Inside, conditions: &Conditions) -> Res
     if *conditions == Conditions::default() {
         return Ok(());
     }
-    let current = match root.stat(place) {
-        Ok(stat) => Some(Details::of(&stat)),
-        Err(refusal) if refusal.reason() == Reason::NotFound => None,
-        Err(refusal) => return Err(refusal),
-    };
-    match conditions.allow_change(OffsetDateTime::now_utc(), current.as_ref()) {
-        true => Ok(()),
-        false => Err(place.refuse(Reason::Changed)),
+    for look in (0..LOOKS).rev() {
+        let current = match root.stat(place) {
+            Ok(stat) => Some(Details::of(&stat)),
+            Err(refusal) if refusal.reason() == Reason::NotFound => None,
+            Err(refusal) => return Err(refusal),
+        };
+        let now = OffsetDateTime::now_utc();
+        let wait = current.as_ref().and_then(|details| details.settles_in(now));
+        match wait {
+            // Only a strong tag can match, and this one will be strong in a moment.
+            Some(wait) if look > 0 => std::thread::sleep(wait),
+            Some(_) | None => {
+                return match conditions.allow_change(now, current.as_ref()) {
+                    true => Ok(()),
+                    false => Err(place.refuse(Reason::Changed)),
+                };
+            }
+        }
     }
+    Err(place.refuse(Reason::Changed))
 }
 
 /// What an error of a change means to the viewer.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::{AtFlags, Dir, FileType};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::aside::is_aside;
 use super::changes::{Desk, Writing};
@@ -25,6 +25,9 @@ const AT_ONCE: usize = 32;
 /// How many of those that take long (digests of large files, searches) run at once, beside the others.
 const LONG_AT_ONCE: usize = 4;
 
+/// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
+const ARCHIVES_AT_ONCE: usize = 8;
+
 /// A library on this machine's disk. A copy of it is another handle for the same.
 #[derive(Debug, Clone)]
 pub struct Local {
@@ -34,6 +37,7 @@ pub struct Local {
     long_slots: Arc<Semaphore>,
     writing: Option<Arc<Desk>>,
     flow: Flow,
+    archives: Arc<Semaphore>,
 }
 
 impl Local {
@@ -46,6 +50,7 @@ impl Local {
             long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
             writing: None,
             flow: Flow::default(),
+            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
         }
     }
 
@@ -70,6 +75,11 @@ impl Local {
     /// The files that are on their way.
     pub fn flow(&self) -> &Flow {
         &self.flow
+    }
+
+    /// A place among those whose folders are made into zips; `None` when all are taken.
+    pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.archives.clone().try_acquire_owned().ok()
     }
 
     pub(super) fn writing(&self) -> Option<Arc<Desk>> {

@@ -65,6 +65,11 @@ impl Refusal {
         }
     }
 
+    /// The path as the viewer knows it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Why.
     pub fn reason(&self) -> Reason {
         self.reason

@@ -1,8 +1,15 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
 mod asking;
+mod changing;
 mod containment;
+mod files;
+mod files_client;
 mod fixture;
 mod limits;
+mod ranges;
+mod room;
 mod running;
+mod upload;
 mod users;
+mod zip;

@@ -196,7 +196,7 @@ fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),
 /// which knows the byte-order mark and does not know U+0085.
-fn is_white_space(c: char) -> bool {
+pub(super) fn is_white_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 

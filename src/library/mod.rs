@@ -6,6 +6,7 @@ pub mod config;
 pub mod contain;
 pub mod env_file;
 pub mod gate;
+pub mod gitlab;
 pub mod http;
 pub mod local;
 pub mod log;

@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 pub struct Refusal {
     path: String,
     reason: Reason,
+    /// What is said instead of the reason's own words.
+    words: Option<String>,
 }
 
 /// Why.
@@ -26,6 +28,8 @@ pub enum Reason {
     Unreadable,
     /// More than one file, or one answer, may hold. The limit, in bytes.
     TooLarge(u64),
+    /// A directory of more entries than are listed at all. The limit, in entries.
+    TooMany(usize),
     /// The file is not UTF-8 text.
     NotText,
     /// The viewer may look, and not change anything: not a publisher, or the library is served for reading alone.
@@ -38,6 +42,10 @@ pub enum Reason {
     NoRoom,
     /// This source of the library cannot do that.
     NotSupported,
+    /// Whoever holds the library for this server gives no answer.
+    Upstream,
+    /// They give none just now; later is worth a try.
+    UpstreamBusy,
 }
 
 impl Refusal {
@@ -46,6 +54,15 @@ impl Refusal {
         Self {
             path: path.to_owned(),
             reason,
+            words: None,
+        }
+    }
+
+    /// A refusal that says more than its reason. Like the path, `words` are for the viewer: nothing of the machine, no secret.
+    pub fn in_words(path: &str, reason: Reason, words: String) -> Self {
+        Self {
+            words: Some(words),
+            ..Self::new(path, reason)
         }
     }
 
@@ -57,13 +74,15 @@ impl Refusal {
             Reason::NotAFile => "NOT_A_FILE",
             Reason::Forbidden => "FORBIDDEN",
             Reason::Unreadable => "UNREADABLE",
-            Reason::TooLarge(_) => "TOO_LARGE",
+            Reason::TooLarge(_) | Reason::TooMany(_) => "TOO_LARGE",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
             Reason::NotEmpty => "NOT_EMPTY",
             Reason::NoRoom => "NO_ROOM",
             Reason::NotSupported => "NOT_SUPPORTED",
+            Reason::Upstream => "UPSTREAM",
+            Reason::UpstreamBusy => "UPSTREAM_BUSY",
         }
     }
 
@@ -75,10 +94,12 @@ impl Refusal {
             Reason::NotADirectory | Reason::NotAFile | Reason::Exists | Reason::NotEmpty => {
                 StatusCode::CONFLICT
             }
-            Reason::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Reason::TooLarge(_) | Reason::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
+            Reason::Upstream => StatusCode::BAD_GATEWAY,
+            Reason::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -93,6 +114,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
+        if let Some(words) = &self.words {
+            return write!(f, "{path:?}: {words}");
+        }
         match self.reason {
             Reason::NotFound => write!(f, "{path:?} is not in the library"),
             Reason::NotADirectory => write!(f, "{path:?} is not a directory"),
@@ -105,12 +129,15 @@ impl fmt::Display for Refusal {
                     "{path:?} is too large for an answer: the limit is {limit} bytes"
                 )
             }
+            Reason::TooMany(limit) => write!(f, "{path:?} holds more than {limit} entries"),
             Reason::NotText => write!(f, "{path:?} is not UTF-8 text"),
             Reason::ReadOnly => write!(f, "{path:?} cannot be changed by you here"),
             Reason::Exists => write!(f, "{path:?} is there already"),
             Reason::NotEmpty => write!(f, "{path:?} is not empty"),
             Reason::NoRoom => write!(f, "there is no room for {path:?}"),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
+            Reason::Upstream => write!(f, "{path:?}: where it is kept there is no answer"),
+            Reason::UpstreamBusy => write!(f, "{path:?}: where it is kept there is no answer now"),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::serve::{self, Ended};
 
-use super::config::Settings;
+use super::config::{Mode, Settings};
 use super::contain::Root;
 use super::gate::Gate;
+use super::gitlab::Gitlab;
 use super::http::{Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
@@ -33,7 +34,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// A failure when the address cannot be listened on.
+/// A failure when the address cannot be listened on, or TLS towards GitLab not be set up.
 pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
     let log = Log::new(settings.level);
     let address = options
@@ -51,10 +52,18 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         log.write(Level::Warn, warning);
     }
 
-    let source: Arc<dyn Source> = Arc::new(Local::new(
-        Root::new(&settings.local_path),
-        options.max_file,
-    ));
+    for warning in &settings.warnings {
+        log.write(Level::Warn, warning);
+    }
+
+    let (source, shown) = source(settings.mode, options.max_file, log)?;
+    // A GitLab that does not answer is no reason not to start, and the operator is still there to be told.
+    let first_look = source.clone();
+    tokio::spawn(async move {
+        if let Err(why) = first_look.ready().await {
+            log.write(Level::Error, why);
+        }
+    });
     let service = Service {
         schema: schema(source.clone()),
         source,
@@ -64,12 +73,26 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         max_answer: options.max_answer,
         log,
     };
-    let (directory, path) = (settings.local_path.display(), &settings.path);
-    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
+    let path = &settings.path;
+    let ready = || say(format_args!("serving {shown} at http://{bound}{path}"));
     let stopping = || log.write(Level::Info, "stopping");
     match serve::until_stopped(listener, router(service), ready, stopping).await? {
         Ended::Whole => {}
         Ended::Cut => log.write(Level::Warn, "stopped before every request had ended"),
     }
     Ok(())
+}
+
+/// The source of the library, and what it is called.
+fn source(mode: Mode, max_file: u64, log: Log) -> anyhow::Result<(Arc<dyn Source>, String)> {
+    Ok(match mode {
+        Mode::Local(directory) => {
+            let source = Local::new(Root::new(&directory), max_file);
+            (Arc::new(source), directory.display().to_string())
+        }
+        Mode::Gitlab(settings) => {
+            let shown = format!("the group {} of {}", settings.group, settings.url);
+            (Arc::new(Gitlab::new(settings, max_file, log)?), shown)
+        }
+    })
 }

@@ -3,6 +3,8 @@
 mod asking;
 mod containment;
 mod fixture;
+mod gitlab;
+mod gitlab_server;
 mod limits;
 mod running;
 mod users;

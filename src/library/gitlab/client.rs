@@ -40,8 +40,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the GitLab of `settings`. With https, a proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is
-    /// used: it carries TLS and sees no token. With http, which is for this machine alone, none is.
+    /// A client for the GitLab of `settings`. A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used: it
+    /// carries TLS and sees no token. To this machine itself, where alone http will do, none is.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! A GitLab for the tests: a server that answers from a part of GitLab's published GraphQL schema, and refuses what the real one
 //! refuses. It is a stand-in, made from GitLab's documentation and source; no test here has seen a real GitLab.
 
+mod certificates;
 mod complexity;
 mod projects;
 mod schema;
@@ -18,7 +19,10 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 
+pub use self::certificates::Authority;
+use self::certificates::TlsListener;
 use self::projects::Project;
 use self::schema::{GitlabSchema, INTERNAL, SignedIn, schema};
 
@@ -68,6 +72,7 @@ pub struct Seen {
 pub struct Gitlab {
     pub world: Arc<World>,
     pub address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
     running: Option<Running>,
 }
 
@@ -79,6 +84,15 @@ struct Running {
 impl Gitlab {
     /// A GitLab with a group of that path, without projects.
     pub fn start(group: &str) -> Self {
+        Self::start_with(group, None)
+    }
+
+    /// The same behind https, with a certificate of that authority for `gitlab.test` and this machine.
+    pub fn start_tls(group: &str, authority: &Authority) -> Self {
+        Self::start_with(group, Some(authority.certify()))
+    }
+
+    fn start_with(group: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let world = Arc::new(World {
             group: group.to_owned(),
             projects: Mutex::default(),
@@ -89,6 +103,7 @@ impl Gitlab {
         let mut gitlab = Self {
             world,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls,
             running: None,
         };
         gitlab.start_again();
@@ -104,11 +119,18 @@ impl Gitlab {
         let listener = runtime.block_on(TcpListener::bind(self.address)).unwrap();
         self.address = listener.local_addr().unwrap();
         let app = router(self.world.clone());
+        let tls = self.tls.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
+                let serving = async {
+                    match tls {
+                        Some(tls) => axum::serve(TlsListener::new(listener, tls), app).await,
+                        None => axum::serve(listener, app).await,
+                    }
+                };
                 tokio::select! {
-                    ended = axum::serve(listener, app) => ended.unwrap(),
+                    ended = serving => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -126,7 +148,8 @@ impl Gitlab {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/api/graphql", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/api/graphql", self.address)
     }
 
     /// Changes a project, which is made where it is not there.
@@ -158,8 +181,7 @@ impl Drop for Gitlab {
     }
 }
 
-/// The server itself, for listeners of other kinds.
-pub fn router(world: Arc<World>) -> Router {
+fn router(world: Arc<World>) -> Router {
     let schema = schema(world.clone());
     Router::new().fallback(handle).with_state((world, schema))
 }

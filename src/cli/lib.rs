@@ -27,7 +27,8 @@ enum Command {
 /// Serve a directory of assets over GraphQL
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The settings: PORT, MODE, LOCAL_PATH, APOLLO_PATH, LOG_LEVEL; variables of the environment win [default: .env]
+    /// The settings: PORT, MODE, LOCAL_PATH or GITLAB_URL, GITLAB_GROUP and TOKEN, APOLLO_PATH, LOG_LEVEL; variables of the
+    /// environment win [default: .env]
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 

@@ -255,7 +255,7 @@ pub(super) fn as_text(bytes: Vec<u8>) -> Option<String> {
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),
 /// which knows the byte-order mark and does not know U+0085.
-fn is_white_space(c: char) -> bool {
+pub(super) fn is_white_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 

@@ -17,6 +17,7 @@ pub mod env_file;
 pub mod flow;
 pub mod folder;
 pub mod gate;
+pub mod gitlab;
 pub mod given_up;
 pub mod http;
 pub mod local;

@@ -8,6 +8,8 @@ mod files_client;
 pub mod fixture;
 mod kernels;
 mod large;
+mod gitlab;
+mod gitlab_server;
 mod limits;
 mod metrics;
 mod model;

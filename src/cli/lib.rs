@@ -1,9 +1,17 @@
 //! `dtaas lib`: the library.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod cat;
+mod check;
+mod get;
+mod ls;
+mod put;
+mod reach;
+mod tally;
 
-use crate::error::Failure;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Exit, Failure};
 use crate::gate::read_secret;
 use crate::library::config::Settings;
 use crate::library::gate::Gate;
@@ -20,6 +28,11 @@ pub struct Lib {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(Serve),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Check(check::Check),
 }
 
 /// Serve a directory of assets over GraphQL
@@ -55,15 +68,21 @@ struct Serve {
 }
 
 impl Lib {
-    /// Does what was typed.
+    /// Does what was typed; answers what to exit with. `directory` is where a deployment may be.
     ///
     /// # Errors
     ///
     /// Those of the command.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, directory: &Path) -> anyhow::Result<Exit> {
         match self.command {
             Command::Serve(command) => command.run().await,
-        }
+            Command::Ls(command) => command.run(directory).await,
+            Command::Cat(command) => command.run(directory).await,
+            Command::Get(command) => command.run(directory).await,
+            Command::Put(command) => command.run(directory).await,
+            Command::Check(command) => return command.run(directory).await,
+        }?;
+        Ok(Exit::Done)
     }
 }
 

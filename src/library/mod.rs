@@ -2,6 +2,7 @@
 //! folder and `common`.
 
 pub mod bounds;
+pub mod client;
 pub mod config;
 pub mod contain;
 pub mod env_file;

@@ -29,6 +29,7 @@ openssl openssl
 pebble pebble
 shellcheck shellcheck
 node nodejs
+npm npm
 gcc gcc
 /usr/include/stdio.h libc6-dev
 make make

@@ -1,6 +1,8 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
+mod apollo;
 mod asking;
+mod client;
 mod containment;
 mod fixture;
 mod limits;

@@ -17,9 +17,9 @@ pub struct Get {
     /// The file or the directory
     #[arg(value_name = "PATH")]
     path: String,
-    /// Where to: a directory that is there, or a name of its own
-    #[arg(value_name = "DEST", default_value = ".")]
-    destination: PathBuf,
+    /// What it becomes here; of a file also a directory that is there, in which it keeps its name [default: its name]
+    #[arg(value_name = "DEST")]
+    destination: Option<PathBuf>,
     /// Write over files that are there and differ
     #[arg(long)]
     force: bool,
@@ -31,12 +31,12 @@ impl Get {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let path = remote(&self.path)?;
-        let place = self.place(&path);
         let connection = self.reach.connect(directory)?;
         let is_directory = connection
             .is_directory(&path)
             .await
             .map_err(Failure::from)?;
+        let place = self.place(&path, is_directory)?;
         let tally = Tally::default();
         let told = |event: Event<'_>| tally.tell(event);
         tally.about(&path);
@@ -55,12 +55,15 @@ impl Get {
         Ok(())
     }
 
-    /// In a directory that is there, what comes keeps its name.
-    fn place(&self, path: &RemotePath) -> PathBuf {
-        match path.name() {
-            Some(name) if self.destination.is_dir() => self.destination.join(name),
-            // The whole library has no name, and fills the directory.
-            Some(_) | None => self.destination.clone(),
+    /// A directory becomes what was named, so that the same command goes on with it.
+    fn place(&self, path: &RemotePath, is_directory: bool) -> anyhow::Result<PathBuf> {
+        match (&self.destination, path.name()) {
+            (Some(place), Some(name)) if !is_directory && place.is_dir() => Ok(place.join(name)),
+            (Some(place), _) => Ok(place.clone()),
+            (None, Some(name)) => Ok(PathBuf::from(name)),
+            (None, None) => Err(Failure::usage("the whole library has no name to be called by here")
+                .hint("say what it becomes: dtaas lib get / DEST")
+                .into()),
         }
     }
 }

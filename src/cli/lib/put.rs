@@ -20,7 +20,7 @@ pub struct Put {
     /// The file or the directory; links in it are left out
     #[arg(value_name = "FILE")]
     source: PathBuf,
-    /// Where to: a directory that is there, or a name of its own
+    /// What it becomes in the library; of a file also a directory that is there, in which it keeps its name
     #[arg(value_name = "PATH")]
     path: String,
     /// Write over files that are there and differ
@@ -38,7 +38,11 @@ impl Put {
         let found = std::fs::metadata(&self.source)
             .with_context(|| Failure::usage(format!("cannot read {shown}")))?;
         let connection = self.reach.connect(directory)?;
-        let path = self.place(&connection, path).await?;
+        let path = match found.is_dir() {
+            // A directory becomes what was named, so that the same command goes on with it.
+            true => path,
+            false => self.place(&connection, path).await?,
+        };
         let tally = Tally::default();
         let told = |event: Event<'_>| tally.tell(event);
         tally.about(&path);

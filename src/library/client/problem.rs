@@ -126,6 +126,7 @@ impl Refused {
             Some("NO_ROOM") => Some(
                 "take away what is not needed, or have the operator raise the quota (library.quota in dtaas.yaml)",
             ),
+            Some("NOT_WHAT_WAS_SENT") => Some("run this again: the file may have been changed while it was sent"),
             Some("NOT_SUPPORTED") => Some("this version or source of the library serves names and texts alone"),
             Some(_) | None => match self.status {
                 StatusCode::PAYLOAD_TOO_LARGE => {

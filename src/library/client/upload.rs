@@ -43,6 +43,8 @@ struct Upload<'a> {
     source: PathBuf,
     file: Arc<File>,
     size: u64,
+    /// Whether its owner may execute it: it arrives the same.
+    executable: bool,
     /// What this upload is called, the same when it is taken up by a later run.
     name: String,
     over: bool,
@@ -91,27 +93,23 @@ impl<'a> Upload<'a> {
         over: bool,
         told: Told<'a>,
     ) -> Result<Self, Problem> {
-        let opened = || -> io::Result<(File, u64, String)> {
+        let opened = || -> io::Result<(File, std::fs::Metadata)> {
             let file = File::open(source)?;
             let found = file.metadata()?;
             if !found.is_file() {
                 return Err(io::Error::other("it is no regular file"));
             }
-            let which = [found.dev(), found.ino(), found.len()].map(u64::to_be_bytes);
-            let when = [found.mtime(), found.mtime_nsec()].map(i64::to_be_bytes);
-            let mut hash = Sha256::new();
-            hash.update(which.as_flattened());
-            hash.update(when.as_flattened());
-            Ok((file, found.len(), hex(&hash.finalize()[..16])))
+            Ok((file, found))
         };
-        let (file, size, name) = opened().map_err(|source_error| here("cannot read", source, source_error))?;
+        let (file, found) = opened().map_err(|error| here("cannot read", source, error))?;
         Ok(Self {
             connection,
             path,
             source: source.to_owned(),
             file: Arc::new(file),
-            size,
-            name,
+            size: found.len(),
+            executable: found.mode() & 0o100 != 0,
+            name: name_of(&found),
             over,
             sum: Sha256::new(),
             summed: 0,
@@ -232,6 +230,8 @@ impl<'a> Upload<'a> {
 
     fn request(&self) -> RequestBuilder {
         let mut url = self.connection.endpoint().file(self.path);
+        let executable = if self.executable { "true" } else { "false" };
+        url.query_pairs_mut().append_pair("executable", executable);
         // There are no parts of nothing.
         if self.size > 0 {
             url.query_pairs_mut().append_pair("upload", &self.name);
@@ -275,7 +275,11 @@ impl<'a> Upload<'a> {
             // The part began elsewhere than it should have.
             (StatusCode::CONFLICT, Some(there)) => Ok(Stands::At(there)),
             (StatusCode::PRECONDITION_FAILED, _) if !self.over => Err(self.in_the_way()),
-            (_, _) => Err(self.connection.refusal(answer).await),
+            (_, _) => match self.connection.refusal(answer).await {
+                // Nothing is there to go on with.
+                Problem::Refused(no) if no.is("ELSEWHERE") => Ok(Stands::At(0)),
+                problem => Err(problem),
+            },
         }
     }
 
@@ -328,6 +332,16 @@ fn may_go_on(problem: &Problem) -> bool {
         | Problem::InTheWay { .. }
         | Problem::Here { .. } => false,
     }
+}
+
+/// The same for the same file while it is not changed.
+fn name_of(found: &std::fs::Metadata) -> String {
+    let which = [found.dev(), found.ino(), found.len()].map(u64::to_be_bytes);
+    let when = [found.mtime(), found.mtime_nsec()].map(i64::to_be_bytes);
+    let mut hash = Sha256::new();
+    hash.update(which.as_flattened());
+    hash.update(when.as_flattened());
+    hex(&hash.finalize()[..16])
 }
 
 /// A part of a file as a body; `moved` counts what has left.

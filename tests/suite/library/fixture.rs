@@ -88,9 +88,15 @@ impl Library {
 
     /// The server as it stands behind the gateway.
     pub fn serve_users(&self) -> Server {
+        self.serve_users_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn serve_users_with(&self, flags: &[&str]) -> Server {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-        self.serve_with("", &["--gateway-secret-file", secret.to_str().unwrap()])
+        let gateway = ["--gateway-secret-file", secret.to_str().unwrap()];
+        self.serve_with("", &[gateway.as_slice(), flags].concat())
     }
 
     /// The server with more settings and flags.

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::{AtFlags, Dir, FileType};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::aside::is_aside;
+use super::changes::{Desk, Writing};
 use super::contain::{Found, Root};
+use super::flow::Flow;
 use super::path::{Inside, Place};
 use super::refusal::{Reason, Refusal};
 use super::source::{Listing, Source, Text};
@@ -18,12 +21,18 @@ use super::source::{Listing, Source, Text};
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
 
-/// A library on this machine's disk.
-#[derive(Debug)]
+/// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
+const ARCHIVES_AT_ONCE: usize = 8;
+
+/// A library on this machine's disk. A copy of it is another handle for the same.
+#[derive(Debug, Clone)]
 pub struct Local {
     root: Root,
     max_file: u64,
     slots: Arc<Semaphore>,
+    writing: Option<Arc<Desk>>,
+    flow: Flow,
+    archives: Arc<Semaphore>,
 }
 
 impl Local {
@@ -33,7 +42,37 @@ impl Local {
             root,
             max_file,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            writing: None,
+            flow: Flow::default(),
+            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
         }
+    }
+
+    /// The same library, and it may be changed.
+    pub fn writable(self, writing: Writing) -> Self {
+        Self {
+            writing: Some(Arc::new(Desk::new(writing))),
+            ..self
+        }
+    }
+
+    /// How much may be written; `None` where nothing may.
+    pub fn limits(&self) -> Option<Writing> {
+        self.writing.as_ref().map(|desk| desk.limits)
+    }
+
+    /// The files that are on their way.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// A place among those whose folders are made into zips; `None` when all are taken.
+    pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.archives.clone().try_acquire_owned().ok()
+    }
+
+    pub(super) fn writing(&self) -> Option<Arc<Desk>> {
+        self.writing.clone()
     }
 
     /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
@@ -122,7 +161,7 @@ fn entries(directory: OwnedFd) -> io::Result<Vec<(Vec<u8>, bool)>> {
     while let Some(entry) = directory.read() {
         let entry = entry?;
         let name = entry.file_name();
-        if name == c"." || name == c".." {
+        if name == c"." || name == c".." || is_aside(name.to_bytes()) {
             continue;
         }
         let kind = match entry.file_type() {
@@ -162,7 +201,7 @@ fn sorted(mut entries: Vec<(Vec<u8>, bool)>) -> Listing {
 
 /// A name as it can stand in JSON. One that is not UTF-8 is marked with its bytes, so that two of them differ and
 /// nobody takes it for a name that can be asked for.
-fn shown(name: Vec<u8>) -> String {
+pub(super) fn shown(name: Vec<u8>) -> String {
     String::from_utf8(name).unwrap_or_else(|error| {
         let bytes = error.as_bytes();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

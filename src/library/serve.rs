@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::serve::{self, Ended};
 
+use super::changes::Writing;
 use super::config::Settings;
 use super::contain::Root;
 use super::gate::Gate;
@@ -13,6 +15,7 @@ use super::local::Local;
 use super::log::{Level, Log, say};
 use super::schema::schema;
 use super::source::Source;
+use super::stale;
 
 /// What no `.env` file of v0.2 holds.
 #[derive(Debug, Clone)]
@@ -27,7 +30,12 @@ pub struct Options {
     pub max_file: u64,
     /// What one request may bring together, in bytes of text and names.
     pub max_answer: u64,
+    /// How much may be written; `None` where nothing may.
+    pub writing: Option<Writing>,
 }
+
+/// How often it is looked for what was given up.
+const SWEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Serves the library until SIGTERM or SIGINT, then lets the requests in hand end.
 ///
@@ -43,7 +51,12 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
-        let warning = "anyone who reaches this address reads the whole library (--no-auth)";
+        let does = match options.writing {
+            Some(_) => "reads and changes",
+            None => "reads",
+        };
+        let warning =
+            format!("anyone who reaches this address {does} the whole library (--no-auth)");
         log.write(Level::Warn, warning);
     }
     if settings.playground {
@@ -51,10 +64,12 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         log.write(Level::Warn, warning);
     }
 
-    let source: Arc<dyn Source> = Arc::new(Local::new(
-        Root::new(&settings.local_path),
-        options.max_file,
-    ));
+    let mut local = Local::new(Root::new(&settings.local_path), options.max_file);
+    if let Some(writing) = options.writing {
+        local = local.writable(writing);
+        tokio::spawn(sweep(local.clone(), log));
+    }
+    let source: Arc<dyn Source> = Arc::new(local);
     let service = Service {
         schema: schema(source.clone()),
         source,
@@ -72,4 +87,25 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
         Ended::Cut => log.write(Level::Warn, "stopped before every request had ended"),
     }
     Ok(())
+}
+
+/// Clears away what was given up, now and again.
+async fn sweep(local: Local, log: Log) {
+    let mut times = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        times.tick().await;
+        match local.off_thread(stale::sweep).await {
+            Some(Ok(0)) => {}
+            Some(Ok(cleared)) => {
+                let line =
+                    format_args!("cleared away what was given up: {cleared} uploads or removals");
+                log.write(Level::Info, line);
+            }
+            Some(Err(error)) => {
+                let line = format_args!("cannot look for what was given up: {error}");
+                log.write(Level::Warn, line);
+            }
+            None => return,
+        }
+    }
 }

@@ -194,7 +194,9 @@ const OWN_DIRECTORIES: &[&str] = &["auth", "config", "data", "secrets", "templat
 
 fn library_model(section: &mut Section<'_>) -> Option<Library> {
     let root = library_root(section);
-    let writable = section.get("writable", "write true or false").unwrap_or(false);
+    let writable = section
+        .get("writable", "write true or false")
+        .unwrap_or(false);
     let quota: Option<Limit<Bytes>> = section.get("quota", "write an amount such as 50g, or none");
     let max_upload: Option<Bytes> = section.get("max_upload", "write an amount such as 10g");
     for (key, amount) in [

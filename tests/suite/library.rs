@@ -2,9 +2,16 @@
 
 mod apollo;
 mod asking;
+mod changing;
 mod client;
 mod containment;
+mod files;
+mod files_client;
 mod fixture;
 mod limits;
+mod ranges;
+mod room;
 mod running;
+mod upload;
 mod users;
+mod zip;

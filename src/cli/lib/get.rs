@@ -61,9 +61,11 @@ impl Get {
             (Some(place), Some(name)) if !is_directory && place.is_dir() => Ok(place.join(name)),
             (Some(place), _) => Ok(place.clone()),
             (None, Some(name)) => Ok(PathBuf::from(name)),
-            (None, None) => Err(Failure::usage("the whole library has no name to be called by here")
-                .hint("say what it becomes: dtaas lib get / DEST")
-                .into()),
+            (None, None) => Err(Failure::usage(
+                "the whole library has no name to be called by here",
+            )
+            .hint("say what it becomes: dtaas lib get / DEST")
+            .into()),
         }
     }
 }

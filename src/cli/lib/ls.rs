@@ -116,7 +116,11 @@ fn lines(listing: &Listing, long: bool) -> Vec<String> {
         false => name.to_owned(),
     };
     let sizes = || listing.blobs.iter().map(|blob| size(blob).len());
-    let width = if long { sizes().max().unwrap_or(1).max(1) } else { 0 };
+    let width = if long {
+        sizes().max().unwrap_or(1).max(1)
+    } else {
+        0
+    };
     let before = |size: &str, time: &str| match long {
         true => format!("{size:>width$}  {time:<20}  "),
         false => String::new(),
@@ -133,5 +137,6 @@ fn lines(listing: &Listing, long: bool) -> Vec<String> {
 }
 
 fn size(blob: &Blob) -> String {
-    blob.size.map_or_else(|| "-".to_owned(), |size| size.to_string())
+    blob.size
+        .map_or_else(|| "-".to_owned(), |size| size.to_string())
 }

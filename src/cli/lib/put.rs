@@ -47,12 +47,16 @@ impl Put {
         let told = |event: Event<'_>| tally.tell(event);
         tally.about(&path);
         if found.is_dir() {
-            let done = connection.send_all(&self.source, &path, self.force, &told).await;
+            let done = connection
+                .send_all(&self.source, &path, self.force, &told)
+                .await;
             tally.clear();
             done.map_err(Failure::from)?;
             return tally.outcome(&shown, &path.to_string());
         }
-        let came = connection.upload(&self.source, &path, self.force, &told).await;
+        let came = connection
+            .upload(&self.source, &path, self.force, &told)
+            .await;
         tally.clear();
         ui::say(match came.map_err(Failure::from)? {
             Came::Over => format!("{shown} is now {path}"),
@@ -77,9 +81,12 @@ impl Put {
         let name = self.source.file_name().or(real.file_name());
         match name.and_then(|name| name.to_str()) {
             Some(name) => Ok(path.join(name)),
-            None => Err(Failure::usage(format!("the name of {} is not UTF-8", self.source.display()))
-                .hint("name the place in the library as well, as in alice/data/x.csv")
-                .into()),
+            None => Err(Failure::usage(format!(
+                "the name of {} is not UTF-8",
+                self.source.display()
+            ))
+            .hint("name the place in the library as well, as in alice/data/x.csv")
+            .into()),
         }
     }
 }

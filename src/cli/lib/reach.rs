@@ -141,7 +141,9 @@ impl Reach {
             return Ok(Secret::new(password));
         }
         if prompt::can_ask() {
-            return Ok(Secret::new(prompt::ask_password(&format!("Password of {user}"))?));
+            return Ok(Secret::new(prompt::ask_password(&format!(
+                "Password of {user}"
+            ))?));
         }
         Err(Failure::usage(format!("there is no password for {user}"))
             .hint(format!(

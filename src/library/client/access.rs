@@ -83,7 +83,10 @@ impl Endpoint {
     pub fn file(&self, path: &RemotePath) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("files").extend(path.segments());
+            segments
+                .pop_if_empty()
+                .push("files")
+                .extend(path.segments());
         }
         url
     }
@@ -143,7 +146,10 @@ mod tests {
         for (text, shown) in [
             ("https://foo.com/lib", "https://foo.com/lib"),
             ("https://foo.com/lib/", "https://foo.com/lib"),
-            ("https://foo.com:8443/dtaas/lib", "https://foo.com:8443/dtaas/lib"),
+            (
+                "https://foo.com:8443/dtaas/lib",
+                "https://foo.com:8443/dtaas/lib",
+            ),
             ("http://127.0.0.1:4001", "http://127.0.0.1:4001"),
             ("http://[::1]:4001/", "http://[::1]:4001"),
         ] {

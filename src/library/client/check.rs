@@ -117,7 +117,10 @@ impl Connection {
         listing: &Listing,
         report: &mut Report,
     ) -> Result<(), Problem> {
-        let readable = listing.blobs.iter().filter(|blob| not_utf8(&blob.name).is_none());
+        let readable = listing
+            .blobs
+            .iter()
+            .filter(|blob| not_utf8(&blob.name).is_none());
         let tried = readable.map(|blob| async {
             let file = path.join(&blob.name);
             let answer = self.about(&file).await;

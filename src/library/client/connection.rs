@@ -56,8 +56,9 @@ impl Connection {
             builder = builder.no_proxy();
         }
         let http = builder.build().with_context(|| {
-            Failure::new("this machine's authorities cannot be read")
-                .hint("install the package ca-certificates, or name the authority's file with --cacert")
+            Failure::new("this machine's authorities cannot be read").hint(
+                "install the package ca-certificates, or name the authority's file with --cacert",
+            )
         })?;
         Ok(Self { http, access })
     }

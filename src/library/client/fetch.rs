@@ -118,7 +118,10 @@ impl Connection {
             }
         }
         for path in &walk.left_out {
-            told(Event::LeftOut(path, "it is common by another name: get that by its own"));
+            told(Event::LeftOut(
+                path,
+                "it is common by another name: get that by its own",
+            ));
         }
         Ok(files)
     }
@@ -151,7 +154,11 @@ fn taken(place: &Path, more: &'static str) -> Problem {
 
 /// Times travel by the second.
 fn is_same(about: &About, size: u64, modified: Option<SystemTime>) -> bool {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let seconds = |time: SystemTime| {
+        time.duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+            .as_secs()
+    };
     match (about.size, about.modified, modified) {
         (Some(there), Some(then), Some(here)) => there == size && seconds(then) == seconds(here),
         (_, _, _) => false,

@@ -25,7 +25,9 @@ impl Connection {
         let mut answer = match self.send(request).await {
             Ok(answer) => answer,
             // Without a code it is nobody's library who says so.
-            Err(Problem::Refused(no)) if no.code.is_none() && no.status == StatusCode::NOT_FOUND => {
+            Err(Problem::Refused(no))
+                if no.code.is_none() && no.status == StatusCode::NOT_FOUND =>
+            {
                 return Err(self.no_library("nothing answers questions there"));
             }
             Err(problem) => return Err(problem),

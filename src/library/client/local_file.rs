@@ -48,7 +48,10 @@ impl Aside {
         let name = place.file_name().unwrap_or_default();
         // Not the name itself, which may be as long as a name can be.
         let stem = format!("{BEGIN}{}-", short(name.as_bytes()));
-        let own = format!("{stem}{}{END}", short(version.unwrap_or_default().as_bytes()));
+        let own = format!(
+            "{stem}{}{END}",
+            short(version.unwrap_or_default().as_bytes())
+        );
         let path = directory.join(&own);
         let opened = || -> io::Result<(File, u64)> {
             let file = OpenOptions::new()

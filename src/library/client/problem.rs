@@ -126,12 +126,14 @@ impl Refused {
             Some("NO_ROOM") => Some(
                 "take away what is not needed, or have the operator raise the quota (library.quota in dtaas.yaml)",
             ),
-            Some("NOT_WHAT_WAS_SENT") => Some("run this again: the file may have been changed while it was sent"),
-            Some("NOT_SUPPORTED") => Some("this version or source of the library serves names and texts alone"),
+            Some("NOT_WHAT_WAS_SENT") => {
+                Some("run this again: the file may have been changed while it was sent")
+            }
+            Some("NOT_SUPPORTED") => {
+                Some("this version or source of the library serves names and texts alone")
+            }
             Some(_) | None => match self.status {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Some("the operator can raise the limit")
-                }
+                StatusCode::PAYLOAD_TOO_LARGE => Some("the operator can raise the limit"),
                 StatusCode::INSUFFICIENT_STORAGE => {
                     Some("take away what is not needed, or ask the operator for room")
                 }
@@ -209,9 +211,10 @@ impl Problem {
         const TRUST: &str = "if it is the platform's own authority, get it on the platform's machine with `dtaas cert show --authority` \
              and name the file with --cacert";
         let (reason, hint) = match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                ("nobody whom this machine trusts has signed it".to_owned(), TRUST)
-            }
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+                "nobody whom this machine trusts has signed it".to_owned(),
+                TRUST,
+            ),
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => (
@@ -229,7 +232,9 @@ impl Problem {
                 return Problem::Unreached {
                     endpoint,
                     reason: format!("no TLS connection came about: {other}"),
-                    hint: Some("see that the address has the right port, and https where it should"),
+                    hint: Some(
+                        "see that the address has the right port, and https where it should",
+                    ),
                 };
             }
         };
@@ -288,7 +293,9 @@ fn unreached_hint(error: &reqwest::Error) -> Option<&'static str> {
         if let Some(io) = found.downcast_ref::<io::Error>()
             && io.kind() == io::ErrorKind::ConnectionRefused
         {
-            return Some("nobody listens there: see the address and its port, and that the platform is up (`dtaas status`)");
+            return Some(
+                "nobody listens there: see the address and its port, and that the platform is up (`dtaas status`)",
+            );
         }
         if found.to_string().contains("dns error") {
             return Some("no such name is known here: see how it is spelled");

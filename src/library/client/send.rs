@@ -88,7 +88,10 @@ fn look_through(source: &Path, path: &RemotePath, told: Told<'_>) -> Result<Outg
             let Some(name) = name.to_str() else {
                 let shown = path.join(&name.to_string_lossy());
                 let error = io::Error::other("its name is not UTF-8");
-                told(Event::Failed(&shown, here("cannot send", &entry.path(), error)));
+                told(Event::Failed(
+                    &shown,
+                    here("cannot send", &entry.path(), error),
+                ));
                 continue;
             };
             let path = path.join(name);
@@ -101,7 +104,10 @@ fn look_through(source: &Path, path: &RemotePath, told: Told<'_>) -> Result<Outg
                 }
                 Ok(_) => told(Event::LeftOut(&path, "it is no regular file")),
                 Err(error) => {
-                    told(Event::Failed(&path, here("cannot look at", &entry.path(), error)));
+                    told(Event::Failed(
+                        &path,
+                        here("cannot look at", &entry.path(), error),
+                    ));
                 }
             }
         }

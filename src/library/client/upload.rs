@@ -248,7 +248,11 @@ impl<'a> Upload<'a> {
             let answer = tokio::time::timeout(TICK, &mut sending).await;
             let now = moved.load(Ordering::Relaxed);
             (self.told)(Event::Bytes(now - shown));
-            idle = if now > shown { Duration::ZERO } else { idle + TICK };
+            idle = if now > shown {
+                Duration::ZERO
+            } else {
+                idle + TICK
+            };
             shown = now;
             match answer {
                 Ok(answer) => return answer.map_err(|error| self.connection.broke(&error)),
@@ -261,15 +265,23 @@ impl<'a> Upload<'a> {
     /// What the library says of the upload.
     async fn stands(&self, answer: Response) -> Result<Stands, Problem> {
         let there = answer.headers().get(RANGE).and_then(|range| {
-            let (_, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+            let (_, last) = range
+                .to_str()
+                .ok()?
+                .strip_prefix("bytes=")?
+                .split_once('-')?;
             last.parse::<u64>().ok()?.checked_add(1)
         });
         match (answer.status(), there) {
-            (status, _) if status.is_success() && answer.headers().contains_key(ETAG) => Ok(Stands::Whole),
+            (status, _) if status.is_success() && answer.headers().contains_key(ETAG) => {
+                Ok(Stands::Whole)
+            }
             (status, _) if status.is_success() => {
                 Err(self.connection.no_library("it takes no uploads"))
             }
-            (StatusCode::PERMANENT_REDIRECT, there) if !answer.headers().contains_key("location") => {
+            (StatusCode::PERMANENT_REDIRECT, there)
+                if !answer.headers().contains_key("location") =>
+            {
                 Ok(Stands::At(there.unwrap_or(0)))
             }
             // The part began elsewhere than it should have.
@@ -302,7 +314,8 @@ impl<'a> Upload<'a> {
         tokio::task::block_in_place(|| {
             let mut buffer = vec![0; PIECE];
             while self.summed < end {
-                let wanted = usize::try_from(end - self.summed).map_or(PIECE, |left| left.min(PIECE));
+                let wanted =
+                    usize::try_from(end - self.summed).map_or(PIECE, |left| left.min(PIECE));
                 let read = self.file.read_at(&mut buffer[..wanted], self.summed);
                 let read = read.and_then(|read| match read {
                     0 => Err(io::Error::other("it became shorter while it was sent")),
@@ -358,11 +371,15 @@ fn pieces(file: Arc<File>, at: u64, end: u64, moved: Arc<AtomicU64>) -> Body {
                 let read = file.read_at(&mut piece, at)?;
                 piece.truncate(read);
                 match read {
-                    0 => Err(io::Error::other("the file became shorter while it was sent")),
+                    0 => Err(io::Error::other(
+                        "the file became shorter while it was sent",
+                    )),
                     _ => Ok(Bytes::from(piece)),
                 }
             });
-            let piece = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+            let piece = read
+                .await
+                .unwrap_or_else(|error| Err(io::Error::other(error)));
             let behind = piece.as_ref().map_or(end, |piece| at + piece.len() as u64);
             moved.fetch_add(behind - at, Ordering::Relaxed);
             Some((piece, behind))

@@ -109,9 +109,17 @@ fn a_library_that_users_may_write() {
     let writable = library("library: {writable: true}\n");
     assert_eq!(
         writable.command,
-        [usual.command.as_slice(), &["--writable", "--max-upload", "10g"].map(str::to_owned)].concat()
+        [
+            usual.command.as_slice(),
+            &["--writable", "--max-upload", "10g"].map(str::to_owned)
+        ]
+        .concat()
     );
-    let open: Vec<_> = writable.mounts.iter().filter(|mount| !mount.read_only).collect();
+    let open: Vec<_> = writable
+        .mounts
+        .iter()
+        .filter(|mount| !mount.read_only)
+        .collect();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].target, Path::new("/library"));
     assert_eq!(writable.run_as.as_deref(), Some("1000:100"));

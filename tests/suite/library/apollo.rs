@@ -25,7 +25,13 @@ fn installed() -> PathBuf {
     }
     if read(&place, ".installed").as_ref() != Some(&lockfile) {
         let _ = std::fs::remove_file(place.join(".installed"));
-        succeeded(Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(&place).output().unwrap());
+        succeeded(
+            Command::new("npm")
+                .args(["ci", "--ignore-scripts"])
+                .current_dir(&place)
+                .output()
+                .unwrap(),
+        );
         std::fs::write(place.join(".installed"), lockfile).unwrap();
     }
     place
@@ -57,9 +63,7 @@ fn an_apollo_client_gets_what_it_asks_for() {
     let answers: Value = serde_json::from_str(&succeeded(asked)).unwrap();
 
     // The clients ask for `__typename` everywhere on their own.
-    let tree = |name: &str| {
-        json!({"__typename": "TreeEdge", "node": {"__typename": "TreeEntry", "name": name, "type": "tree"}})
-    };
+    let tree = |name: &str| json!({"__typename": "TreeEdge", "node": {"__typename": "TreeEntry", "name": name, "type": "tree"}});
     let list = json!({"listDirectory": {"__typename": "Project", "repository": {
         "__typename": "Repository",
         "tree": {
@@ -107,7 +111,11 @@ fn an_apollo_client_gets_what_it_asks_for() {
                 "text": blob("", "k = 1"),
                 "missing": missing,
             });
-            assert_eq!(answers[format!("{version}, {way}")], expected, "{version}, {way}");
+            assert_eq!(
+                answers[format!("{version}, {way}")],
+                expected,
+                "{version}, {way}"
+            );
         }
     }
 }

@@ -91,12 +91,12 @@ impl Library {
         self.serve_users_with(&[])
     }
 
-    /// The same with more flags.
+    /// The server as it stands behind the gateway, with more flags.
     pub fn serve_users_with(&self, flags: &[&str]) -> Server {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
         let gateway = ["--gateway-secret-file", secret.to_str().unwrap()];
-        self.serve_with("", &[gateway.as_slice(), flags].concat())
+        self.serve_with("", &[&gateway, flags].concat())
     }
 
     /// The server with more settings and flags.
@@ -170,6 +170,11 @@ impl Server {
     /// Another path of the same server.
     pub fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The next line of its log that holds `part`.

@@ -23,7 +23,12 @@ fn users_of_a_platform_read_and_write_what_is_theirs() {
         let lib = Deployment::init(&rig, "lib", "foo.com", "alice,bob", &[]);
         change(&lib, "dtaas.yaml", "writable: false", "writable: true");
         change(&lib, "dtaas.yaml", "quota: \"none\"", "quota: \"200m\"");
-        change(&lib, "users/alice.yaml", "groups: []", "groups: [publishers]");
+        change(
+            &lib,
+            "users/alice.yaml",
+            "groups: []",
+            "groups: [publishers]",
+        );
         lib
     });
     steps.step("up", || lib.dtaas(&["up"]).succeeded());
@@ -56,28 +61,42 @@ fn users_of_a_platform_read_and_write_what_is_theirs() {
             .by("alice")
             .with("Range", "bytes=14000000-14000027")
             .send();
-        assert_eq!((part.status, part.body.as_str()), (206, &lines[14_000_000..14_000_028]));
+        assert_eq!(
+            (part.status, part.body.as_str()),
+            (206, &lines[14_000_000..14_000_028])
+        );
         let size = lines.len();
         let range = format!("bytes 14000000-14000027/{size}");
         assert_eq!(part.header("content-range"), Some(range.as_str()));
     });
-    steps.step("the gateway keeps nothing of an upload back", || passes_at_once(&lib));
+    steps.step("the gateway keeps nothing of an upload back", || {
+        passes_at_once(&lib)
+    });
     steps.step("a publisher writes common, and nobody another's", || {
         let small = here.path().join("small.txt");
         fs::write(&small, "for all\n").unwrap();
-        let put = |user: &str, path: &str| command(&lib, user, &["put", small.to_str().unwrap(), path]);
+        let put =
+            |user: &str, path: &str| command(&lib, user, &["put", small.to_str().unwrap(), path]);
         put("alice", "common/data/small.txt").succeeded();
         let read = command(&lib, "bob", &["cat", "common/data/small.txt"]);
         assert_eq!(read.succeeded().stdout, "for all\n");
         let others = [
-            ("bob", "common/data/mine.txt", "cannot be changed by you here"),
+            (
+                "bob",
+                "common/data/mine.txt",
+                "cannot be changed by you here",
+            ),
             ("bob", "alice/data/mine.txt", "is not in the library"),
             ("alice", "bob/data/mine.txt", "is not in the library"),
         ];
         for (user, path, why) in others {
             let refused = put(user, path);
             assert_eq!(refused.code, Some(1), "{user} {path}");
-            assert!(refused.stderr.contains(why), "{user} {path}: {}", refused.stderr);
+            assert!(
+                refused.stderr.contains(why),
+                "{user} {path}: {}",
+                refused.stderr
+            );
             assert!(!lib.path("files").join(path).exists());
         }
         let read = command(&lib, "bob", &["cat", "alice/data/run 100%;#1?.csv"]);
@@ -97,23 +116,42 @@ fn users_of_a_platform_read_and_write_what_is_theirs() {
     steps.step("a wrong password and an unknown authority are said", || {
         let wrong = command_with(&lib, &["ls", "--user", "alice"], "a guess");
         assert_eq!(wrong.code, Some(1));
-        assert!(wrong.stderr.contains("does not take this password of alice"), "{}", wrong.stderr);
+        assert!(
+            wrong
+                .stderr
+                .contains("does not take this password of alice"),
+            "{}",
+            wrong.stderr
+        );
         let address = format!("https://localhost:{}/lib", lib.ports.https);
         let other = command_with(&lib, &["ls", "--user", "alice", "--url", &address], "x");
         assert_eq!(other.code, Some(1));
-        assert!(other.stderr.contains("is not to be trusted"), "{}", other.stderr);
+        assert!(
+            other.stderr.contains("is not to be trusted"),
+            "{}",
+            other.stderr
+        );
     });
 }
 
 /// `dtaas -C <deployment> lib …` in the name of a user.
 fn command(deployment: &Deployment, user: &str, arguments: &[&str]) -> Ran {
     let password = deployment.password(user);
-    command_with(deployment, &[arguments, &["--user", user]].concat(), &password)
+    command_with(
+        deployment,
+        &[arguments, &["--user", user]].concat(),
+        &password,
+    )
 }
 
 fn command_with(deployment: &Deployment, arguments: &[&str], password: &str) -> Ran {
     let mut command = deployment.command(&[&["lib"], arguments].concat());
-    Ran::of(command.env("DTAAS_LIB_PASSWORD", password).output().unwrap())
+    Ran::of(
+        command
+            .env("DTAAS_LIB_PASSWORD", password)
+            .output()
+            .unwrap(),
+    )
 }
 
 fn change(deployment: &Deployment, file: &str, from: &str, to: &str) {
@@ -147,8 +185,17 @@ fn passes_at_once(deployment: &Deployment) {
     let directory = deployment.path("files/alice/data");
     let arrived = || {
         let entries = fs::read_dir(&directory).unwrap().map(Result::unwrap);
-        let aside = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".dtaas-aside-"));
-        aside.map(|entry| entry.metadata().unwrap().len()).sum::<u64>()
+        let aside = entries.filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(b".dtaas-aside-")
+        });
+        aside
+            .map(|entry| entry.metadata().unwrap().len())
+            .sum::<u64>()
     };
-    within(Duration::from_secs(60), "the first half arrives", || arrived() > 4 << 20);
+    within(Duration::from_secs(60), "the first half arrives", || {
+        arrived() > 4 << 20
+    });
 }

@@ -56,7 +56,11 @@ async fn what_is_missing_or_wrong_is_said_before_anyone_is_asked() {
             "--password-stdin: whose password is it?",
             "give --user NAME, or set DTAAS_LIB_USER",
         ),
-        (vec!["ls", "--url", url, "--user", "a:b"], "--user: this is no user's name", ""),
+        (
+            vec!["ls", "--url", url, "--user", "a:b"],
+            "--user: this is no user's name",
+            "",
+        ),
         (
             vec!["ls", "--url", url, "--cacert", "no.pem"],
             "--cacert: the file holds no certificate (PEM)",
@@ -91,7 +95,8 @@ async fn a_password_does_not_travel_in_the_open() {
     let ran = run(here.path(), &accepted, &[("DTAAS_LIB_PASSWORD", "x")], "").await;
     assert_eq!(ran.code, 1);
     assert!(
-        ran.talk.starts_with("error: http://dtaas.invalid/lib cannot be reached: "),
+        ran.talk
+            .starts_with("error: http://dtaas.invalid/lib cannot be reached: "),
         "{ran:?}"
     );
 }
@@ -118,7 +123,11 @@ async fn the_door_opens_with_the_right_password_alone() {
     let ran = run(here.path(), &arguments, &[], "alice's password\n").await;
     assert_eq!(ran, listed("alice/\ncommon/\n"));
 
-    let variables = [password("bob")[0], ("DTAAS_LIB_USER", "bob"), ("DTAAS_LIB_URL", &door.url)];
+    let variables = [
+        password("bob")[0],
+        ("DTAAS_LIB_USER", "bob"),
+        ("DTAAS_LIB_URL", &door.url),
+    ];
     let ran = run(here.path(), &["ls", "--cacert", flags[3]], &variables, "").await;
     assert_eq!(ran, listed("bob/\ncommon/\n"));
 
@@ -133,7 +142,13 @@ async fn the_door_opens_with_the_right_password_alone() {
         )
     );
 
-    let ran = run(here.path(), &[ls(&[]).as_slice(), &flags[..4]].concat(), &[], "").await;
+    let ran = run(
+        here.path(),
+        &[ls(&[]).as_slice(), &flags[..4]].concat(),
+        &[],
+        "",
+    )
+    .await;
     assert_eq!(
         ran,
         failed(
@@ -235,7 +250,11 @@ async fn what_is_no_library_is_said_in_words() {
     ] {
         let url = answering(head, body);
         let ran = run(here.path(), &["ls", "--url", &url], &[], "").await;
-        assert_eq!(ran, failed(1, &message.replace("URL", &url), hint), "{head}");
+        assert_eq!(
+            ran,
+            failed(1, &message.replace("URL", &url), hint),
+            "{head}"
+        );
     }
     // Nobody at all.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -11,7 +11,9 @@ use super::ran::{Ran, run};
 /// alice's folder with a bit of everything that users stumble on.
 fn troubled() -> Library {
     let library = Library::new();
-    let odd = library.path("alice/data").join(OsStr::from_bytes(b"caf\xe9"));
+    let odd = library
+        .path("alice/data")
+        .join(OsStr::from_bytes(b"caf\xe9"));
     std::fs::write(odd, "x").unwrap();
     library.link("alice/models/gone", "nowhere");
     library.link("alice/models/out", "/etc/passwd");
@@ -32,7 +34,13 @@ async fn what_users_would_stumble_on_is_named() {
     let library = troubled();
     let server = library.serve();
     let here = tempfile::tempdir().unwrap();
-    let ran = run(here.path(), &["check", "alice", "--url", &server.url], &[], "").await;
+    let ran = run(
+        here.path(),
+        &["check", "alice", "--url", &server.url],
+        &[],
+        "",
+    )
+    .await;
     let phases = "lifecycle/ with some of create, execute, analyze, save, evolve, clean, terminate";
     assert_eq!(
         ran,
@@ -81,10 +89,24 @@ async fn for_programs_there_is_json_and_nothing_is_fine() {
     );
     assert_eq!(
         check("alice/digital twins/good").await,
-        (0, json!({"directories": 2, "files": 2, "digital_twins": 1, "findings": []}))
+        (
+            0,
+            json!({"directories": 2, "files": 2, "digital_twins": 1, "findings": []})
+        )
     );
     assert_eq!(check("common").await.0, 0);
-    let missing = run(here.path(), &["check", "none", "--url", &server.url], &[], "").await;
+    let missing = run(
+        here.path(),
+        &["check", "none", "--url", &server.url],
+        &[],
+        "",
+    )
+    .await;
     assert_eq!(missing.code, 1);
-    assert!(missing.talk.starts_with("error: \"none\" is not in the library\n"), "{missing:?}");
+    assert!(
+        missing
+            .talk
+            .starts_with("error: \"none\" is not in the library\n"),
+        "{missing:?}"
+    );
 }

@@ -182,11 +182,17 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
         parts.headers.remove(name);
     }
     let length = |headers: &axum::http::HeaderMap| {
-        let length = headers.get(header::CONTENT_LENGTH)?.to_str().unwrap().parse::<u64>();
+        let length = headers
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .unwrap()
+            .parse::<u64>();
         length.ok()
     };
     let cut_off = inside.take(|cut| match cut {
-        Cut::Request(after) if length(&parts.headers).is_some_and(|length| length > after) => Some(after),
+        Cut::Request(after) if length(&parts.headers).is_some_and(|length| length > after) => {
+            Some(after)
+        }
         Cut::Request(_) | Cut::Answer(_) => None,
     });
     let sent = body.into_data_stream().map_err(io::Error::other).boxed();

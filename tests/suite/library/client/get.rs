@@ -32,12 +32,22 @@ async fn cat_gives_the_very_bytes() {
     ] {
         let output = cat(path).await;
         let talk = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), talk.as_str()), (Some(0), ""), "{path}");
+        assert_eq!(
+            (output.status.code(), talk.as_str()),
+            (Some(0), ""),
+            "{path}"
+        );
         assert!(output.stdout == expected, "{path}");
     }
     for (path, message) in [
-        ("alice/models", "error: \"alice/models\" is a directory, or a link to one\n"),
-        ("bob/secret.txt", "error: \"bob/secret.txt\" is not in the library\nhint: see what is there with `dtaas lib ls`\n"),
+        (
+            "alice/models",
+            "error: \"alice/models\" is a directory, or a link to one\n",
+        ),
+        (
+            "bob/secret.txt",
+            "error: \"bob/secret.txt\" is not in the library\nhint: see what is there with `dtaas lib ls`\n",
+        ),
     ] {
         let output = cat(path).await;
         assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
@@ -52,10 +62,17 @@ async fn a_file_comes_to_its_place_and_over_nothing() {
     let here = tempfile::tempdir().unwrap();
     std::fs::create_dir(here.path().join("models")).unwrap();
     let get = async |more: &[&str]| {
-        let arguments = [["get", "alice/models/spring.txt"].as_slice(), more, &["--url", &server.url]];
+        let arguments = [
+            ["get", "alice/models/spring.txt"].as_slice(),
+            more,
+            &["--url", &server.url],
+        ];
         run(here.path(), &arguments.concat(), &[], "").await
     };
-    assert_eq!(get(&[]).await, said("alice/models/spring.txt is now spring.txt\n"));
+    assert_eq!(
+        get(&[]).await,
+        said("alice/models/spring.txt is now spring.txt\n")
+    );
     assert_eq!(
         get(&["models"]).await,
         said("alice/models/spring.txt is now models/spring.txt\n")
@@ -70,7 +87,9 @@ async fn a_file_comes_to_its_place_and_over_nothing() {
     );
     let modified = |path: &std::path::Path| {
         let time = std::fs::metadata(path).unwrap().modified().unwrap();
-        time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        time.duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
     };
     assert_eq!(
         modified(&here.path().join("spring.txt")),
@@ -103,7 +122,11 @@ async fn what_breaks_off_is_taken_up_where_it_was() {
     let here = tempfile::tempdir().unwrap();
     door.cut(Cut::Answer(1_000_000));
     door.cut(Cut::Answer(500_000));
-    let arguments = [["get", "alice/data/run.csv"].as_slice(), &door.flags("alice")].concat();
+    let arguments = [
+        ["get", "alice/data/run.csv"].as_slice(),
+        &door.flags("alice"),
+    ]
+    .concat();
     let ran = run(here.path(), &arguments, &password("alice"), "").await;
     assert_eq!(ran, said("alice/data/run.csv is now run.csv\n"));
     assert!(read(here.path(), "run.csv") == contents);
@@ -113,10 +136,19 @@ async fn what_breaks_off_is_taken_up_where_it_was() {
     let begins: Vec<u64> = door
         .passed()
         .iter()
-        .filter_map(|line| line.split_once(" bytes=")?.1.strip_suffix('-')?.parse().ok())
+        .filter_map(|line| {
+            line.split_once(" bytes=")?
+                .1
+                .strip_suffix('-')?
+                .parse()
+                .ok()
+        })
         .collect();
     assert_eq!(begins.len(), 2, "{begins:?}");
-    assert!(begins[0] <= 1_000_000 && begins[0] <= begins[1], "{begins:?}");
+    assert!(
+        begins[0] <= 1_000_000 && begins[0] <= begins[1],
+        "{begins:?}"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +163,11 @@ async fn another_run_goes_on_with_what_the_first_one_left() {
     for _ in 0..7 {
         door.cut(Cut::Answer(1_000_000));
     }
-    let arguments = [["get", "alice/data/run.csv"].as_slice(), &door.flags("alice")].concat();
+    let arguments = [
+        ["get", "alice/data/run.csv"].as_slice(),
+        &door.flags("alice"),
+    ]
+    .concat();
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_dtaas"))
         .arg("lib")
         .args(&arguments)
@@ -192,13 +228,24 @@ async fn a_directory_comes_with_all_that_can_be_read_and_nothing_from_outside() 
         ]
     );
     assert!(
-        lines.contains(&"alice/common: left out: it is common by another name: get that by its own"),
+        lines
+            .contains(&"alice/common: left out: it is common by another name: get that by its own"),
         "{lines:?}"
     );
-    assert!(lines.contains(&"alice/fifo: \"alice/fifo\" is not a file that can be read"), "{lines:?}");
+    assert!(
+        lines.contains(&"alice/fifo: \"alice/fifo\" is not a file that can be read"),
+        "{lines:?}"
+    );
     assert_eq!(
         all_in(&here.path().join("copy")),
-        ["README.md", "data", "digital twins", "functions", "models", "tools"]
+        [
+            "README.md",
+            "data",
+            "digital twins",
+            "functions",
+            "models",
+            "tools"
+        ]
     );
     assert_eq!(read(here.path(), "copy/models/spring.txt"), b"k = 1\n");
     assert!(!ran.talk.contains(HIDDEN));
@@ -207,7 +254,9 @@ async fn a_directory_comes_with_all_that_can_be_read_and_nothing_from_outside() 
     door.passed();
     let ran = run(here.path(), &arguments, &password("alice"), "").await;
     assert!(
-        ran.talk.contains("error: of alice 14 did not come over; 0 files came over, 2 files already there\n"),
+        ran.talk.contains(
+            "error: of alice 14 did not come over; 0 files came over, 2 files already there\n"
+        ),
         "{ran:?}"
     );
     assert_eq!(all_in(&here.path().join("copy")).len(), 6);

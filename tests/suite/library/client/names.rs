@@ -26,7 +26,11 @@ async fn directories_come_first_and_each_has_a_slash() {
         ("alice/models/spring.txt", "spring.txt\n"),
     ] {
         let ran = run(here.path(), &["ls", path, "--url", &server.url], &[], "").await;
-        assert_eq!((ran.code, ran.out.as_str(), ran.talk.as_str()), (0, expected, ""), "{path:?}");
+        assert_eq!(
+            (ran.code, ran.out.as_str(), ran.talk.as_str()),
+            (0, expected, ""),
+            "{path:?}"
+        );
     }
 }
 
@@ -34,7 +38,9 @@ async fn directories_come_first_and_each_has_a_slash() {
 async fn for_programs_there_is_json() {
     let library = Library::new();
     library.write("alice/tools/two\nlines", "");
-    let odd = library.path("alice/tools").join(OsStr::from_bytes(b"caf\xe9"));
+    let odd = library
+        .path("alice/tools")
+        .join(OsStr::from_bytes(b"caf\xe9"));
     std::fs::write(odd, "x").unwrap();
     let server = library.serve();
     let here = tempfile::tempdir().unwrap();
@@ -62,7 +68,13 @@ async fn a_user_sees_their_folder_and_common() {
     let here = tempfile::tempdir().unwrap();
     for (user, path, code, out, talk) in [
         ("alice", "", 0, "alice/\ncommon/\n", ""),
-        ("bob", "bob", 0, "data/\ndigital twins/\nfunctions/\nmodels/\ntools/\nsecret.txt\n", ""),
+        (
+            "bob",
+            "bob",
+            0,
+            "data/\ndigital twins/\nfunctions/\nmodels/\ntools/\nsecret.txt\n",
+            "",
+        ),
         (
             "alice",
             "bob",

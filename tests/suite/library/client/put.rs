@@ -48,7 +48,10 @@ async fn a_file_is_sent_and_written_over_nothing() {
         put("alice", &["empty", "alice/data/new/place/nothing"]).await,
         said("empty is now alice/data/new/place/nothing\n")
     );
-    assert_eq!(std::fs::read(library.path("alice/data/new/place/nothing")).unwrap(), b"");
+    assert_eq!(
+        std::fs::read(library.path("alice/data/new/place/nothing")).unwrap(),
+        b""
+    );
     // Sent again, it is known by its sum, and not written.
     assert_eq!(
         put("alice", &["plant 1.fmu", "alice/models/"]).await,
@@ -65,8 +68,14 @@ async fn a_file_is_sent_and_written_over_nothing() {
         put("alice", &["plant 1.fmu", "alice/models", "--force"]).await,
         said("plant 1.fmu is now alice/models/plant 1.fmu\n")
     );
-    assert_eq!(std::fs::read(library.path("alice/models/plant 1.fmu")).unwrap(), b"another");
-    assert_eq!(all_in(&library.path("alice/models")), ["plant 1.fmu", "spring.txt"]);
+    assert_eq!(
+        std::fs::read(library.path("alice/models/plant 1.fmu")).unwrap(),
+        b"another"
+    );
+    assert_eq!(
+        all_in(&library.path("alice/models")),
+        ["plant 1.fmu", "spring.txt"]
+    );
 }
 
 #[tokio::test]
@@ -89,7 +98,10 @@ async fn what_may_not_be_written_is_said_in_words() {
              writing, common by members of the group publishers\n"
         )
     );
-    assert_eq!(put("alice", "small", "common/small").await, said("small is now common/small\n"));
+    assert_eq!(
+        put("alice", "small", "common/small").await,
+        said("small is now common/small\n")
+    );
     assert_eq!(
         put("alice", "small", "alice/common/other").await,
         said("small is now alice/common/other\n")
@@ -97,15 +109,22 @@ async fn what_may_not_be_written_is_said_in_words() {
     let other = put("alice", "small", "bob/small").await;
     assert_eq!(
         other,
-        failed("error: \"bob/small\" is not in the library\nhint: see what is there with `dtaas lib ls`\n")
+        failed(
+            "error: \"bob/small\" is not in the library\nhint: see what is there with `dtaas lib ls`\n"
+        )
     );
     let large = put("alice", "large", "alice/large").await;
     assert_eq!(large.code, 1);
     assert!(
-        large.talk.starts_with("error: \"alice/large\" is too large"),
+        large
+            .talk
+            .starts_with("error: \"alice/large\" is too large"),
         "{large:?}"
     );
-    assert_eq!(put("alice", "fits", "alice/fits").await, said("fits is now alice/fits\n"));
+    assert_eq!(
+        put("alice", "fits", "alice/fits").await,
+        said("fits is now alice/fits\n")
+    );
     assert_eq!(
         put("alice", "fits", "alice/more").await,
         failed(
@@ -117,10 +136,18 @@ async fn what_may_not_be_written_is_said_in_words() {
 
     let reading = library.serve_users();
     let door = Door::open(&reading).await;
-    let arguments = [["put", "small", "alice/small"].as_slice(), &door.flags("alice")].concat();
+    let arguments = [
+        ["put", "small", "alice/small"].as_slice(),
+        &door.flags("alice"),
+    ]
+    .concat();
     let ran = run(here.path(), &arguments, &password("alice"), "").await;
     assert_eq!(ran.code, 1);
-    assert!(ran.talk.contains("own folders are written where the library is served for writing"), "{ran:?}");
+    assert!(
+        ran.talk
+            .contains("own folders are written where the library is served for writing"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +160,11 @@ async fn an_upload_that_breaks_off_goes_on_where_it_was() {
     std::fs::write(here.path().join("run.csv"), &contents).unwrap();
     door.cut(Cut::Request(2_000_000));
     door.cut(Cut::Request(1_000_000));
-    let arguments = [["put", "run.csv", "alice/data"].as_slice(), &door.flags("alice")].concat();
+    let arguments = [
+        ["put", "run.csv", "alice/data"].as_slice(),
+        &door.flags("alice"),
+    ]
+    .concat();
     let ran = run(here.path(), &arguments, &password("alice"), "").await;
     assert_eq!(ran, said("run.csv is now alice/data/run.csv\n"));
     assert!(std::fs::read(library.path("alice/data/run.csv")).unwrap() == contents);
@@ -142,10 +173,20 @@ async fn an_upload_that_breaks_off_goes_on_where_it_was() {
     let begins: Vec<u64> = door
         .passed()
         .iter()
-        .filter_map(|line| line.split_once(" bytes ")?.1.split_once('-')?.0.parse().ok())
+        .filter_map(|line| {
+            line.split_once(" bytes ")?
+                .1
+                .split_once('-')?
+                .0
+                .parse()
+                .ok()
+        })
         .collect();
     assert_eq!(begins.len(), 3, "{begins:?}");
-    assert!(begins[0] == 0 && begins[1] > 0 && begins[2] > begins[1], "{begins:?}");
+    assert!(
+        begins[0] == 0 && begins[1] > 0 && begins[2] > begins[1],
+        "{begins:?}"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +210,9 @@ async fn a_directory_is_sent_whole_but_for_its_links() {
     let left_out = "alice/digital twins/twin/passwd: left out: links are not followed\n";
     assert_eq!(
         ran,
-        said(&format!("{left_out}twin is now {place}: 2 files came over\n"))
+        said(&format!(
+            "{left_out}twin is now {place}: 2 files came over\n"
+        ))
     );
     assert_eq!(
         all_in(&library.path(place)),
@@ -180,13 +223,18 @@ async fn a_directory_is_sent_whole_but_for_its_links() {
         let found = std::fs::metadata(library.path(place).join(path)).unwrap();
         found.permissions().mode() & 0o777
     };
-    assert_eq!((mode("lifecycle/create"), mode("README.md")), (0o755, 0o644));
+    assert_eq!(
+        (mode("lifecycle/create"), mode("README.md")),
+        (0o755, 0o644)
+    );
 
     // Again, with one file more.
     std::fs::write(twin.join("lifecycle/execute"), "#!/bin/sh\n").unwrap();
     let ran = run(here.path(), &arguments, &password("alice"), "").await;
     assert_eq!(
         ran,
-        said(&format!("{left_out}twin is now {place}: 1 file came over, 2 files already there\n"))
+        said(&format!(
+            "{left_out}twin is now {place}: 1 file came over, 2 files already there\n"
+        ))
     );
 }

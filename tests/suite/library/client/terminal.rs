@@ -40,7 +40,10 @@ async fn nothing_in_a_library_steers_the_terminal() {
     let url = &server.url;
     assert_eq!(
         on_a_terminal(&format!("ls alice/tools --url {url}"), "").await,
-        (0, "\\u{1b}[2Jgone\\nagain\nbinary\nnotes.txt\ntrap.txt\n".to_owned())
+        (
+            0,
+            "\\u{1b}[2Jgone\\nagain\nbinary\nnotes.txt\ntrap.txt\n".to_owned()
+        )
     );
     assert_eq!(
         on_a_terminal(&format!("cat alice/tools/notes.txt --url {url}"), "").await,
@@ -48,11 +51,13 @@ async fn nothing_in_a_library_steers_the_terminal() {
     );
     for name in ["trap.txt", "binary"] {
         let (code, shown) = on_a_terminal(&format!("cat alice/tools/{name} --url {url}"), "").await;
-        let message = format!("error: alice/tools/{name} is no text, and would upset the terminal\n");
+        let message =
+            format!("error: alice/tools/{name} is no text, and would upset the terminal\n");
         assert!(code == 1 && shown.starts_with(&message), "{shown:?}");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
-    let (code, shown) = on_a_terminal(&format!("cat alice/tools/trap.txt --force --url {url}"), "").await;
+    let (code, shown) =
+        on_a_terminal(&format!("cat alice/tools/trap.txt --force --url {url}"), "").await;
     assert_eq!((code, shown.as_str()), (0, "fine\n\u{1b}]0;not\u{7}"));
 }
 

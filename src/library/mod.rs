@@ -7,6 +7,7 @@ pub mod aside;
 pub mod bounds;
 pub mod cached;
 pub mod changes;
+pub mod client;
 pub mod conditions;
 pub mod config;
 pub mod contain;

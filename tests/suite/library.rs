@@ -1,7 +1,9 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
+mod apollo;
 mod asking;
 mod changing;
+mod client;
 mod containment;
 mod files;
 mod files_client;

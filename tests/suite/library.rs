@@ -15,6 +15,8 @@ mod gitlab_server;
 mod limits;
 mod metrics;
 mod model;
+mod parts;
+mod patience;
 mod playground;
 mod races;
 mod ranges;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Method};
 
-use super::fixture::{PATIENCE, SECRET, Server, client};
+use super::fixture::{PATIENCE, SECRET, Server};
 
 /// A client, in the name of a user behind the gateway or of nobody.
 pub struct Files<'a> {
@@ -93,7 +93,8 @@ impl<'a> Files<'a> {
         body: impl Into<Body>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = client().request(method, self.address(path)).body(body);
+        let client = &self.server.client;
+        let mut request = client.request(method, self.address(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

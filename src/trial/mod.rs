@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::auth::endpoint::{Directories, Endpoint};
 use crate::error::Failure;
 use crate::library;
-use crate::library::config::Settings;
+use crate::library::config::{Mode, Settings};
 use crate::library::http::router as library_router;
 use crate::library::log::Level;
 use crate::library::serve::{Options, service};
@@ -142,16 +142,17 @@ async fn served(
     let root: BasePath = "".parse()?;
     let settings = Settings {
         port: place.address.port(),
-        local_path: library,
+        mode: Mode::Local(library),
         path: LIBRARY.into(),
         level: Level::Error,
         playground: true,
+        warnings: Vec::new(),
     };
     let options = Options::new(library::gate::Gate::Gateway(secret.clone()));
     let app = gate::router(Passage {
         endpoint: Endpoint::new(directories, "DTaaS trial")?,
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
-        library: library_router(service(&settings, &options)),
+        library: library_router(service(&settings, &options)?),
         secret,
     })?;
     Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)

@@ -106,28 +106,32 @@ impl Library {
 
     /// The server as it stands behind the gateway, with more flags.
     pub fn serve_users_with(&self, flags: &[&str]) -> Server {
-        Server::start(self.behind_the_gateway(flags))
+        Server::start(self.behind_the_gateway(lib_serve(), flags))
+    }
+
+    /// The server as it stands behind the gateway, begun by another command.
+    pub fn serve_users_by(&self, command: Command) -> Server {
+        Server::start(self.behind_the_gateway(command, &[]))
     }
 
     /// How the server is started that stands behind the gateway.
-    pub fn behind_the_gateway(&self, flags: &[&str]) -> Command {
+    pub fn behind_the_gateway(&self, command: Command, flags: &[&str]) -> Command {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
         let gateway = ["--gateway-secret-file", secret.to_str().unwrap()];
-        self.command("", &[&gateway, flags].concat())
+        self.command(command, "", &[&gateway, flags].concat())
     }
 
     /// The server with more settings and flags.
     pub fn serve_with(&self, settings: &str, flags: &[&str]) -> Server {
-        Server::start(self.command(settings, flags))
+        Server::start(self.command(lib_serve(), settings, flags))
     }
 
-    fn command(&self, settings: &str, flags: &[&str]) -> Command {
+    fn command(&self, mut command: Command, settings: &str, flags: &[&str]) -> Command {
         let file = self.directory.path().join("lib.env");
         let root = self.root();
         let settings = format!("LOCAL_PATH='{}'\n{settings}", root.display());
         std::fs::write(&file, settings).unwrap();
-        let mut command = lib_serve();
         command.arg("--env-file").arg(&file).args(flags);
         command.args(["--listen", "127.0.0.1:0"]);
         command
@@ -149,8 +153,10 @@ pub fn make_fifo(path: &Path) {
 /// A running server; it ends with the test.
 pub struct Server {
     child: Child,
-    /// What it said first.
+    /// What it said first: that it serves,
     pub ready: String,
+    /// and what came before that.
+    pub said: Vec<String>,
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
@@ -181,6 +187,7 @@ impl Server {
         Self {
             child,
             ready,
+            said,
             url,
             lines,
             client: client(),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, Mode, OFlags};
 use serde_json::json;
 
-use super::fixture::{LIST, Library, READ, Server, names, text};
+use super::fixture::{LIST, Library, READ, Server, lib_serve, names, text};
 
 /// Runs `work` over and over beside a test.
 pub struct Meanwhile {
@@ -171,7 +171,7 @@ async fn a_library_may_vanish_and_be_replaced() {
 
 /// The server as somebody who is not root; as the one who runs the test, where that is not root either.
 fn serve_as_nobody(library: &Library) -> Server {
-    let inner = library.behind_the_gateway(&[]);
+    let inner = library.behind_the_gateway(lib_serve(), &[]);
     let mut command = Command::new(inner.get_program());
     if rustix::process::geteuid().is_root() {
         // Both may lie where nobody else gets.

@@ -231,7 +231,7 @@ async fn slow_clients_do_not_stop_a_fast_one() {
 
 /// The server, allowed so many descriptors.
 fn with_descriptors(library: &Library, soft: u32, hard: u32) -> Server {
-    let inner = library.behind_the_gateway(&[]);
+    let inner = library.behind_the_gateway(lib_serve(), &[]);
     let mut command = Command::new("/bin/sh");
     let limits = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
     command

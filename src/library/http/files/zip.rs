@@ -22,7 +22,7 @@ use super::super::super::archive::{Archive, Entry};
 use super::super::super::aside::is_aside;
 use super::super::super::contain::{Found, Root};
 use super::super::super::details::Details;
-use super::super::super::local::shown;
+use super::super::super::entries::shown;
 use super::super::super::path::{COMMON, Inside, Place, Viewer};
 use super::super::super::refusal::{Reason, Refusal};
 use super::super::super::walk::{self, MAX_DEPTH, Step, Walk};
@@ -400,7 +400,7 @@ fn shrinks(name: &str) -> bool {
 fn safe_name(name: &[u8]) -> String {
     let text = match str::from_utf8(name) {
         Ok(text) => text,
-        Err(_) => return shown(name.to_vec()),
+        Err(_) => return shown(name),
     };
     let unsafe_one = |c: char| c == '\\' || c.is_control();
     if !text.contains(unsafe_one) {

@@ -29,18 +29,22 @@ impl Library {
         let library = Self {
             directory: tempfile::tempdir().unwrap(),
         };
+        library.lay_out();
+        library
+    }
+
+    fn lay_out(&self) {
         for owner in ["alice", "bob", "common"] {
             for folder in ["data", "digital twins", "functions", "models", "tools"] {
-                library.make_directory(&format!("{owner}/{folder}"));
+                self.make_directory(&format!("{owner}/{folder}"));
             }
         }
-        library.make_directory("alice/common");
-        library.write("alice/README.md", "# alice\n");
-        library.write("alice/models/spring.txt", "k = 1\n");
-        library.write("bob/secret.txt", HIDDEN);
-        library.write("common/README.md", "# common\n");
-        std::fs::write(library.directory.path().join("outside.txt"), HIDDEN).unwrap();
-        library
+        self.make_directory("alice/common");
+        self.write("alice/README.md", "# alice\n");
+        self.write("alice/models/spring.txt", "k = 1\n");
+        self.write("bob/secret.txt", HIDDEN);
+        self.write("common/README.md", "# common\n");
+        std::fs::write(self.directory.path().join("outside.txt"), HIDDEN).unwrap();
     }
 
     pub fn root(&self) -> PathBuf {
@@ -79,6 +83,15 @@ impl Library {
         self.link("alice/round", "round");
         self.link("common/to-bob", "../bob");
         make_fifo(&self.path("alice/fifo"));
+    }
+
+    /// Alice's folder and the shared one anew, traps and all.
+    pub fn replant(&self) {
+        for folder in ["alice", "common"] {
+            let _ = std::fs::remove_dir_all(self.path(folder));
+        }
+        self.lay_out();
+        self.plant_traps();
     }
 
     /// The server over this library as v0.2 has it: everything, for everyone.
@@ -147,7 +160,8 @@ pub struct Server {
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
-    client: reqwest::Client,
+    /// Keeps connections to it.
+    pub client: reqwest::Client,
 }
 
 impl Server {

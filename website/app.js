@@ -1,3 +1,4 @@
+import { browse } from './files.js';
 import { link, tools } from './links.js';
 
 const find = (id) => document.getElementById(id);
@@ -26,6 +27,15 @@ function show(env, user, groups) {
   const who = find('who');
   who.textContent = groups.length ? `${user} (${groups.join(', ')})` : user;
   who.hidden = false;
+
+  find('files').hidden = false;
+  browse({ way: find('way'), state: find('files-state'), entries: find('entries') });
+  if (env.REACT_APP_URL_DTLINK === undefined) {
+    find('lead').textContent = 'This is your library. No workspaces run here.';
+    find('tools-lead').textContent = 'A platform that was set up in full gives each user a workspace with tools. There is none here.';
+    find('tools').remove();
+    return;
+  }
 
   const here = new URL('.', location.href).href;
   const sections = { library: env.REACT_APP_URL_LIBLINK, twins: env.REACT_APP_URL_DTLINK };

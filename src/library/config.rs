@@ -1,15 +1,14 @@
 //! The library server's settings: v0.2's `.env` file and the environment variables of the same names.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use crate::error::Failure;
 use crate::spec::document::nearest;
 use crate::spec::names::BasePath;
 
 use super::env_file;
-use super::gitlab::settings::{self as gitlab, Wrong};
+use super::gitlab::settings as gitlab;
+use super::http::{HEALTHZ, METRICS, READYZ};
 use super::log::Level;
 
 /// The keys of v0.2's `.env` file, the name of `TOKEN` that its code read, and ours.
@@ -59,14 +58,23 @@ pub enum Mode {
     Gitlab(gitlab::Settings),
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(directory) => write!(f, "{}", directory.display()),
+            Self::Gitlab(gitlab) => write!(f, "the group {} of {}", gitlab.group, gitlab.url),
+        }
+    }
+}
+
 impl Settings {
     /// Reads `file`, or `.env` in the working directory where there is one, and the process's environment, which
     /// wins, as in v0.2.
     ///
     /// # Errors
     ///
-    /// A usage failure that names every wrong setting at once, or one that says why the file cannot be read.
-    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+    /// Every wrong setting, or why the file cannot be read.
+    pub fn read(file: Option<&Path>) -> Result<Self, Wrong> {
         let name = file.unwrap_or(Path::new(".env"));
         let text = match std::fs::read_to_string(name) {
             Ok(text) => text,
@@ -74,10 +82,13 @@ impl Settings {
                 String::new()
             }
             Err(error) => {
-                return Err(error).context(
-                    Failure::usage(format!("cannot read {}", name.display()))
-                        .hint("name the file with --env-file"),
-                );
+                let name = name.display();
+                return Err(Wrong {
+                    problems: vec![format!(
+                        "cannot read {name}: {error}; name the file with --env-file"
+                    )],
+                    port: None,
+                });
             }
         };
         let environment = |key: &str| std::env::var_os(key).map(|v| v.to_string_lossy().into());
@@ -86,13 +97,9 @@ impl Settings {
             settings.warnings.extend(exposed(name, &text, &settings));
             settings
         });
-        parsed.map_err(|problems| {
-            let count = match problems.len() {
-                1 => "a setting of the library server is wrong".to_owned(),
-                n => format!("{n} settings of the library server are wrong"),
-            };
-            let list: String = problems.iter().map(|p| format!("\n  {p}")).collect();
-            Failure::usage(format!("{count}:{list}")).into()
+        parsed.map_err(|problems| Wrong {
+            problems,
+            port: Reader::gather(&shown, &text, environment).sound_port(),
         })
     }
 }
@@ -113,6 +120,15 @@ fn exposed(file: &Path, text: &str, settings: &Settings) -> Option<String> {
         let file = file.display();
         format!("every account of this machine can read the token in {file}; chmod 600 {file}")
     })
+}
+
+/// Settings with which the server cannot start.
+#[derive(Debug)]
+pub struct Wrong {
+    /// What is wrong with them, one a line.
+    pub problems: Vec<String>,
+    /// The port, where that much could be read.
+    pub port: Option<u16>,
 }
 
 /// A value, and where it was found.
@@ -209,6 +225,13 @@ impl Reader {
         let value = if secret { "…" } else { value };
         self.problems
             .push(format!("{origin}: {key}='{value}': {why}; {fix}"));
+    }
+
+    /// The port, unless what stands there is none.
+    fn sound_port(mut self) -> Option<u16> {
+        let before = self.problems.len();
+        let port = self.port();
+        (self.problems.len() == before).then_some(port)
     }
 
     fn port(&mut self) -> u16 {
@@ -320,7 +343,7 @@ impl Reader {
     fn path(&mut self) -> String {
         let value = self.value("APOLLO_PATH").unwrap_or("/lib");
         match value.parse::<BasePath>().map(|path| path.path("")) {
-            Ok(path) if path == super::http::HEALTHZ || path == super::http::READYZ => {
+            Ok(path) if [HEALTHZ, READYZ, METRICS].contains(&path.as_str()) => {
                 let why = "the server's own health is reported there";
                 self.wrong("APOLLO_PATH", why, "write '/lib' or ''");
                 path

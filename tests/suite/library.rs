@@ -1,10 +1,26 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
+mod apollo;
 mod asking;
+mod changing;
+mod client;
 mod containment;
-mod fixture;
+mod files;
+mod files_client;
+pub mod fixture;
+mod kernels;
+mod large;
 mod gitlab;
 mod gitlab_server;
 mod limits;
+mod metrics;
+mod model;
+mod playground;
+mod races;
+mod ranges;
+mod room;
+mod rude;
 mod running;
+mod upload;
 mod users;
+mod zip;

@@ -82,7 +82,8 @@ impl Trial {
                 "trial: ready at {url}\n\n\
                  It shows {shown} to {names}.\n\n  \
                  Open  {url}, and sign in with a name and its password\n  \
-                 Ask   curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
+                 Ask   {url}lib in the browser, or\n        \
+                 curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
                  End   {end}"
             ));
         };

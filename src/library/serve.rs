@@ -67,7 +67,7 @@ pub async fn serve(
     }
     let (directory, path) = (settings.local_path.display(), &settings.path);
     let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
-    let stopping = || log.write(Level::Info, "stopping");
+    let stopping = || log.event(Level::Info, "stopping");
     let mut service = service(&settings, &options);
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
     service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
@@ -78,8 +78,8 @@ pub async fn serve(
             let left = traffic.in_hand();
             let warning = "stopped before every request had ended";
             match left.is_empty() {
-                true => log.write(Level::Warn, warning),
-                false => log.write(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
+                true => log.event(Level::Warn, warning),
+                false => log.event(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::gate::read_secret;
+use crate::library::changes::Writing;
 use crate::library::gate::Gate;
 use crate::library::serve::{self, Options};
 use crate::library::start::{Ready, prepare};
@@ -52,6 +54,28 @@ struct Serve {
     /// What one request may bring together
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_ANSWER))]
     max_answer: Bytes,
+
+    /// Take files, and let them be removed and moved: by each user in their own folder, by publishers in common
+    #[arg(long)]
+    writable: bool,
+
+    /// The largest file that is taken
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "10g",
+        requires = "writable"
+    )]
+    max_upload: Bytes,
+
+    /// What each top folder may hold [default: no limit]
+    #[arg(long, value_name = "BYTES", requires = "writable")]
+    quota: Option<Bytes>,
+
+    /// How long a client that is sending a file may send nothing
+    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "writable",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patience: u64,
 }
 
 impl Lib {
@@ -79,6 +103,11 @@ impl Serve {
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,
+            writing: self.writable.then(|| Writing {
+                max_upload: self.max_upload.0,
+                quota: self.quota.map(|quota| quota.0),
+                patience: Duration::from_secs(self.patience),
+            }),
         };
         serve::serve(settings, options, listener).await
     }

@@ -36,6 +36,16 @@ pub enum Reason {
     NotEmpty,
     /// The quota of the folder or the disk has no room.
     NoRoom,
+    /// The operating system does not let it be changed.
+    Unwritable,
+    /// What is there is not what the request was made for.
+    Changed,
+    /// Another request is writing it at this moment.
+    Busy,
+    /// It cannot be made, moved or removed there: a directory into itself, or onto another file system.
+    Impossible,
+    /// The name is one that no file can have here.
+    BadName,
     /// This source of the library cannot do that.
     NotSupported,
 }
@@ -47,6 +57,16 @@ impl Refusal {
             path: path.to_owned(),
             reason,
         }
+    }
+
+    /// The path as the viewer knows it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// What stands in `extensions.code`. v0.2 says `INTERNAL_SERVER_ERROR` for all of them.
@@ -63,6 +83,11 @@ impl Refusal {
             Reason::Exists => "EXISTS",
             Reason::NotEmpty => "NOT_EMPTY",
             Reason::NoRoom => "NO_ROOM",
+            Reason::Unwritable => "UNWRITABLE",
+            Reason::Changed => "PRECONDITION_FAILED",
+            Reason::Busy => "BUSY",
+            Reason::Impossible => "IMPOSSIBLE",
+            Reason::BadName => "BAD_NAME",
             Reason::NotSupported => "NOT_SUPPORTED",
         }
     }
@@ -71,10 +96,17 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self.reason {
             Reason::NotFound => StatusCode::NOT_FOUND,
-            Reason::Forbidden | Reason::Unreadable | Reason::ReadOnly => StatusCode::FORBIDDEN,
-            Reason::NotADirectory | Reason::NotAFile | Reason::Exists | Reason::NotEmpty => {
-                StatusCode::CONFLICT
+            Reason::Forbidden | Reason::Unreadable | Reason::Unwritable | Reason::ReadOnly => {
+                StatusCode::FORBIDDEN
             }
+            Reason::NotADirectory
+            | Reason::NotAFile
+            | Reason::Exists
+            | Reason::NotEmpty
+            | Reason::Busy
+            | Reason::Impossible => StatusCode::CONFLICT,
+            Reason::BadName => StatusCode::BAD_REQUEST,
+            Reason::Changed => StatusCode::PRECONDITION_FAILED,
             Reason::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
@@ -110,6 +142,11 @@ impl fmt::Display for Refusal {
             Reason::Exists => write!(f, "{path:?} is there already"),
             Reason::NotEmpty => write!(f, "{path:?} is not empty"),
             Reason::NoRoom => write!(f, "there is no room for {path:?}"),
+            Reason::Unwritable => write!(f, "{path:?} cannot be changed"),
+            Reason::Changed => write!(f, "{path:?} is not what the request was made for"),
+            Reason::Busy => write!(f, "{path:?} is being written by another request"),
+            Reason::Impossible => write!(f, "{path:?} cannot be moved there"),
+            Reason::BadName => write!(f, "{path:?} is no name for a file here"),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
         }
     }

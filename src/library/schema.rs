@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Object, Schema, SelectionField, SimpleObject,
+    Context, EmptyMutation, EmptySubscription, Object, Schema, SchemaBuilder, SelectionField,
+    SimpleObject,
 };
 
 use tokio::sync::Mutex;
@@ -16,11 +17,19 @@ use super::source::{Listing, Source, Text};
 /// The schema with its source.
 pub type LibrarySchema = Schema<Query, EmptyMutation, EmptySubscription>;
 
+/// What has the names of entries in the answer, once for each.
+pub const NAMING_FIELDS: &[&str] = &["name", "type", "__typename"];
+/// What has the text of a file in the answer.
+pub const TEXT_FIELDS: &[&str] = &["rawBlob", "rawTextBlob"];
+
 /// The schema over `source`. A request must carry the [`Viewer`] and an [`Allowance`] as data.
 pub fn schema(source: Arc<dyn Source>) -> LibrarySchema {
-    Schema::build(Query, EmptyMutation, EmptySubscription)
-        .data(source)
-        .finish()
+    builder(source).finish()
+}
+
+/// The same, to be built in another way.
+pub fn builder(source: Arc<dyn Source>) -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query, EmptyMutation, EmptySubscription).data(source)
 }
 
 /// What one request may bring together, in bytes of text and names, however often it asks for them.
@@ -41,7 +50,12 @@ impl Allowance {
         }
     }
 
-    fn take(&self, bytes: u64, path: &str) -> Result<(), Refusal> {
+    /// Takes so many bytes for what is asked of `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::TooLarge`] where they are not left.
+    pub fn take(&self, bytes: u64, path: &str) -> Result<(), Refusal> {
         self.left
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(bytes)
@@ -62,7 +76,7 @@ impl Query {
         ctx: &Context<'_>,
         path: String,
     ) -> async_graphql::Result<Project> {
-        let times = asked_for(ctx.field(), &["name", "type", "__typename"]);
+        let times = asked_for(ctx.field(), NAMING_FIELDS);
         Asking::from(ctx)?
             .list(&path, times)
             .await
@@ -71,7 +85,7 @@ impl Query {
 
     /// The text of a file. Its answer is under `repository.blobs`.
     async fn read_file(&self, ctx: &Context<'_>, path: String) -> async_graphql::Result<Project> {
-        let times = asked_for(ctx.field(), &["rawBlob", "rawTextBlob"]);
+        let times = asked_for(ctx.field(), TEXT_FIELDS);
         Asking::from(ctx)?
             .read(&path, times)
             .await
@@ -102,8 +116,7 @@ impl<'a> Asking<'a> {
         let _turn = self.allowance.turn.lock().await;
         let listing = self.source.list(place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
-        // The JSON around a name counts as well.
-        let bytes: u64 = names.map(|name| name.len() as u64 + 32).sum();
+        let bytes = bytes_of_names(names.map(String::as_str));
         self.allowance.take(bytes.saturating_mul(times), path)?;
         Ok(listing.into())
     }
@@ -119,6 +132,11 @@ impl<'a> Asking<'a> {
         self.allowance.take(bytes.saturating_mul(times), path)?;
         Ok(text.into())
     }
+}
+
+/// What names count for, the JSON around them included.
+pub fn bytes_of_names<'a>(names: impl Iterator<Item = &'a str>) -> u64 {
+    names.map(|name| name.len() as u64 + 32).sum()
 }
 
 /// How often fields of these names are asked for below `field`.

@@ -1,19 +1,22 @@
 //! Runs the server until it is told to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::serve::{self, Ended, Stop};
 
+use super::answer::Answers;
+use super::changes::Writing;
 use super::config::Settings;
 use super::contain::Root;
 use super::gate::Gate;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
-use super::schema::schema;
 use super::source::Source;
+use super::stale;
 
 /// The largest body of a request where nothing else is said, in bytes: v0.2's.
 pub const MAX_BODY: u64 = 100 << 10;
@@ -33,7 +36,12 @@ pub struct Options {
     pub max_file: u64,
     /// What one request may bring together, in bytes of text and names.
     pub max_answer: u64,
+    /// How much may be written; `None` where nothing may.
+    pub writing: Option<Writing>,
 }
+
+/// How often it is looked for what was given up.
+const SWEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Options {
     /// What holds where nothing else is said.
@@ -43,6 +51,7 @@ impl Options {
             max_body: MAX_BODY,
             max_file: MAX_FILE,
             max_answer: MAX_ANSWER,
+            writing: None,
         }
     }
 }
@@ -62,7 +71,12 @@ pub async fn serve(
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
-        let warning = "anyone who reaches this address reads the whole library (--no-auth)";
+        let does = match options.writing {
+            Some(_) => "reads and changes",
+            None => "reads",
+        };
+        let warning =
+            format!("anyone who reaches this address {does} the whole library (--no-auth)");
         log.write(Level::Warn, warning);
     }
     let (directory, path) = (settings.local_path.display(), &settings.path);
@@ -72,7 +86,10 @@ pub async fn serve(
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
     service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
     let traffic = Arc::clone(&service.traffic);
-    match serve::until_stopped(listener, router(service), stop, ready, stopping).await? {
+    if let (Some(_), Some(local)) = (&options.writing, service.source.disk()) {
+        tokio::spawn(sweep(local.clone(), log));
+    }
+    match serve::until_stopped(listener, router(service), stop, ready, stopping).await {
         Ended::Whole => {}
         Ended::Cut => {
             let left = traffic.in_hand();
@@ -88,12 +105,13 @@ pub async fn serve(
 
 /// The library as these settings and options want it.
 pub fn service(settings: &Settings, options: &Options) -> Service {
-    let source: Arc<dyn Source> = Arc::new(Local::new(
-        Root::new(&settings.local_path),
-        options.max_file,
-    ));
+    let mut local = Local::new(Root::new(&settings.local_path), options.max_file);
+    if let Some(writing) = options.writing {
+        local = local.writable(writing);
+    }
+    let source: Arc<dyn Source> = Arc::new(local);
     Service {
-        schema: schema(source.clone()),
+        answers: Answers::new(source.clone()),
         source,
         gate: options.gate.clone(),
         path: settings.path.clone(),
@@ -103,5 +121,26 @@ pub fn service(settings: &Settings, options: &Options) -> Service {
         shows_metrics: false,
         traffic: Arc::default(),
         log: Log::new(settings.level),
+    }
+}
+
+/// Clears away what was given up, now and again.
+async fn sweep(local: Local, log: Log) {
+    let mut times = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        times.tick().await;
+        match local.off_thread(stale::sweep).await {
+            Some(Ok(0)) => {}
+            Some(Ok(cleared)) => {
+                let line =
+                    format_args!("cleared away what was given up: {cleared} uploads or removals");
+                log.write(Level::Info, line);
+            }
+            Some(Err(error)) => {
+                let line = format_args!("cannot look for what was given up: {error}");
+                log.write(Level::Warn, line);
+            }
+            None => return,
+        }
     }
 }

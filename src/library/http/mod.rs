@@ -21,9 +21,9 @@ use self::metrics::Kind;
 pub use self::playground::Playground;
 use self::running::Running;
 pub use self::running::Traffic;
+use super::answer::Answers;
 use super::gate::Gate;
 use super::log::Log;
-use super::schema::LibrarySchema;
 use super::source::Source;
 
 /// Answers as long as the process can answer at all.
@@ -35,8 +35,8 @@ pub const METRICS: &str = "/metrics";
 
 /// What the server needs to answer.
 pub struct Service {
-    /// The schema with its source.
-    pub schema: LibrarySchema,
+    /// Answers GraphQL.
+    pub answers: Answers,
     /// The source, for readiness.
     pub source: Arc<dyn Source>,
     /// Who may ask.
@@ -89,7 +89,7 @@ async fn handle(State(service): State<Arc<Service>>, request: Request) -> Respon
     running.is_from(&viewer);
     match kind {
         Kind::Graphql => {
-            let outcome = service.answer(viewer, request).await;
+            let outcome = service.answer(&viewer, request).await;
             running.answered(Entry::of(&outcome));
             respond(outcome)
         }

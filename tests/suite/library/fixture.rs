@@ -88,21 +88,40 @@ impl Library {
 
     /// The server as it stands behind the gateway.
     pub fn serve_users(&self) -> Server {
+        self.serve_users_with(&[])
+    }
+
+    /// The server as it stands behind the gateway, with more flags.
+    pub fn serve_users_with(&self, flags: &[&str]) -> Server {
+        Server::start(self.behind_the_gateway(lib_serve(), flags))
+    }
+
+    /// The server as it stands behind the gateway, begun by another command.
+    pub fn serve_users_by(&self, command: Command) -> Server {
+        Server::start(self.behind_the_gateway(command, &[]))
+    }
+
+    /// How the server is started that stands behind the gateway.
+    pub fn behind_the_gateway(&self, command: Command, flags: &[&str]) -> Command {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-        self.serve_with("", &["--gateway-secret-file", secret.to_str().unwrap()])
+        let gateway = ["--gateway-secret-file", secret.to_str().unwrap()];
+        self.command(command, "", &[&gateway, flags].concat())
     }
 
     /// The server with more settings and flags.
     pub fn serve_with(&self, settings: &str, flags: &[&str]) -> Server {
+        Server::start(self.command(lib_serve(), settings, flags))
+    }
+
+    fn command(&self, mut command: Command, settings: &str, flags: &[&str]) -> Command {
         let file = self.directory.path().join("lib.env");
         let root = self.root();
         let settings = format!("LOCAL_PATH='{}'\n{settings}", root.display());
         std::fs::write(&file, settings).unwrap();
-        let mut command = lib_serve();
         command.arg("--env-file").arg(&file).args(flags);
         command.args(["--listen", "127.0.0.1:0"]);
-        Server::start(command)
+        command
     }
 }
 
@@ -126,6 +145,7 @@ pub struct Server {
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
+    client: reqwest::Client,
 }
 
 impl Server {
@@ -153,6 +173,7 @@ impl Server {
             ready,
             url,
             lines,
+            client: client(),
         }
     }
 
@@ -165,6 +186,11 @@ impl Server {
     /// Another path of the same server.
     pub fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The next line of its log that holds `part`.
@@ -203,7 +229,8 @@ impl Server {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let request = client()
+        let request = self
+            .client
             .post(&self.url)
             .header("Content-Type", "application/json")
             .headers(map)
@@ -225,7 +252,7 @@ impl Server {
     /// GETs with `?query=…`.
     pub async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
         let url = reqwest::Url::parse_with_params(&self.url, parameters).unwrap();
-        Reply::of(client().get(url)).await
+        Reply::of(self.client.get(url)).await
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Trial {
     /// Users and their passwords, as Apache's htpasswd writes them.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "password_stdin", "credentials_file"])]
     htpasswd: Option<PathBuf>,
+    /// Let users change what is in their own folders: in DIR, where one is named.
+    #[arg(long)]
+    writable: bool,
     #[command(flatten)]
     passwords: Passwords,
 }
@@ -87,7 +90,11 @@ impl Trial {
                  End   {end}"
             ));
         };
-        let trial = trial::Trial { library, members };
+        let trial = trial::Trial {
+            library,
+            members,
+            writable: self.writable,
+        };
         // Not sooner: nobody would hear Ctrl-C while passwords are read. Until here there is nothing to take away.
         let stop = Stop::listen()?;
         match trial::run(trial, place, stop, ready).await? {

@@ -17,6 +17,7 @@ mod ranges;
 mod room;
 mod rude;
 mod running;
+mod transfers;
 mod upload;
 mod users;
 mod zip;

@@ -25,6 +25,7 @@ mod room;
 mod rude;
 mod running;
 mod tricks;
+mod transfers;
 mod upload;
 mod users;
 mod zip;

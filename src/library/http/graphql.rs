@@ -36,6 +36,8 @@ pub struct Outcome {
     pub summary: String,
     /// The first error's code and message.
     pub error: Option<(String, String)>,
+    /// The methods that are answered, where this one is not.
+    allow: &'static str,
 }
 
 impl Outcome {
@@ -45,6 +47,7 @@ impl Outcome {
             body,
             summary: String::from("-"),
             error: None,
+            allow: "GET, POST",
         }
     }
 
@@ -84,7 +87,7 @@ pub fn respond(outcome: Outcome) -> Response {
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
     }
     response
 }
@@ -185,6 +188,7 @@ impl Service {
             // An address must not change anything: it is followed by whoever comes upon it.
             return Outcome {
                 summary: question.summary,
+                allow: "POST",
                 ..Outcome::refused(
                     StatusCode::METHOD_NOT_ALLOWED,
                     BAD_REQUEST,

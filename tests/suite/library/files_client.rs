@@ -203,5 +203,7 @@ pub fn pattern(size: usize) -> Vec<u8> {
 /// A body of pieces whose length is not said.
 pub fn pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Body {
     let pieces = pieces.map(Ok::<_, std::io::Error>);
-    Body::wrap(axum::body::Body::from_stream(futures_util::stream::iter(pieces)))
+    Body::wrap(axum::body::Body::from_stream(futures_util::stream::iter(
+        pieces,
+    )))
 }

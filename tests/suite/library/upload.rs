@@ -167,7 +167,7 @@ async fn what_cannot_be_a_file_is_refused_and_leaves_nothing() {
     let large = files.put("alice/new/x", vec![0; 1001]).await;
     assert_eq!(large.said(), "413 TOO_LARGE");
     // Without a length it is found out on the way.
-        let large = files
+    let large = files
         .put("alice/new/x", pieces((0..20).map(|_| vec![0; 100])))
         .await;
     assert_eq!(large.said(), "413 TOO_LARGE");
@@ -404,7 +404,10 @@ async fn hundreds_of_megabytes_are_taken_in_little_memory() {
         let block = block.clone();
         move |_| block.clone()
     }));
-    assert_eq!(Files::of(&server).put("alice/large", body).await.status, 201);
+    assert_eq!(
+        Files::of(&server).put("alice/large", body).await.status,
+        201
+    );
     let found = read(&library, "alice/large");
     assert_eq!(found.len(), BLOCKS << 20);
     assert!(found.chunks(1 << 20).all(|part| part == block));

@@ -2,6 +2,7 @@
 
 mod apollo;
 mod asking;
+mod beyond;
 mod changing;
 mod client;
 mod containment;
@@ -20,12 +21,16 @@ mod parts;
 mod patience;
 mod playground;
 mod races;
+mod mutations;
+mod pages;
 mod ranges;
 mod room;
 mod rude;
 mod running;
 mod tricks;
 mod transfers;
+mod search;
+mod twins;
 mod upload;
 mod users;
 mod zip;

@@ -63,6 +63,20 @@ impl Library {
         std::fs::write(self.path(path), contents).unwrap();
     }
 
+    /// Sets when something's contents were changed last, in seconds and nanoseconds since 1970; of a link, the link's.
+    pub fn set_modified(&self, path: impl AsRef<Path>, seconds: i64, nanoseconds: i64) {
+        let time = rustix::fs::Timespec {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(rustix::fs::CWD, &self.root().join(path), &times, flags).unwrap();
+    }
+
     pub fn link(&self, path: &str, target: impl AsRef<Path>) {
         symlink(target, self.path(path)).unwrap();
     }

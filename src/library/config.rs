@@ -294,10 +294,10 @@ impl Reader {
     }
 
     /// The value of `key`, read by `read`; `None` where it is not set or, which is noted, no good.
-    fn read<T>(&mut self, key: &str, read: fn(&str) -> Result<T, Wrong>) -> Option<T> {
+    fn read<T>(&mut self, key: &str, read: fn(&str) -> Result<T, gitlab::Wrong>) -> Option<T> {
         match read(self.value(key)?) {
             Ok(value) => Some(value),
-            Err(Wrong { why, fix }) => {
+            Err(gitlab::Wrong { why, fix }) => {
                 self.wrong(key, &why, fix);
                 None
             }
@@ -309,7 +309,7 @@ impl Reader {
         &mut self,
         name: &str,
         key: &str,
-        read: fn(&str) -> Result<T, Wrong>,
+        read: fn(&str) -> Result<T, gitlab::Wrong>,
         fix: &str,
     ) -> Option<T> {
         if self.value(key).is_none() {

@@ -155,5 +155,5 @@ async fn served(
         library: library_router(service(&settings, &options)?),
         secret,
     })?;
-    serve::until_stopped(place.listener, app, stop, ready, || {}).await
+    Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)
 }

@@ -31,6 +31,9 @@ pub struct Trial {
     /// Users and their passwords, as Apache's htpasswd writes them.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "password_stdin", "credentials_file"])]
     htpasswd: Option<PathBuf>,
+    /// Let users change what is in their own folders: in DIR, where one is named.
+    #[arg(long)]
+    writable: bool,
     #[command(flatten)]
     passwords: Passwords,
 }
@@ -82,11 +85,16 @@ impl Trial {
                 "trial: ready at {url}\n\n\
                  It shows {shown} to {names}.\n\n  \
                  Open  {url}, and sign in with a name and its password\n  \
-                 Ask   curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
+                 Ask   {url}lib in the browser, or\n        \
+                 curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
                  End   {end}"
             ));
         };
-        let trial = trial::Trial { library, members };
+        let trial = trial::Trial {
+            library,
+            members,
+            writable: self.writable,
+        };
         // Not sooner: nobody would hear Ctrl-C while passwords are read. Until here there is nothing to take away.
         let stop = Stop::listen()?;
         match trial::run(trial, place, stop, ready).await? {

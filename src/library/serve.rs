@@ -85,7 +85,7 @@ pub async fn serve(
     }
     let (mode, path) = (&settings.mode, &settings.path);
     let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
-    let stopping = || log.write(Level::Info, "stopping");
+    let stopping = || log.event(Level::Info, "stopping");
     let mut service = service(&settings, &options)?;
     // A GitLab that does not answer is no reason not to start, and the operator is still there to be told.
     let first_look = service.source.clone();
@@ -106,8 +106,8 @@ pub async fn serve(
             let left = traffic.in_hand();
             let warning = "stopped before every request had ended";
             match left.is_empty() {
-                true => log.write(Level::Warn, warning),
-                false => log.write(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
+                true => log.event(Level::Warn, warning),
+                false => log.event(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
             }
         }
     }

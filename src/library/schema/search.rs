@@ -90,7 +90,8 @@ impl Asking<'_> {
             return Err(Refusal::new(path, Reason::NotSupported));
         };
         let _turn = self.allowance.turn().await;
-        let most = MAX_SEEN.min(self.allowance.left() / SEEN);
+        // Half of what is left is for what is found.
+        let most = MAX_SEEN.min(self.allowance.left() / (2 * SEEN));
         if most == 0 {
             return Err(self.allowance.refuse(path));
         }

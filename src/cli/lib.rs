@@ -1,10 +1,18 @@
 //! `dtaas lib`: the library.
 
+mod cat;
+mod check;
+mod get;
+mod ls;
+mod put;
+mod reach;
+mod tally;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::gate::read_secret;
 use crate::library::changes::Writing;
 use crate::library::gate::Gate;
@@ -22,12 +30,18 @@ pub struct Lib {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(Serve),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Check(check::Check),
 }
 
 /// Serve a directory of assets over GraphQL
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The settings: PORT, MODE, LOCAL_PATH, APOLLO_PATH, LOG_LEVEL; variables of the environment win [default: .env]
+    /// The settings: PORT, MODE, LOCAL_PATH or GITLAB_URL, GITLAB_GROUP and TOKEN, APOLLO_PATH, LOG_LEVEL; variables of the
+    /// environment win [default: .env]
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
@@ -79,15 +93,21 @@ struct Serve {
 }
 
 impl Lib {
-    /// Does what was typed.
+    /// Does what was typed; answers what to exit with. `directory` is where a deployment may be.
     ///
     /// # Errors
     ///
     /// Those of the command.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, directory: &Path) -> anyhow::Result<Exit> {
         match self.command {
             Command::Serve(command) => command.run().await,
-        }
+            Command::Ls(command) => command.run(directory).await,
+            Command::Cat(command) => command.run(directory).await,
+            Command::Get(command) => command.run(directory).await,
+            Command::Put(command) => command.run(directory).await,
+            Command::Check(command) => return command.run(directory).await,
+        }?;
+        Ok(Exit::Done)
     }
 }
 

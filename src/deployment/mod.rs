@@ -132,7 +132,7 @@ impl Deployment {
 
     /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
     fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
-        apart(directory, &spec.library_root)?;
+        apart(directory, &spec.library.root)?;
         let profile = crate::profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
         Ok((profile, templates))
@@ -269,7 +269,7 @@ impl Deployment {
 
     /// Where users' files are, absolute.
     pub fn library_root(&self) -> PathBuf {
-        self.root().join(&self.spec.library_root)
+        self.root().join(&self.spec.library.root)
     }
 
     fn with_input<T>(

@@ -9,9 +9,10 @@ use crate::serve::{self, Ended, Stop};
 
 use super::answer::Answers;
 use super::changes::Writing;
-use super::config::Settings;
+use super::config::{Mode, Settings};
 use super::contain::Root;
 use super::gate::Gate;
+use super::gitlab::Gitlab;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
@@ -60,7 +61,7 @@ impl Options {
 ///
 /// # Errors
 ///
-/// When the server breaks down.
+/// When the server breaks down, or TLS towards GitLab cannot be set up.
 pub async fn serve(
     settings: Settings,
     options: Options,
@@ -79,10 +80,20 @@ pub async fn serve(
             format!("anyone who reaches this address {does} the whole library (--no-auth)");
         log.write(Level::Warn, warning);
     }
-    let (directory, path) = (settings.local_path.display(), &settings.path);
-    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
+    for warning in &settings.warnings {
+        log.write(Level::Warn, warning);
+    }
+    let (mode, path) = (&settings.mode, &settings.path);
+    let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
     let stopping = || log.event(Level::Info, "stopping");
-    let mut service = service(&settings, &options);
+    let mut service = service(&settings, &options)?;
+    // A GitLab that does not answer is no reason not to start, and the operator is still there to be told.
+    let first_look = service.source.clone();
+    tokio::spawn(async move {
+        if let Err(why) = first_look.ready().await {
+            log.event(Level::Error, why);
+        }
+    });
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
     service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
     let traffic = Arc::clone(&service.traffic);
@@ -104,13 +115,23 @@ pub async fn serve(
 }
 
 /// The library as these settings and options want it.
-pub fn service(settings: &Settings, options: &Options) -> Service {
-    let mut local = Local::new(Root::new(&settings.local_path), options.max_file);
-    if let Some(writing) = options.writing {
-        local = local.writable(writing);
-    }
-    let source: Arc<dyn Source> = Arc::new(local);
-    Service {
+///
+/// # Errors
+///
+/// When TLS towards GitLab cannot be set up.
+pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service> {
+    let log = Log::new(settings.level);
+    let source: Arc<dyn Source> = match &settings.mode {
+        Mode::Local(directory) => {
+            let local = Local::new(Root::new(directory), options.max_file);
+            match options.writing {
+                Some(writing) => Arc::new(local.writable(writing)),
+                None => Arc::new(local),
+            }
+        }
+        Mode::Gitlab(gitlab) => Arc::new(Gitlab::new(gitlab.clone(), options.max_file, log)?),
+    };
+    Ok(Service {
         answers: Answers::new(source.clone()),
         source,
         gate: options.gate.clone(),
@@ -120,8 +141,8 @@ pub fn service(settings: &Settings, options: &Options) -> Service {
         playground: Playground::new(settings.playground, &settings.path),
         shows_metrics: false,
         traffic: Arc::default(),
-        log: Log::new(settings.level),
-    }
+        log,
+    })
 }
 
 /// Clears away what was given up, now and again.

@@ -18,7 +18,7 @@ use crate::auth::endpoint::{Directories, Endpoint};
 use crate::error::Failure;
 use crate::library;
 use crate::library::changes::Writing;
-use crate::library::config::Settings;
+use crate::library::config::{Mode, Settings};
 use crate::library::http::router as library_router;
 use crate::library::log::Level;
 use crate::library::serve::{Options, service};
@@ -153,10 +153,11 @@ async fn served(
     let root: BasePath = "".parse()?;
     let settings = Settings {
         port: place.address.port(),
-        local_path: library,
+        mode: Mode::Local(library),
         path: LIBRARY.into(),
         level: Level::Error,
         playground: true,
+        warnings: Vec::new(),
     };
     let options = Options {
         writing: trial.writable.then_some(WRITING),
@@ -165,7 +166,7 @@ async fn served(
     let app = gate::router(Passage {
         endpoint: Endpoint::new(directories, "DTaaS trial")?,
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
-        library: library_router(service(&settings, &options)),
+        library: library_router(service(&settings, &options)?),
         secret,
     })?;
     Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)

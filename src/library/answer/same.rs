@@ -247,6 +247,7 @@ impl Library {
             text: text.to_owned(),
             operation: None,
             variables: Variables::from_json(variables.clone()),
+            by_get: false,
         };
         let alice = Viewer::User {
             name: "alice".parse().unwrap(),

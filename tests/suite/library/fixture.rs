@@ -140,8 +140,10 @@ pub fn make_fifo(path: &Path) {
 /// A running server; it ends with the test.
 pub struct Server {
     child: Child,
-    /// What it said first.
+    /// What it said first: that it serves,
     pub ready: String,
+    /// and what came before that.
+    pub said: Vec<String>,
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
@@ -171,6 +173,7 @@ impl Server {
         Self {
             child,
             ready,
+            said,
             url,
             lines,
             client: client(),

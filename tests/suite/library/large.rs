@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, Mode, OFlags};
 use serde_json::json;
 
-use super::fixture::{LIST, Library, READ, Server, names, text};
+use super::fixture::{LIST, Library, READ, Server, lib_serve, names, text};
 
 /// Runs `work` over and over beside a test.
 pub struct Meanwhile {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::reach::{Reach, remote};
 use crate::error::Failure;
 use crate::library::client::connection::Connection;
-use crate::library::client::listing::{Blob, Detail, Listing, not_utf8};
+use crate::library::client::listing::{Entry, Kind, not_utf8};
 use crate::library::client::path::RemotePath;
 use crate::library::client::problem::Problem;
 use crate::ui;
@@ -32,18 +32,42 @@ pub struct Ls {
     reach: Reach,
 }
 
-/// An entry, for programs.
-#[derive(Serialize)]
-struct Entry<'a> {
-    name: &'a str,
+/// What is shown of an entry.
+#[derive(Debug, Serialize)]
+struct Shown {
+    name: String,
+    /// As GraphQL calls it: `tree` for a directory, `blob` for everything else.
     #[serde(rename = "type")]
     kind: &'static str,
     /// Whether it can be asked for by that name.
     utf8: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+#[derive(Debug, Serialize)]
+struct Details {
     size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    modified: Option<&'a str>,
+    modified: Option<String>,
+}
+
+impl Shown {
+    fn new(name: String, is_directory: bool, details: Option<Details>) -> Self {
+        Self {
+            utf8: not_utf8(&name).is_none(),
+            name,
+            kind: if is_directory { "tree" } else { "blob" },
+            details,
+        }
+    }
+
+    fn of(entry: Entry) -> Self {
+        let details = Details {
+            size: entry.size,
+            modified: entry.modified,
+        };
+        Self::new(entry.name, entry.kind == Kind::Directory, Some(details))
+    }
 }
 
 impl Ls {
@@ -51,92 +75,75 @@ impl Ls {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let path = remote(&self.path)?;
         let connection = self.reach.connect(directory)?;
-        let detail = match self.long {
-            true => Detail::All,
-            false => Detail::Names,
+        let listed = match self.long {
+            true => details(&connection, &path).await,
+            false => names(&connection, &path).await,
         };
-        let listing = list(&connection, &path, detail)
-            .await
-            .map_err(Failure::from)?;
+        let entries = listed.map_err(Failure::from)?;
         if self.json {
-            return ui::json(&entries(&listing));
+            return ui::json(&entries);
         }
-        for line in lines(&listing, self.long) {
+        for line in lines(&entries) {
             ui::data(line);
         }
         Ok(())
     }
 }
 
+async fn details(connection: &Connection, path: &RemotePath) -> Result<Vec<Shown>, Problem> {
+    let listed = connection.list_with_details(path).await?;
+    let mut entries: Vec<Shown> = listed.into_iter().map(Shown::of).collect();
+    // Stable: by their bytes within each kind.
+    entries.sort_by_key(|entry| entry.kind != "tree");
+    Ok(entries)
+}
+
 /// Of a file, the listing is that file alone.
-async fn list(
-    connection: &Connection,
-    path: &RemotePath,
-    detail: Detail,
-) -> Result<Listing, Problem> {
-    let problem = match connection.list(path, detail).await {
-        Err(Problem::Refused(no)) if no.is("NOT_A_DIRECTORY") => Problem::Refused(no),
-        listing => return listing,
+async fn names(connection: &Connection, path: &RemotePath) -> Result<Vec<Shown>, Problem> {
+    let listing = match (connection.list(path).await, path.name()) {
+        (Err(Problem::Refused(no)), Some(name)) if no.is("NOT_A_DIRECTORY") => {
+            return Ok(vec![Shown::new(name.to_owned(), false, None)]);
+        }
+        (listing, _) => listing?,
     };
-    let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
-        return Err(problem);
-    };
-    let mut beside = connection.list(&parent, detail).await?;
-    beside.trees.clear();
-    beside.blobs.retain(|blob| blob.name == name);
-    match beside.blobs.is_empty() {
-        true => Err(problem),
-        false => Ok(beside),
-    }
+    let trees = listing
+        .trees
+        .into_iter()
+        .map(|name| Shown::new(name, true, None));
+    let blobs = listing
+        .blobs
+        .into_iter()
+        .map(|name| Shown::new(name, false, None));
+    Ok(trees.chain(blobs).collect())
 }
 
-fn entries(listing: &Listing) -> Vec<Entry<'_>> {
-    let tree = |name| Entry {
-        name,
-        kind: "tree",
-        utf8: not_utf8(name).is_none(),
-        size: None,
-        modified: None,
-    };
-    let trees = listing.trees.iter().map(|name| tree(name.as_str()));
-    let blobs = listing.blobs.iter().map(|blob| Entry {
-        name: &blob.name,
-        kind: "blob",
-        utf8: not_utf8(&blob.name).is_none(),
-        size: blob.size,
-        modified: blob.modified.as_deref(),
-    });
-    trees.chain(blobs).collect()
-}
-
-fn lines(listing: &Listing, long: bool) -> Vec<String> {
+fn lines(entries: &[Shown]) -> Vec<String> {
     let terminal = std::io::stdout().is_terminal();
-    let shown = |name: &str| match terminal {
-        true => printable(name).into_owned(),
-        false => name.to_owned(),
+    let name = |entry: &Shown| {
+        let name = match terminal {
+            true => printable(&entry.name).into_owned(),
+            false => entry.name.clone(),
+        };
+        match entry.kind {
+            "tree" => style(format!("{name}/")).blue().bold().to_string(),
+            _ => name,
+        }
     };
-    let sizes = || listing.blobs.iter().map(|blob| size(blob).len());
-    let width = if long {
-        sizes().max().unwrap_or(1).max(1)
-    } else {
-        0
+    let size = |details: &Details| details.size.map_or("-".to_owned(), |size| size.to_string());
+    let sizes = entries.iter().filter_map(|entry| entry.details.as_ref());
+    let width = sizes.map(|details| size(details).len()).max().unwrap_or(0);
+    let line = |entry: &Shown| match &entry.details {
+        None => name(entry),
+        Some(details) => {
+            let time = details.modified.as_deref().unwrap_or("-");
+            // To the second: 2026-01-31T12:00:00Z.
+            let time = match time.split_once('.') {
+                Some((seconds, _)) => format!("{seconds}Z"),
+                None => time.to_owned(),
+            };
+            let (size, time) = (size(details), printable(&time).into_owned());
+            format!("{size:>width$}  {time:<20}  {}", name(entry))
+        }
     };
-    let before = |size: &str, time: &str| match long {
-        true => format!("{size:>width$}  {time:<20}  "),
-        false => String::new(),
-    };
-    let trees = listing.trees.iter().map(|name| {
-        let name = style(format!("{}/", shown(name))).blue().bold();
-        format!("{}{name}", before("-", ""))
-    });
-    let blobs = listing.blobs.iter().map(|blob| {
-        let time = printable(blob.modified.as_deref().unwrap_or("-"));
-        format!("{}{}", before(&size(blob), &time), shown(&blob.name))
-    });
-    trees.chain(blobs).collect()
-}
-
-fn size(blob: &Blob) -> String {
-    blob.size
-        .map_or_else(|| "-".to_owned(), |size| size.to_string())
+    entries.iter().map(line).collect()
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::library::path::COMMON;
 
 use super::connection::Connection;
-use super::listing::{Detail, Listing, not_utf8};
+use super::listing::{Listing, not_utf8};
 use super::path::RemotePath;
 use super::problem::Problem;
 
@@ -87,7 +87,7 @@ impl Connection {
     ) -> Result<Report, Problem> {
         let mut report = Report::default();
         let mut twins: BTreeMap<RemotePath, Twin> = BTreeMap::new();
-        let mut walk = self.walk(top.clone(), Detail::Names);
+        let mut walk = self.walk(top.clone());
         while let Some((path, listing)) = walk.next().await {
             let listing = match listing {
                 Ok(listing) => listing,
@@ -117,12 +117,9 @@ impl Connection {
         listing: &Listing,
         report: &mut Report,
     ) -> Result<(), Problem> {
-        let readable = listing
-            .blobs
-            .iter()
-            .filter(|blob| not_utf8(&blob.name).is_none());
-        let tried = readable.map(|blob| async {
-            let file = path.join(&blob.name);
+        let readable = listing.blobs.iter().filter(|name| not_utf8(name).is_none());
+        let tried = readable.map(|name| async {
+            let file = path.join(name);
             let answer = self.about(&file).await;
             (file, answer)
         });
@@ -162,8 +159,7 @@ impl Report {
     }
 
     fn names(&mut self, path: &RemotePath, listing: &Listing) {
-        let blobs = listing.blobs.iter().map(|blob| &blob.name);
-        for name in listing.trees.iter().chain(blobs) {
+        for name in listing.trees.iter().chain(&listing.blobs) {
             if not_utf8(name).is_some() {
                 let message = "the name is not UTF-8: it can be listed, and not opened; rename it";
                 self.add(&path.join(name), Kind::NotUtf8, message.to_owned());
@@ -194,7 +190,7 @@ fn named_not_utf8(path: &RemotePath) -> bool {
 }
 
 fn know_twins(twins: &mut BTreeMap<RemotePath, Twin>, path: &RemotePath, listing: &Listing) {
-    let has = |name: &str| listing.blobs.iter().any(|blob| blob.name == name);
+    let has = |name: &str| listing.blobs.iter().any(|blob| blob == name);
     match in_its_folder(path) {
         [kind] if kind == TWINS => {
             let names = listing.trees.iter().filter(|name| not_utf8(name).is_none());

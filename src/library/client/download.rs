@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE,
-    LAST_MODIFIED, RANGE,
+    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Method, Response, StatusCode};
 
 use super::connection::Connection;
+use super::listing::is_of_a_directory;
 use super::path::RemotePath;
 use super::problem::{Problem, Refused};
 
@@ -60,8 +60,8 @@ impl Connection {
     /// The library's refusal, or why there was no answer.
     pub async fn download<'a>(&'a self, path: &'a RemotePath) -> Result<Download<'a>, Problem> {
         let answer = self.send(self.file(Method::GET, path)).await?;
-        // A directory is answered as well, with what it holds, and never in parts.
-        if text(answer.headers(), ACCEPT_RANGES) == Some("none") {
+        // A directory is answered as well, with what it holds.
+        if is_of_a_directory(&answer) {
             return Err(Problem::Refused(Refused {
                 status: StatusCode::CONFLICT,
                 code: Some("NOT_A_FILE".to_owned()),
@@ -181,7 +181,8 @@ impl Download<'_> {
 }
 
 impl About {
-    fn of(headers: &HeaderMap) -> Self {
+    /// Reads it from an answer's headers.
+    pub fn of(headers: &HeaderMap) -> Self {
         let version = text(headers, ETAG).filter(|tag| tag.starts_with('"'));
         Self {
             size: text(headers, CONTENT_LENGTH).and_then(|size| size.parse().ok()),

@@ -9,7 +9,6 @@ use futures_util::StreamExt;
 use super::connection::Connection;
 use super::download::About;
 use super::event::{Came, Event, SIDE_BY_SIDE, Told};
-use super::listing::Detail;
 use super::local_file::{Aside, InTheWay, here, in_the_way};
 use super::path::RemotePath;
 use super::problem::Problem;
@@ -99,7 +98,7 @@ impl Connection {
         told: Told<'_>,
     ) -> Result<Vec<(RemotePath, PathBuf)>, Problem> {
         let mut files = Vec::new();
-        let mut walk = self.walk(top.clone(), Detail::Names);
+        let mut walk = self.walk(top.clone());
         while let Some((path, listing)) = walk.next().await {
             let here = below(place, top, &path);
             let made = listing.and_then(|listing| {
@@ -111,7 +110,7 @@ impl Connection {
                     listing
                         .blobs
                         .into_iter()
-                        .map(|blob| (path.join(&blob.name), here.join(&blob.name))),
+                        .map(|name| (path.join(&name), here.join(&name))),
                 ),
                 Err(problem) if path == *top => return Err(problem),
                 Err(problem) => told(Event::Failed(&path, problem)),

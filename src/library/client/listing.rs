@@ -1,46 +1,58 @@
 //! What a directory of the library holds.
 
+use reqwest::header::ACCEPT_RANGES;
+use reqwest::{Method, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::connection::Connection;
+use super::download::About;
 use super::path::RemotePath;
 use super::problem::Problem;
 
 /// As v0.2's clients ask, so that every library has an answer.
 const NAMES: &str = "query($path: String!) { listDirectory(path: $path) { repository { tree {
     trees { edges { node { name } } } blobs { edges { node { name } } } } } } }";
+/// How much of a listing with details is taken: a million entries come to about half of it.
+const MOST: usize = 256 << 20;
 
-/// The same with what v0.2 does not know.
-const DETAILS: &str = "query($path: String!) { listDirectory(path: $path) { repository { tree {
-    trees { edges { node { name } } } blobs { edges { node { name size modified } } } } } } }";
-
-/// A directory's entries, each list in the server's order: by the bytes of the names.
+/// The names in a directory, each list in the server's order: by their bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The names of its directories.
+    /// Directories.
     pub trees: Vec<String>,
     /// Everything else.
-    pub blobs: Vec<Blob>,
+    pub blobs: Vec<String>,
 }
 
-/// An entry that is no directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob {
+/// An entry of a directory, with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Entry {
     /// Its name.
     pub name: String,
-    /// Its size in bytes, where it was asked for and can be told.
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Its size in bytes; `None` for what is no file.
     pub size: Option<u64>,
-    /// When it was changed (RFC 3339, UTC), likewise.
+    /// When it was changed (RFC 3339, UTC); `None` where that cannot be said.
     pub modified: Option<String>,
 }
 
-/// How much is asked of each entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// Its name.
-    Names,
-    /// Size and time as well, which v0.2's server does not know.
-    All,
+/// What an entry is. Links are not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A FIFO, a device or a socket.
+    Other,
 }
 
 impl Connection {
@@ -49,14 +61,42 @@ impl Connection {
     /// # Errors
     ///
     /// The library's refusal, or why there was no answer.
-    pub async fn list(&self, path: &RemotePath, detail: Detail) -> Result<Listing, Problem> {
-        let query = match detail {
-            Detail::Names => NAMES,
-            Detail::All => DETAILS,
-        };
+    pub async fn list(&self, path: &RemotePath) -> Result<Listing, Problem> {
         let variables = json!({ "path": path.to_string() });
-        let data = self.ask(query, variables).await?;
+        let data = self.ask(NAMES, variables).await?;
         listing(&data).ok_or_else(|| self.no_library("its answer is not a listing"))
+    }
+
+    /// Lists a directory with what is known of each entry. Of a file, that is the file alone.
+    ///
+    /// # Errors
+    ///
+    /// The library's refusal, or why there was no answer.
+    pub async fn list_with_details(&self, path: &RemotePath) -> Result<Vec<Entry>, Problem> {
+        let mut answer = self.send(self.file(Method::GET, path)).await?;
+        if !is_of_a_directory(&answer) {
+            let about = About::of(answer.headers());
+            let modified = about.modified.map(OffsetDateTime::from);
+            return Ok(vec![Entry {
+                name: path.name().unwrap_or_default().to_owned(),
+                kind: Kind::File,
+                size: about.size,
+                modified: modified.and_then(|time| time.format(&Rfc3339).ok()),
+            }]);
+        }
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.piece(&mut answer).await? {
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > MOST {
+                return Err(self.no_library("its answer has no end"));
+            }
+        }
+        let entries: Vec<Entry> = serde_json::from_slice(&bytes)
+            .map_err(|_| self.no_library("its answer is not a listing"))?;
+        match entries.iter().all(|entry| is_a_name(&entry.name)) {
+            true => Ok(entries),
+            false => Err(self.no_library("its answer is not a listing")),
+        }
     }
 
     /// Whether it can be listed. A link to a directory can.
@@ -65,7 +105,7 @@ impl Connection {
     ///
     /// That there is nothing, or why there was no answer.
     pub async fn is_directory(&self, path: &RemotePath) -> Result<bool, Problem> {
-        match self.list(path, Detail::Names).await {
+        match self.list(path).await {
             Ok(_) => Ok(true),
             Err(Problem::Refused(no)) if no.is("NOT_A_DIRECTORY") => Ok(false),
             Err(problem) => Err(problem),
@@ -83,25 +123,18 @@ fn listing(data: &Value) -> Option<Listing> {
         let name = node.get("name")?.as_str()?;
         is_a_name(name).then(|| name.to_owned())
     };
-    let blob = |node: &&Value| {
-        Some(Blob {
-            name: name(node)?,
-            size: node.get("size").and_then(size),
-            modified: node
-                .get("modified")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-        })
-    };
     Some(Listing {
         trees: nodes("trees")?.iter().map(name).collect::<Option<_>>()?,
-        blobs: nodes("blobs")?.iter().map(blob).collect::<Option<_>>()?,
+        blobs: nodes("blobs")?.iter().map(name).collect::<Option<_>>()?,
     })
 }
 
-/// Numbers beyond 2^31 travel as text in some servers' GraphQL.
-fn size(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+/// Whether an answer is about a directory: that comes as it is at the moment, and never in parts.
+pub fn is_of_a_directory(answer: &Response) -> bool {
+    answer
+        .headers()
+        .get(ACCEPT_RANGES)
+        .is_some_and(|ranges| ranges == "none")
 }
 
 /// What a server calls an entry becomes a file's name here, and must not lead anywhere else.
@@ -151,15 +184,10 @@ mod tests {
         let answer = |name: &str| {
             json!({"listDirectory": {"repository": {"tree": {
                 "trees": {"edges": []},
-                "blobs": {"edges": [{"node": {"name": name, "size": "5", "modified": null}}]},
+                "blobs": {"edges": [{"node": {"name": name}}]},
             }}}})
         };
-        let blob = Blob {
-            name: "x".into(),
-            size: Some(5),
-            modified: None,
-        };
-        assert_eq!(listing(&answer("x")).unwrap().blobs, [blob]);
+        assert_eq!(listing(&answer("x")).unwrap().blobs, ["x"]);
         for name in ["", ".", "..", "../x", "/etc/passwd", "a\0b"] {
             assert_eq!(listing(&answer(name)), None, "{name:?}");
         }

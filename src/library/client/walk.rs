@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::library::path::COMMON;
 
 use super::connection::Connection;
-use super::listing::{Detail, Listing};
+use super::listing::Listing;
 use super::path::RemotePath;
 use super::problem::Problem;
 
@@ -15,7 +15,6 @@ const LONGEST: usize = 4096;
 /// A way through all directories below one.
 pub struct Walk<'a> {
     connection: &'a Connection,
-    detail: Detail,
     ahead: VecDeque<RemotePath>,
     /// Folders that stand for `common`, and were left out: they hold what it holds.
     pub left_out: Vec<RemotePath>,
@@ -23,10 +22,9 @@ pub struct Walk<'a> {
 
 impl Connection {
     /// A way through `top` and everything below it, a directory before what is in it.
-    pub fn walk(&self, top: RemotePath, detail: Detail) -> Walk<'_> {
+    pub fn walk(&self, top: RemotePath) -> Walk<'_> {
         Walk {
             connection: self,
-            detail,
             ahead: VecDeque::from([top]),
             left_out: Vec::new(),
         }
@@ -41,7 +39,7 @@ impl Walk<'_> {
             let endless = self.connection.no_library("its directories have no end");
             return Some((path, Err(endless)));
         }
-        let listing = self.connection.list(&path, self.detail).await;
+        let listing = self.connection.list(&path).await;
         if let Ok(listing) = &listing {
             for name in listing.trees.iter().rev() {
                 let below = path.join(name);

@@ -37,6 +37,8 @@ pub struct Outcome {
     pub summary: String,
     /// The first error's code and message.
     pub error: Option<(String, String)>,
+    /// The methods that are answered, where this one is not.
+    allow: &'static str,
 }
 
 impl Outcome {
@@ -46,6 +48,7 @@ impl Outcome {
             body,
             summary: String::from("-"),
             error: None,
+            allow: "GET, POST",
         }
     }
 
@@ -85,7 +88,7 @@ pub fn respond(outcome: Outcome) -> Response {
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
     }
     response
 }
@@ -192,11 +195,14 @@ impl Service {
             },
             Told::Wrong(errors) => Outcome::wrong(StatusCode::BAD_REQUEST, &errors),
             // An address must not change anything: it is followed by whoever comes upon it.
-            Told::WantsPost => Outcome::refused(
-                StatusCode::METHOD_NOT_ALLOWED,
-                BAD_REQUEST,
-                "mutations are sent with POST",
-            ),
+            Told::WantsPost => Outcome {
+                allow: "POST",
+                ..Outcome::refused(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    BAD_REQUEST,
+                    "mutations are sent with POST",
+                )
+            },
         };
         match summary {
             Some(summary) => Outcome { summary, ..outcome },

@@ -8,8 +8,8 @@ use super::ask::{Asking, asked_for};
 use super::entry::{Blob, Entry, Facts, TreeEntry};
 use super::listed::digest;
 use super::page::{PageInfo, bad_input, cursor, read_cursor};
-use crate::library::entries::shown;
 use crate::library::folder::Folder;
+use crate::library::entries::shown;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
 use crate::library::search::{Found, Hit, Pattern, Position, Search, search};
@@ -90,7 +90,8 @@ impl Asking<'_> {
             return Err(Refusal::new(path, Reason::NotSupported));
         };
         let _turn = self.allowance.turn().await;
-        let most = MAX_SEEN.min(self.allowance.left() / SEEN);
+        // Half of what is left is for what is found.
+        let most = MAX_SEEN.min(self.allowance.left() / (2 * SEEN));
         if most == 0 {
             return Err(self.allowance.refuse(path));
         }

@@ -29,18 +29,22 @@ impl Library {
         let library = Self {
             directory: tempfile::tempdir().unwrap(),
         };
+        library.lay_out();
+        library
+    }
+
+    fn lay_out(&self) {
         for owner in ["alice", "bob", "common"] {
             for folder in ["data", "digital twins", "functions", "models", "tools"] {
-                library.make_directory(&format!("{owner}/{folder}"));
+                self.make_directory(&format!("{owner}/{folder}"));
             }
         }
-        library.make_directory("alice/common");
-        library.write("alice/README.md", "# alice\n");
-        library.write("alice/models/spring.txt", "k = 1\n");
-        library.write("bob/secret.txt", HIDDEN);
-        library.write("common/README.md", "# common\n");
-        std::fs::write(library.directory.path().join("outside.txt"), HIDDEN).unwrap();
-        library
+        self.make_directory("alice/common");
+        self.write("alice/README.md", "# alice\n");
+        self.write("alice/models/spring.txt", "k = 1\n");
+        self.write("bob/secret.txt", HIDDEN);
+        self.write("common/README.md", "# common\n");
+        std::fs::write(self.directory.path().join("outside.txt"), HIDDEN).unwrap();
     }
 
     pub fn root(&self) -> PathBuf {
@@ -57,6 +61,20 @@ impl Library {
 
     pub fn write(&self, path: &str, contents: impl AsRef<[u8]>) {
         std::fs::write(self.path(path), contents).unwrap();
+    }
+
+    /// Sets when something's contents were changed last, in seconds and nanoseconds since 1970; of a link, the link's.
+    pub fn set_modified(&self, path: impl AsRef<Path>, seconds: i64, nanoseconds: i64) {
+        let time = rustix::fs::Timespec {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(rustix::fs::CWD, &self.root().join(path), &times, flags).unwrap();
     }
 
     pub fn link(&self, path: &str, target: impl AsRef<Path>) {
@@ -79,6 +97,15 @@ impl Library {
         self.link("alice/round", "round");
         self.link("common/to-bob", "../bob");
         make_fifo(&self.path("alice/fifo"));
+    }
+
+    /// Alice's folder and the shared one anew, traps and all.
+    pub fn replant(&self) {
+        for folder in ["alice", "common"] {
+            let _ = std::fs::remove_dir_all(self.path(folder));
+        }
+        self.lay_out();
+        self.plant_traps();
     }
 
     /// The server over this library as v0.2 has it: everything, for everyone.
@@ -147,7 +174,8 @@ pub struct Server {
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
-    client: reqwest::Client,
+    /// Keeps connections to it.
+    pub client: reqwest::Client,
 }
 
 impl Server {

@@ -5,6 +5,7 @@ mod certificates;
 mod complexity;
 mod projects;
 mod schema;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
 pub use self::certificates::Authority;
@@ -40,6 +42,7 @@ pub struct World {
     /// Whether the path of a directory among `blobs(paths:)` gives a blob without contents, or nothing.
     pub directories_are_blobs: Mutex<bool>,
     behaviour: Mutex<Behaviour>,
+    under_way: watch::Sender<UnderWay>,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -50,12 +53,40 @@ pub enum Behaviour {
     Right,
     /// Never.
     Silent,
+    /// As GitLab does, once this is dropped.
+    Held(watch::Receiver<()>),
     /// With this status, header and body.
     With(u16, Option<(&'static str, String)>, String),
     /// With a body that has no end.
     Endless,
     /// With half a body.
     CutOff,
+}
+
+/// How many requests have come and are not answered.
+#[derive(Default)]
+pub struct UnderWay {
+    pub now: usize,
+    pub at_most: usize,
+}
+
+/// A request that has come and is not answered.
+struct Counted<'a>(&'a watch::Sender<UnderWay>);
+
+impl<'a> Counted<'a> {
+    fn new(under_way: &'a watch::Sender<UnderWay>) -> Self {
+        under_way.send_modify(|count| {
+            count.now += 1;
+            count.at_most = count.at_most.max(count.now);
+        });
+        Self(under_way)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| count.now -= 1);
+    }
 }
 
 /// A request as it came.
@@ -98,6 +129,7 @@ impl Gitlab {
             projects: Mutex::default(),
             directories_are_blobs: Mutex::new(false),
             behaviour: Mutex::new(Behaviour::Right),
+            under_way: watch::Sender::default(),
             seen: Mutex::default(),
         });
         let mut gitlab = Self {
@@ -112,17 +144,19 @@ impl Gitlab {
 
     /// Listens, where it did before if it did.
     pub fn start_again(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime.block_on(TcpListener::bind(self.address)).unwrap();
+        let listener = std::net::TcpListener::bind(self.address).unwrap();
+        listener.set_nonblocking(true).unwrap();
         self.address = listener.local_addr().unwrap();
         let app = router(self.world.clone());
         let tls = self.tls.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
                 let serving = async {
                     match tls {
                         Some(tls) => axum::serve(TlsListener::new(listener, tls), app).await,
@@ -160,6 +194,11 @@ impl Gitlab {
 
     pub fn behave(&self, behaviour: Behaviour) {
         *self.world.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// How many requests have come and are not answered.
+    pub fn under_way(&self) -> watch::Receiver<UnderWay> {
+        self.world.under_way.subscribe()
     }
 
     /// The requests since this was asked last, but for those about readiness.
@@ -201,10 +240,13 @@ async fn handle(
         query: asked["query"].as_str().unwrap_or_default().to_owned(),
         variables: asked["variables"].clone(),
     });
+    let _counted = Counted::new(&world.under_way);
     let behaviour = world.behaviour.lock().unwrap().clone();
     match behaviour {
         Behaviour::Right => {}
         Behaviour::Silent => std::future::pending().await,
+        // An error says that the other end is dropped.
+        Behaviour::Held(mut until) => while until.changed().await.is_ok() {},
         Behaviour::With(status, header, body) => {
             let mut response = Response::builder().status(status);
             if let Some((name, value)) = header {
@@ -273,6 +315,7 @@ async fn execute(schema: &GitlabSchema, asked: Value, signed_in: bool) -> Respon
                 "Query has depth of {depth}, which exceeds max depth of {deepest}"
             ));
         }
+        wrong.extend(variables::mismatches(&document));
         if !wrong.is_empty() {
             let errors = wrong.iter().map(|message| json!({"message": message}));
             return answered(json!({"errors": errors.collect::<Vec<_>>()}));

@@ -1,22 +1,23 @@
 //! What changes between looking and opening leads nowhere else: while names change hands as fast as they can, nothing
-//! that is hidden is shown, and nothing outside is written.
+//! that is hidden is shown, and nothing of others is changed.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
 
 use rustix::fs::RenameFlags;
 use serde_json::json;
 
-use super::fixture::{HIDDEN, LIST, Library, READ, Reply, Server, make_fifo};
+use super::files_client::Files;
+use super::fixture::{LIST, Library, READ, Server, make_fifo};
+use super::hidden::{self, judge, of_others};
 use super::large::Meanwhile;
 
 /// How often each request is made.
-const ROUNDS: usize = 150;
+const ROUNDS: usize = 120;
 
 /// Alice's folder, with names that are about to change hands.
 fn set_up(library: &Library) {
-    library.make_directory("alice/flip");
+    hidden::plant(library);
+    library.make_directory("alice/flip/data");
     library.write("alice/flip/secret.txt", "mine");
     library.link("alice/flop", "../bob");
     library.write("alice/file.txt", "mine");
@@ -27,10 +28,10 @@ fn set_up(library: &Library) {
     library.make_directory("alice/nest/inner");
     library.write("alice/outside.txt", "mine");
     library.link("alice/climb", "nest/inner/../../outside.txt");
-    std::fs::create_dir(library.root().with_file_name("away")).unwrap();
+    library.link("alice/climbed", "nest/inner/../..");
 }
 
-/// Lets the names change hands until dropped.
+/// Lets the names change hands until stopped.
 fn shuffle(library: &Library) -> Meanwhile {
     let alice = File::open(library.path("alice")).unwrap();
     let inside = library.path("alice/nest/inner");
@@ -49,34 +50,12 @@ fn shuffle(library: &Library) -> Meanwhile {
     })
 }
 
-/// Everything that is not alice's and not common, with its contents.
-fn elsewhere(library: &Library) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    let place = library.root().parent().unwrap().to_owned();
-    let mut todo = vec![place.clone()];
-    while let Some(directory) = todo.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let of_alices = |part: &str| path.starts_with(library.path(part));
-            if of_alices("alice") || of_alices("common") || path.starts_with(place.join("away")) {
-                continue;
-            }
-            let contents = path.is_file().then(|| std::fs::read(&path).unwrap());
-            if path.is_dir() && !path.is_symlink() {
-                todo.push(path.clone());
-            }
-            found.insert(path, contents);
-        }
-    }
-    found
-}
-
 /// A question, asked over and over; how often it was answered, and how often not.
 async fn ask(server: &Server, query: &str, path: &str) -> (usize, usize) {
     let (mut answered, mut refused) = (0, 0);
     for _ in 0..ROUNDS {
         let reply = server.ask_as("alice", query, json!({ "path": path })).await;
-        judge(&reply, path);
+        judge(reply.text.as_bytes(), &path);
         match reply.code().as_str() {
             "200 ok" => answered += 1,
             _ => refused += 1,
@@ -85,34 +64,116 @@ async fn ask(server: &Server, query: &str, path: &str) -> (usize, usize) {
     (answered, refused)
 }
 
-fn judge(reply: &Reply, what: &str) {
-    assert!(!reply.text.contains(HIDDEN), "{what}: {}", reply.text);
-    let bobs = reply.text.contains("bobs-own");
-    assert!(!bobs, "{what}: {}", reply.text);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_that_change_hands_show_nothing_hidden() {
     let library = Library::new();
     set_up(&library);
-    library.write("bob/bobs-own.txt", HIDDEN);
     let server = library.serve_users();
-    let before = elsewhere(&library);
+    let before = of_others(&library);
     let shuffling = shuffle(&library);
+    let files = Files::user(&server, "alice");
+    let get = async |path: &str| {
+        let (mut answered, mut refused) = (0, 0);
+        for _ in 0..ROUNDS {
+            let answer = files.get(path).await;
+            judge(&answer.bytes, &path);
+            match answer.status {
+                200 => answered += 1,
+                status => {
+                    assert!((400..500).contains(&status), "{path}: {status}");
+                    refused += 1;
+                }
+            }
+        }
+        (answered, refused)
+    };
     let outcomes = tokio::join!(
         ask(&server, READ, "alice/flip/secret.txt"),
-        ask(&server, LIST, "alice/flip"),
         ask(&server, READ, "alice/file.txt"),
+        ask(&server, LIST, "alice/flip"),
         ask(&server, READ, "alice/file-link"),
         ask(&server, READ, "alice/calm.txt"),
         ask(&server, READ, "alice/climb"),
-        ask(&server, LIST, "alice/nest/inner"),
+        ask(&server, LIST, "alice/climbed"),
+        get("alice/flip/secret.txt"),
+        get("alice/flip"),
+        get("alice/flip?zip"),
+        get("alice/file.txt"),
+        get("alice/climb"),
     );
+    let zips = async {
+        for _ in 0..ROUNDS / 4 {
+            let answer = files.get("alice?zip").await;
+            judge(&answer.bytes, &"alice?zip");
+        }
+    };
+    zips.await;
     assert!(shuffling.stop() > 100);
-    let (flip, _, file, ..) = outcomes;
     // Both sides of the coin were seen, so there was something to find.
+    let (flip, file, ..) = outcomes;
     for (answered, refused) in [flip, file] {
         assert!(answered > 0 && refused > 0, "{outcomes:?}");
     }
-    assert_eq!(elsewhere(&library), before);
+    assert_eq!(of_others(&library), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_change_hands_lead_no_write_out() {
+    let library = Library::new();
+    set_up(&library);
+    let server = library.serve_users_with(&["--writable"]);
+    let before = of_others(&library);
+    let shuffling = shuffle(&library);
+    let files = Files::user(&server, "alice");
+    let put = async |path: &str| {
+        let mut taken = 0;
+        for round in 0..ROUNDS {
+            let answer = files.put(path, format!("written {round}")).await;
+            judge(&answer.bytes, &path);
+            assert!(answer.status < 500, "{path}: {}", answer.said());
+            taken += usize::from(answer.status < 300);
+        }
+        taken
+    };
+    let part = async |path: &str| {
+        for _ in 0..ROUNDS {
+            let range = [("Content-Range", "bytes 0-3/4")];
+            let answer = files.send("PUT", path, &range, "part").await;
+            judge(&answer.bytes, &path);
+            assert!(answer.status < 500, "{path}: {}", answer.said());
+        }
+    };
+    let shift = async |from: &str, to: &str| {
+        for _ in 0..ROUNDS / 2 {
+            for (from, to) in [(from, to), (to, from)] {
+                let answer = files.rename(from, to).await;
+                judge(&answer.bytes, &from);
+                assert!(answer.status < 500, "{from}: {}", answer.said());
+            }
+        }
+    };
+    let remove = async |path: &str| {
+        for _ in 0..ROUNDS {
+            let answer = files.send("DELETE", path, &[], "").await;
+            judge(&answer.bytes, &path);
+            assert!(answer.status < 500, "{path}: {}", answer.said());
+            let answer = files.send("MKCOL", path, &[], "").await;
+            judge(&answer.bytes, &path);
+        }
+    };
+    let (taken, ..) = tokio::join!(
+        put("alice/flip/new.txt"),
+        put("alice/flip/made/on/the/way.txt"),
+        put("alice/nest/inner/new.txt"),
+        put("alice/climbed/bob/secret.txt"),
+        part("alice/flip/parts.txt?upload=u"),
+        shift("alice/flip/secret.txt", "alice/flip/other.txt"),
+        shift("alice/flip/data", "alice/flip/moved"),
+        remove("alice/flip/tools"),
+        remove("alice/climbed/outside.txt"),
+        remove("alice/nest/inner/made"),
+    );
+    assert!(shuffling.stop() > 100);
+    assert!(taken > 0, "nothing was taken");
+    assert_eq!(of_others(&library), before);
 }

@@ -92,3 +92,43 @@ async fn a_user_sees_their_folder_and_common() {
         );
     }
 }
+
+#[tokio::test]
+async fn sizes_and_times_are_shown_when_asked_for() {
+    let library = Library::new();
+    library.write("alice/tools/solver", "x".repeat(12_345));
+    library.make_directory("alice/tools/bin");
+    library.link("alice/tools/link", "solver");
+    let when = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    for name in ["solver", "bin"] {
+        let file = std::fs::File::open(library.path("alice/tools").join(name)).unwrap();
+        file.set_times(std::fs::FileTimes::new().set_modified(when))
+            .unwrap();
+    }
+    let server = library.serve();
+    let here = tempfile::tempdir().unwrap();
+    let ls = async |path: &str, more: &[&str]| {
+        let arguments = [["ls", "-l", path, "--url", &server.url].as_slice(), more].concat();
+        let ran = run(here.path(), &arguments, &[], "").await;
+        assert_eq!((ran.code, ran.talk.as_str()), (0, ""));
+        ran.out
+    };
+    let shown = ls("alice/tools", &[]).await;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert_eq!(lines[0], "    -  2023-11-14T22:13:20Z  bin/");
+    // A link's own time is that of its making.
+    assert!(
+        lines[1].starts_with("    -  2") && lines[1].ends_with("Z  link"),
+        "{shown}"
+    );
+    assert_eq!(lines[2], "12345  2023-11-14T22:13:20Z  solver");
+    assert_eq!(
+        ls("alice/tools/solver", &[]).await,
+        "12345  2023-11-14T22:13:20Z  solver\n"
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&ls("alice/tools/solver", &["--json"]).await).unwrap(),
+        json!([{"name": "solver", "type": "blob", "utf8": true, "size": 12345, "modified": "2023-11-14T22:13:20Z"}])
+    );
+}

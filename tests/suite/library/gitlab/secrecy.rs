@@ -74,7 +74,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
-    let authority = Authority::new();
+    let authority = Authority::new("one");
     let setup = Setup::over(Gitlab::start_tls(GROUP, &authority));
     let list = async |server: &Server| {
         let reply = server.ask(LIST, json!({"path": "alice"})).await;
@@ -95,7 +95,7 @@ async fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
     assert!(asked > 0);
     let without = setup.serve();
     assert_eq!(list(&without).await, unknown);
-    std::fs::write(&file, Authority::new().pem).unwrap();
+    std::fs::write(&file, Authority::new("other").pem).unwrap();
     let with_another = setup.serve_with(&settings, &["--no-auth"]);
     assert_eq!(list(&with_another).await, unknown);
     assert_eq!(setup.gitlab.seen_with_readiness().len(), 0);
@@ -133,7 +133,7 @@ async fn proxy(target: std::net::SocketAddr) -> (u16, Arc<Mutex<Vec<String>>>) {
 
 #[tokio::test]
 async fn a_proxy_carries_tls_and_sees_no_token() {
-    let authority = Authority::new();
+    let authority = Authority::new("one");
     let setup = Setup::over(Gitlab::start_tls(GROUP, &authority));
     let file = setup.directory.path().join("ca.pem");
     std::fs::write(&file, &authority.pem).unwrap();

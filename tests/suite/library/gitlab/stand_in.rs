@@ -44,12 +44,12 @@ async fn it_knows_its_schema_and_no_more() {
         (
             "query($p: String!) { project(fullPath: $p) { path } }",
             json!({ "p": path }),
-            "200 Variable \"p\" of type \"String!\" used in position expecting type \"ID!\"",
+            "200 Type mismatch on variable $p and argument fullPath (String! / ID!)",
         ),
         (
             "query($p: ID!, $f: String!) { project(fullPath: $p) { repository { blobs(paths: $f) { nodes { name } } } } }",
             json!({"p": path, "f": "README.md"}),
-            "200 Variable \"f\" of type \"String!\" used in position expecting type \"[String!]!\"",
+            "200 Type mismatch on variable $f and argument paths (String! / [String!]!)",
         ),
         (
             "query($p: ID!) { project(fullPath: $p) { repository { blobs { nodes { name } } } } }",

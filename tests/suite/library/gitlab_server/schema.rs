@@ -354,7 +354,7 @@ macro_rules! entries {
                 many: [Option<i32>; 2],
             ) -> Result<Self> {
                 let ours = children.iter().filter(|child| matches!(child.mode, $modes));
-                let page = Page::of(ours.map($node::of).collect(), index, around, many)?;
+                let page = Page::of(ours.collect(), index, around, many)?.map($node::of);
                 Ok(Self {
                     edges: Some(edges(&page, |cursor, node| $edge { cursor, node })),
                     nodes: Some(page.nodes.into_iter().map(Some).collect()),
@@ -562,7 +562,23 @@ fn index(n: usize) -> String {
     URL_SAFE_NO_PAD.encode(n.to_string())
 }
 
+/// The number that a cursor is made of.
+fn number_in(cursor: &str) -> Option<usize> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let digits = bytes.into_iter().filter(u8::is_ascii_digit);
+    let digits: String = digits.map(char::from).collect();
+    digits.parse().ok()
+}
+
 impl<T> Page<T> {
+    fn map<U>(self, of: impl Fn(T) -> U) -> Page<U> {
+        Page {
+            nodes: self.nodes.into_iter().map(of).collect(),
+            cursors: self.cursors,
+            info: self.info,
+        }
+    }
+
     fn of(
         all: Vec<T>,
         cursor: impl Fn(usize) -> String,
@@ -572,8 +588,9 @@ impl<T> Page<T> {
         let many = |n: Option<i32>| n.map(usize::try_from).transpose();
         let (first, last) = (many(first)?, many(last)?);
         let place = |wanted: &String| {
-            let at = (1..=all.len()).find(|n| cursor(*n) == *wanted);
-            at.ok_or_else(|| Error::new(format!("Invalid cursor: {wanted}")))
+            let at = number_in(wanted).filter(|n| (1..=all.len()).contains(n));
+            at.filter(|n| cursor(*n) == *wanted)
+                .ok_or_else(|| Error::new(format!("Invalid cursor: {wanted}")))
         };
         let mut from = after.as_ref().map(place).transpose()?.unwrap_or(0);
         let mut to = match &before {

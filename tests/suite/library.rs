@@ -10,6 +10,8 @@ mod fixture;
 mod limits;
 mod mutations;
 mod pages;
+mod parts;
+mod patience;
 mod ranges;
 mod room;
 mod running;

@@ -12,6 +12,9 @@ use rustix::io::Errno;
 /// How deep directories may be nested. Each level that the walk is in keeps a descriptor.
 pub const MAX_DEPTH: usize = 64;
 
+/// What a directory is closed with that is nested deeper.
+pub const TOO_DEEP: Errno = Errno::OVERFLOW;
+
 /// An entry of a directory.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -87,7 +90,7 @@ impl Walk {
 
     fn enter(&mut self, entry: Entry) -> Result<(), (Entry, io::Error)> {
         if self.levels.len() >= MAX_DEPTH {
-            return Err((entry, Errno::LOOP.into()));
+            return Err((entry, TOO_DEEP.into()));
         }
         let opened = open(&entry).and_then(|directory| Ok((names(&directory)?, directory)));
         match opened {

@@ -9,6 +9,8 @@ mod files;
 mod files_client;
 mod fixture;
 mod limits;
+mod parts;
+mod patience;
 mod ranges;
 mod room;
 mod running;

@@ -549,7 +549,7 @@ async fn the_log_tells_each_request_and_nothing_breaks_its_lines() {
     files.get("alice/README.md").await;
     let line = server.logged("README");
     assert!(
-        line.starts_with("library: alice GET \"alice/README.md\" 200 "),
+        line.starts_with("library: alice GET \"alice/README.md\" (8 bytes) 200 "),
         "{line}"
     );
     files.get("alice/no%0Asuch").await;

@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use base64::Engine;
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Method};
+use sha2::{Digest, Sha256};
 
-use super::fixture::{PATIENCE, SECRET, Server, client};
+use super::fixture::{Library, PATIENCE, SECRET, Server, client};
 
 /// A client, in the name of a user behind the gateway or of nobody.
 pub struct Files<'a> {
@@ -43,15 +45,7 @@ impl Answer {
 
     /// The status, and the code of what went wrong or else nothing.
     pub fn said(&self) -> String {
-        let json: Option<serde_json::Value> = serde_json::from_slice(&self.bytes).ok();
-        let code = json.and_then(|json| {
-            let code = &json["errors"][0]["extensions"]["code"];
-            code.as_str().map(str::to_owned)
-        });
-        match code {
-            Some(code) => format!("{} {code}", self.status),
-            None => self.status.to_string(),
-        }
+        said(&self.status.to_string(), &self.bytes)
     }
 }
 
@@ -168,6 +162,26 @@ impl<'a> Files<'a> {
         stream
     }
 
+    /// What comes of a file that is sent in pieces, without a word on how long it is.
+    pub fn put_pieces(&self, path: &str, pieces: impl Iterator<Item = Vec<u8>>) -> String {
+        let headers = "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+        let mut stream = self.begin(format!("{}{headers}", self.head("PUT", path)).as_bytes());
+        for piece in pieces {
+            let head = format!("{:x}\r\n", piece.len());
+            // Where it is refused half-way, the answer says why.
+            let _ = stream.write_all(&[head.as_bytes(), &piece, b"\r\n"].concat());
+        }
+        let _ = stream.write_all(b"0\r\n\r\n");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let status = String::from_utf8(answer[9..12].to_vec()).unwrap();
+        said(&status, &answer[end + 4..])
+    }
+
     /// What comes back for an address that no client would send.
     pub fn raw(&self, method: &str, path: &str) -> String {
         let request = format!("{}Connection: close\r\n\r\n", self.head(method, path));
@@ -175,6 +189,19 @@ impl<'a> Files<'a> {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// The status of an answer and the code of what went wrong, if something did.
+fn said(status: &str, body: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let code = json.and_then(|json| {
+        let code = &json["errors"][0]["extensions"]["code"];
+        code.as_str().map(str::to_owned)
+    });
+    match code {
+        Some(code) => format!("{status} {code}"),
+        None => status.to_owned(),
     }
 }
 
@@ -200,10 +227,35 @@ pub fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n / 256 * 31 + n) as u8).collect()
 }
 
-/// A body of pieces whose length is not said.
-pub fn pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Body {
-    let pieces = pieces.map(Ok::<_, std::io::Error>);
-    Body::wrap(axum::body::Body::from_stream(futures_util::stream::iter(
-        pieces,
-    )))
+/// The server of a library that anyone may change.
+pub fn writable(library: &Library) -> Server {
+    library.serve_with("", &["--no-auth", "--writable"])
+}
+
+/// The names that are aside in a directory.
+pub fn aside(library: &Library, path: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(library.path(path)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with(".dtaas-aside-"))
+        .collect()
+}
+
+/// A file as it is on disk.
+pub fn read(library: &Library, path: &str) -> Vec<u8> {
+    std::fs::read(library.path(path)).unwrap()
+}
+
+/// The sum of these bytes, as RFC 9530 writes it.
+pub fn digest(bytes: &[u8]) -> String {
+    let sum = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(bytes));
+    format!("sha-256=:{sum}:")
+}
+
+/// A connection that has sent the head of a PUT, and some of its body.
+pub fn half(files: &Files<'_>, path: &str, headers: &str, body: &[u8]) -> TcpStream {
+    let head = format!("{}{headers}\r\n", files.head("PUT", path));
+    let mut stream = files.begin(head.as_bytes());
+    stream.write_all(body).unwrap();
+    stream
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Command;
 
-use super::files_client::{Files, pieces};
+use super::files_client::Files;
 use super::fixture::Library;
 use crate::rig::there_is;
 
@@ -32,8 +32,8 @@ async fn a_folder_holds_as_much_as_it_may() {
     assert_eq!(files.delete("alice/a").await.status, 204);
     assert_eq!(files.put("alice/b", kilobytes(900)).await.status, 201);
     // Also without a length.
-    let body = pieces((0..200).map(|_| vec![0; 1 << 10]));
-    assert_eq!(files.put("alice/c", body).await.said(), "507 NO_ROOM");
+    let pieces = (0..200).map(|_| vec![0; 1 << 10]);
+    assert_eq!(files.put_pieces("alice/c", pieces), "507 NO_ROOM");
     assert!(!library.path("alice/c").exists());
     // Moved, it counts where it is then.
     let moved = files.rename("common/b", "alice/moved").await;
@@ -155,8 +155,8 @@ async fn on_a_full_disk_nothing_is_left_by_half() {
     let large = files.put("alice/data/x", vec![0; 3 << 20]).await;
     assert_eq!(large.said(), "507 NO_ROOM");
     // Without a length it is found out on the way.
-    let body = pieces((0..300).map(|_| vec![0; 10 << 10]));
-    assert_eq!(files.put("alice/data/x", body).await.said(), "507 NO_ROOM");
+    let pieces = (0..300).map(|_| vec![0; 10 << 10]);
+    assert_eq!(files.put_pieces("alice/data/x", pieces), "507 NO_ROOM");
     assert_eq!(
         std::fs::read(library.path("alice/data/x")).unwrap(),
         b"as it was"

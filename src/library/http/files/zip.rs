@@ -22,11 +22,11 @@ use super::super::super::archive::{Archive, Entry};
 use super::super::super::aside::is_aside;
 use super::super::super::contain::{Found, Root};
 use super::super::super::details::Details;
-use super::super::super::local::shown;
 use super::super::super::path::{COMMON, Inside, Place, Viewer};
 use super::super::super::refusal::{Reason, Refusal};
-use super::super::super::walk::{self, MAX_DEPTH, Step, Walk};
+use super::super::super::walk::{self, Step, TOO_DEEP, Walk};
 use super::stream::{Pieces, body};
+use super::zip_name::{safe, shrinks};
 use super::{Asked, Wrong, file, head};
 
 /// The most entries that a zip holds: of each, some hundred bytes are kept until the end.
@@ -37,12 +37,6 @@ const MAX_LEFT_OUT: usize = 1000;
 const READ: usize = 64 << 10;
 /// Where what is left out is said.
 const LEFT_OUT: &str = "left-out.txt";
-/// Endings of files that are compressed already.
-const COMPRESSED: &[&str] = &[
-    "7z", "avi", "bz2", "deb", "docx", "fmu", "gif", "gz", "jar", "jpeg", "jpg", "mkv", "mov",
-    "mp3", "mp4", "npz", "odt", "parquet", "pdf", "png", "pptx", "ssp", "tgz", "webm", "webp",
-    "whl", "xlsx", "xz", "zip", "zst",
-];
 
 /// Answers a request for a zip.
 pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
@@ -149,7 +143,7 @@ impl Zip {
                 message,
             ));
         }
-        let prefix = format!("{}/", safe_name(place.name().as_bytes()));
+        let prefix = format!("{}/", safe(place.name().as_bytes()));
         let mut archive = Archive::default();
         archive.directory(&Entry {
             name: prefix.clone(),
@@ -188,14 +182,11 @@ impl Zip {
             }
             Some(Step::Left(_)) => Ok(true),
             Some(Step::Closed(entry, error)) => {
-                let why = match error.raw_os_error() {
-                    Some(_)
-                        if entry.path.iter().filter(|byte| **byte == b'/').count() + 1
-                            >= MAX_DEPTH =>
-                    {
-                        "nested too deep"
-                    }
-                    Some(_) | None => "cannot be read",
+                let deep = error.raw_os_error() == Some(TOO_DEEP.raw_os_error());
+                let why = if deep {
+                    "nested too deep"
+                } else {
+                    "cannot be read"
                 };
                 self.leave_out(&entry.path, why);
                 Ok(true)
@@ -317,7 +308,7 @@ impl Zip {
     }
 
     fn name_of(&self, path: &[u8]) -> String {
-        let segments: Vec<String> = path.split(|byte| *byte == b'/').map(safe_name).collect();
+        let segments: Vec<String> = path.split(|byte| *byte == b'/').map(safe).collect();
         format!("{}{}", self.prefix, segments.join("/"))
     }
 
@@ -386,39 +377,4 @@ fn open(entry: &walk::Entry) -> rustix::io::Result<File> {
     let itself = format!("/proc/self/fd/{}", found.as_raw_fd());
     let flags = flags.difference(OFlags::NOFOLLOW);
     Ok(rustix::fs::open(itself, flags, Mode::empty())?.into())
-}
-
-fn shrinks(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    !COMPRESSED
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(ending))
-}
-
-/// A name as it can stand in a zip: UTF-8, and without what some program takes for the end of a segment. Names that had to
-/// be changed show their bytes, so that two of them differ.
-fn safe_name(name: &[u8]) -> String {
-    let text = match str::from_utf8(name) {
-        Ok(text) => text,
-        Err(_) => return shown(name.to_vec()),
-    };
-    let unsafe_one = |c: char| c == '\\' || c.is_control();
-    if !text.contains(unsafe_one) {
-        return text.to_owned();
-    }
-    let hex = crate::platform::desired::hex(name);
-    format!("{} (bytes: {hex})", text.replace(unsafe_one, "_"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_leads_out_of_where_a_zip_is_unpacked() {
-        assert_eq!(safe_name("Kran ä.txt".as_bytes()), "Kran ä.txt");
-        assert_eq!(safe_name(b"..\\..\\x"), ".._.._x (bytes: 2e2e5c2e2e5c78)");
-        assert_eq!(safe_name(b"a\nb"), "a_b (bytes: 610a62)");
-        assert_eq!(safe_name(b"caf\xe9"), "caf\u{fffd} (not UTF-8: 636166e9)");
-    }
 }

@@ -10,8 +10,8 @@ use super::page::{PageInfo, cursor};
 use super::scalar::{BigInt, Time};
 use super::told;
 use super::written::Made;
-use crate::library::folder::Known;
 use crate::library::entries::shown;
+use crate::library::folder::Known;
 use crate::library::media;
 use crate::library::refusal::Refusal;
 

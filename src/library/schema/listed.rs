@@ -123,7 +123,10 @@ impl<'a> Needs<'a> {
             }
         }
         let paged: u64 = pages.iter().map(|page| page.plain).sum();
-        let of_readme: u64 = readme.iter().map(|&field| asked_for(field, NAMING_FIELDS)).sum();
+        let of_readme: u64 = readme
+            .iter()
+            .map(|&field| asked_for(field, NAMING_FIELDS))
+            .sum();
         Ok(Self {
             plain: asked_for(project, NAMING_FIELDS) - paged - of_readme,
             pages,

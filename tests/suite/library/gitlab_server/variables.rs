@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Value;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 /// The types of the arguments that the schema has.
@@ -59,7 +58,7 @@ fn in_set(
                 let field = &field.node;
                 let directives = field.directives.iter().flat_map(|d| &d.node.arguments);
                 for (name, value) in field.arguments.iter().chain(directives) {
-                    check(&name.node, &value.node, declared, found);
+                    check(&name.node, &value.node.to_string(), declared, found);
                 }
                 in_set(document, &field.selection_set.node, declared, found);
             }
@@ -75,34 +74,32 @@ fn in_set(
     }
 }
 
-fn check(
-    argument: &str,
-    value: &Value,
-    declared: &HashMap<String, String>,
-    found: &mut Vec<String>,
-) {
+/// `value` as the question has it: `$name`, `[$name]`, or something without a variable.
+fn check(argument: &str, value: &str, declared: &HashMap<String, String>, found: &mut Vec<String>) {
     let Some((_, wanted)) = ARGUMENTS.iter().find(|(name, _)| *name == argument) else {
         return;
     };
-    let mut one = |value: &Value, wanted: &str| {
-        let Value::Variable(name) = value else {
-            return;
-        };
-        let Some(given) = declared.get(name.as_str()) else {
-            return;
+    let (wanted, names) = match (value.strip_prefix('['), wanted.strip_prefix('[')) {
+        (Some(items), Some(inner)) => {
+            let inner = inner.split(']').next().unwrap();
+            (inner, items.trim_end_matches(']').split(',').collect())
+        }
+        _ => (*wanted, vec![value]),
+    };
+    for name in names {
+        let Some(given) = name
+            .trim()
+            .strip_prefix('$')
+            .and_then(|name| declared.get(name))
+        else {
+            continue;
         };
         // What cannot be null fits where null is allowed.
         if given != wanted && given.strip_suffix('!') != Some(wanted) {
+            let name = name.trim();
             found.push(format!(
-                "Type mismatch on variable ${name} and argument {argument} ({given} / {wanted})"
+                "Type mismatch on variable {name} and argument {argument} ({given} / {wanted})"
             ));
         }
-    };
-    match (value, wanted.strip_prefix('[')) {
-        (Value::List(items), Some(inner)) => {
-            let inner = inner.split(']').next().unwrap();
-            items.iter().for_each(|item| one(item, inner));
-        }
-        (value, _) => one(value, wanted),
     }
 }

@@ -67,7 +67,7 @@ pub fn begin(
     let size = announced.part.as_ref().map(|part| part.total);
     let size = size.or(announced.size);
     if size.is_some_and(|size| size > limit) {
-        return Err(place.refuse(Reason::TooLarge(limit)).into());
+        return Err(place.refuse(Reason::TooLargeToStore(limit)).into());
     }
     not_too_deep(&place)?;
     let (spot, made) = spot_for(root, &place)?;
@@ -187,7 +187,7 @@ impl Begun {
         }
         let limit = self.desk.limits.max_upload;
         if brought > limit {
-            return Err(self.place.refuse(Reason::TooLarge(limit)).into());
+            return Err(self.place.refuse(Reason::TooLargeToStore(limit)).into());
         }
         if let Some(room) = &mut self.room {
             room.grow(root, &self.place.scope, length)

@@ -190,13 +190,9 @@ async fn while_a_part_arrives_another_must_wait_and_what_arrived_counts() {
         !aside(&library, "alice").is_empty()
     })
     .await;
-    let answer = parts.files.send(
-        "PUT",
-        &parts.path,
-        &[("Content-Range", &range)],
-        contents.clone(),
-    );
-    let answer = answer.await;
+    let headers = [("Content-Range", range.as_str())];
+    let body = contents.clone();
+    let answer = parts.files.send("PUT", &parts.path, &headers, body).await;
     assert_eq!(
         (answer.said().as_str(), answer.header("retry-after")),
         ("409 BUSY", "1")

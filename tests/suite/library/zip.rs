@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use zip::ZipArchive;
 
 use super::files_client::{Answer, Files, pattern, peak_memory, until};
-use super::fixture::{HIDDEN, Library, make_fifo};
+use super::fixture::{HIDDEN, Library};
 
 /// `name mode size`, sorted as they are in the zip.
 fn entries(answer: &Answer) -> Vec<String> {
@@ -24,7 +24,7 @@ fn entries(answer: &Answer) -> Vec<String> {
             let text = String::from_utf8_lossy(&contents);
             assert!(!text.contains(HIDDEN) && !text.contains("root:"));
             let mode = file.unix_mode().unwrap();
-            format!("{} {mode:o} {}", file.name(), contents.len())
+            format!("{} {mode:o} {}", file.name().unwrap(), contents.len())
         })
         .collect()
 }

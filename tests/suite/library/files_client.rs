@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method};
 use sha2::{Digest, Sha256};
 
-use super::fixture::{Library, PATIENCE, SECRET, Server, client};
+use super::fixture::{Library, PATIENCE, SECRET, Server};
 
 /// A client, in the name of a user behind the gateway or of nobody.
 pub struct Files<'a> {
@@ -87,7 +87,7 @@ impl<'a> Files<'a> {
         body: impl Into<Body>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = client().request(method, self.address(path)).body(body);
+        let mut request = patient().request(method, self.address(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -190,6 +190,14 @@ impl<'a> Files<'a> {
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
+}
+
+/// A client that waits as long as something comes.
+pub fn patient() -> reqwest::Client {
+    // Built with TLS, a client wants to know whose; this one does not use it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy();
+    builder.read_timeout(PATIENCE).build().unwrap()
 }
 
 /// The status of an answer and the code of what went wrong, if something did.

@@ -38,6 +38,14 @@ pub struct Trial {
     passwords: Passwords,
 }
 
+/// Who may sign in, and who is told the passwords.
+struct Admitted {
+    members: Vec<Member>,
+    /// The passwords to tell.
+    credentials: Vec<(UserName, Secret)>,
+    recipient: Recipient,
+}
+
 impl Trial {
     /// Runs the command.
     ///
@@ -54,7 +62,11 @@ impl Trial {
                 })
             })
             .transpose()?;
-        let (members, credentials, mut recipient) = self.members(library.as_deref())?;
+        let Admitted {
+            members,
+            credentials,
+            mut recipient,
+        } = self.admitted(library.as_deref())?;
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
         let names = names.join(", ");
 
@@ -104,11 +116,8 @@ impl Trial {
         Ok(())
     }
 
-    /// Who may sign in, the passwords to tell, and whom.
-    fn members(
-        &self,
-        library: Option<&Path>,
-    ) -> anyhow::Result<(Vec<Member>, Vec<(UserName, Secret)>, Recipient)> {
+    /// Who may sign in.
+    fn admitted(&self, library: Option<&Path>) -> anyhow::Result<Admitted> {
         let there = library.map(of_directory).transpose()?;
         if let Some(file) = &self.htpasswd {
             let members = of_htpasswd(file)?;
@@ -116,7 +125,11 @@ impl Trial {
             if let (Some(there), Some(directory)) = (&there, library) {
                 require_folders(&names, there, directory)?;
             }
-            return Ok((members, Vec::new(), Recipient::Nobody));
+            return Ok(Admitted {
+                members,
+                credentials: Vec::new(),
+                recipient: Recipient::Nobody,
+            });
         }
         let named = BTreeSet::from_iter(self.users.iter().cloned());
         if named.len() != self.users.len() {
@@ -146,10 +159,10 @@ impl Trial {
                 hash: Secret::new(hash),
             })
             .collect();
-        Ok((
+        Ok(Admitted {
             members,
-            names.into_iter().zip(passwords).collect(),
+            credentials: names.into_iter().zip(passwords).collect(),
             recipient,
-        ))
+        })
     }
 }

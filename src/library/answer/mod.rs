@@ -36,6 +36,8 @@ pub struct Answers {
     checker: Checker,
     types: Types,
     known: Known,
+    /// Whether plans are used: without them async-graphql answers everything, which must come to the same.
+    plans: bool,
 }
 
 /// A question as it was sent.
@@ -80,6 +82,7 @@ impl Answers {
             schema,
             source,
             known: Known::default(),
+            plans: true,
         }
     }
 
@@ -89,16 +92,6 @@ impl Answers {
         viewer: &Viewer,
         allowance: &Arc<Allowance>,
         asked: Asked,
-    ) -> Answer {
-        self.answer_by(viewer, allowance, asked, Way::Direct).await
-    }
-
-    async fn answer_by(
-        &self,
-        viewer: &Viewer,
-        allowance: &Arc<Allowance>,
-        asked: Asked,
-        way: Way,
     ) -> Answer {
         let Asked {
             text,
@@ -134,15 +127,16 @@ impl Answers {
             allowance,
             variables: &variables,
         };
-        let direct = match (way, ready.map(|ready| &ready.plan)) {
-            (Way::Direct, Some(Ok(plan))) => asking.answer(plan).await,
-            (Way::Direct, Some(Err(Obstacle::Varies))) => {
+        let planned = ready.filter(|_| self.plans).map(|ready| &ready.plan);
+        let direct = match planned {
+            Some(Ok(plan)) => asking.answer(plan).await,
+            Some(Err(Obstacle::Varies)) => {
                 match plan(&checked.document, chosen, Some(&variables)) {
                     Ok(plan) => asking.answer(&plan).await,
                     Err(Obstacle::Varies | Obstacle::Foreign) => Direct::Unfit,
                 }
             }
-            (Way::Direct, Some(Err(Obstacle::Foreign)) | None) | (Way::Schema, _) => Direct::Unfit,
+            Some(Err(Obstacle::Foreign)) | None => Direct::Unfit,
         };
         let told = match direct {
             Direct::Data(json) => Told::Json(json, None),
@@ -210,15 +204,6 @@ impl Answers {
             Told::Wrong(coded(answer.errors))
         }
     }
-}
-
-/// By which of the two ways a question is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Directly where there is a plan.
-    Direct,
-    /// By async-graphql, whatever it is.
-    Schema,
 }
 
 impl Answer {

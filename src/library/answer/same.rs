@@ -206,9 +206,17 @@ fn said(answer: Answer) -> (Option<String>, String) {
     (answer.summary, told)
 }
 
+/// By which of the two ways a question is answered.
+#[derive(Clone, Copy)]
+enum Way {
+    Direct,
+    Schema,
+}
+
 struct Library {
     _directory: tempfile::TempDir,
-    answers: Answers,
+    direct: Answers,
+    schema: Answers,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -229,10 +237,14 @@ impl Library {
         std::fs::write(path("alice/binary"), b"\x00\xff").unwrap();
         std::fs::write(path("common/x"), "x").unwrap();
         std::os::unix::fs::symlink("../bob", path("alice/up")).unwrap();
-        let source = Local::new(Root::new(directory.path()), 1 << 20);
+        let source: Arc<dyn Source> = Arc::new(Local::new(Root::new(directory.path()), 1 << 20));
         Self {
             _directory: directory,
-            answers: Answers::new(Arc::new(source)),
+            direct: Answers::new(source.clone()),
+            schema: Answers {
+                plans: false,
+                ..Answers::new(source)
+            },
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
     }
@@ -255,7 +267,11 @@ impl Library {
             publisher: false,
         };
         let allowance = Arc::new(Allowance::new(limit));
-        let answer = self.answers.answer_by(&alice, &allowance, asked, way);
+        let answers = match way {
+            Way::Direct => &self.direct,
+            Way::Schema => &self.schema,
+        };
+        let answer = answers.answer(&alice, &allowance, asked);
         said(self.runtime.block_on(answer))
     }
 

@@ -214,6 +214,11 @@ impl Server {
         format!("127.0.0.1:{}", url.port().unwrap())
     }
 
+    /// The path of its endpoint.
+    pub fn path(&self) -> String {
+        reqwest::Url::parse(&self.url).unwrap().path().to_owned()
+    }
+
     /// Another path of the same server.
     pub fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())

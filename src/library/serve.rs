@@ -87,6 +87,10 @@ pub async fn serve(
     for warning in &settings.warnings {
         log.write(Level::Warn, warning);
     }
+    if let (Mode::Gitlab(_), Some(_)) = (&settings.mode, &options.writing) {
+        let warning = "--writable has no effect: a library in GitLab is changed through git";
+        log.write(Level::Warn, warning);
+    }
     let (mode, path) = (&settings.mode, &settings.path);
     let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
     let stopping = || log.event(Level::Info, "stopping");

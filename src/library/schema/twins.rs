@@ -190,10 +190,10 @@ impl Asking<'_> {
     }
 }
 
-/// What cannot be listed holds nothing, but a request that has read enough ends.
+/// What cannot be listed holds nothing. But a request that has read enough ends, and where nobody answers nothing is known.
 fn passed_over(refusal: Refusal) -> Result<Listing, Refusal> {
     match refusal.reason() {
-        Reason::TooMuch(_) => Err(refusal),
+        Reason::TooMuch(_) | Reason::Upstream | Reason::UpstreamBusy => Err(refusal),
         _ => Ok(Listing::default()),
     }
 }

@@ -1,16 +1,20 @@
 //! What our servers have in common: they listen, say when they do, and finish what they are doing when stopped.
 
-use std::future::IntoFuture;
+mod connections;
+mod descriptors;
+mod record;
+mod stream;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
 
+use self::connections::{Connections, Limits};
 use crate::error::Failure;
 use crate::signals;
 
@@ -38,6 +42,10 @@ pub async fn listen(server: &str, address: SocketAddr) -> anyhow::Result<TcpList
         ))
     })
 }
+
+/// What the kernel keeps of an answer that is not yet on its way, in bytes, for each client that reads slowly; left to
+/// itself it keeps megabytes.
+const UNSENT: u32 = 128 * 1024;
 
 /// What tells a server to stop: SIGTERM, SIGINT, and SIGHUP unless whoever started it wants that ignored.
 pub struct Stop {
@@ -83,34 +91,35 @@ impl Stop {
 /// Serves `app` until told to stop, then lets the requests in hand end, for a while or until a second signal. `ready` is
 /// called once connections are taken, `stopping` at the first signal.
 ///
-/// # Errors
-/// When the server breaks down.
+/// Connections are bounded by what the process may have open (its soft limit is raised to the hard one), and ended when
+/// their clients keep it waiting: see [`Limits`].
 pub async fn until_stopped(
     listener: TcpListener,
     app: Router,
     mut stop: Stop,
     ready: impl FnOnce(),
     stopping: impl FnOnce(),
-) -> anyhow::Result<Ended> {
-    let (tell, told) = oneshot::channel::<()>();
-    // Answers are small; without this they may wait for the other side's acknowledgement. Where it fails it only costs time.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        // An error says that the sender is gone, which is a reason to stop as well.
-        let _ = told.await;
-    });
-    let mut server = std::pin::pin!(server.into_future());
-    ready();
-    tokio::select! {
-        ended = &mut server => return Ok(ended.map(|()| Ended::Whole)?),
-        () = stop.comes() => {}
+) -> Ended {
+    // Connections inherit it. Where it fails it only costs memory.
+    drop(SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT));
+    let connections = Connections::new(Limits::usual(descriptors::raise()));
+    let mut watching = std::pin::pin!(connections.watch());
+    {
+        let mut taking = std::pin::pin!(connections.take(listener, app));
+        ready();
+        tokio::select! {
+            () = &mut taking => {}
+            () = &mut watching => {}
+            () = stop.comes() => {}
+        }
+        // From here on nobody listens.
     }
     stopping();
-    drop(tell);
     tokio::select! {
-        ended = &mut server => Ok(ended.map(|()| Ended::Whole)?),
-        () = tokio::time::sleep(DRAIN) => Ok(Ended::Cut),
-        () = stop.comes() => Ok(Ended::Cut),
+        () = connections.finish() => Ended::Whole,
+        () = watching => Ended::Cut,
+        () = tokio::time::sleep(DRAIN) => Ended::Cut,
+        () = stop.comes() => Ended::Cut,
     }
 }
 
@@ -131,7 +140,7 @@ pub async fn on_loopback(name: &str, address: SocketAddr, app: Router) -> anyhow
     let listener = listen(&format!("{name}:"), address).await?;
     let bound = listener.local_addr()?;
     let ready = || eprintln!("{name}: listening at http://{bound}");
-    match until_stopped(listener, app, stop, ready, || {}).await? {
+    match until_stopped(listener, app, stop, ready, || {}).await {
         Ended::Whole => {}
         Ended::Cut => eprintln!("{name}: stopped before every request had ended"),
     }

@@ -1,6 +1,9 @@
 import { browse } from './files.js';
 import { link, tools } from './links.js';
 
+// Not location.href: where somebody wrote name and password into the address, nothing could be fetched from it.
+const here = new URL('.', location.origin + location.pathname).href;
+
 const find = (id) => document.getElementById(id);
 
 function say(text) {
@@ -17,7 +20,7 @@ function inATab(anchor, href) {
 }
 
 async function visitor() {
-  const answer = await fetch('whoami', { headers: { accept: 'application/json' } });
+  const answer = await fetch(`${here}whoami`, { headers: { accept: 'application/json' } });
   if (!answer.ok) throw new Error(`whoami answered ${answer.status}`);
   return answer.json();
 }
@@ -29,7 +32,7 @@ function show(env, user, groups) {
   who.hidden = false;
 
   find('files').hidden = false;
-  browse({ way: find('way'), state: find('files-state'), entries: find('entries') });
+  browse(here, { way: find('way'), state: find('files-state'), entries: find('entries'), archive: find('archive') });
   if (env.REACT_APP_URL_DTLINK === undefined) {
     find('lead').textContent = 'This is your library. No workspaces run here.';
     find('tools-lead').textContent = 'A platform that was set up in full gives each user a workspace with tools. There is none here.';
@@ -37,7 +40,6 @@ function show(env, user, groups) {
     return;
   }
 
-  const here = new URL('.', location.href).href;
   const sections = { library: env.REACT_APP_URL_LIBLINK, twins: env.REACT_APP_URL_DTLINK };
   for (const anchor of document.querySelectorAll('[data-link]')) {
     inATab(anchor, link(env, user, sections[anchor.dataset.link], here));

@@ -31,6 +31,9 @@ export function pathOf(fragment) {
 /** Where a file can be had, from the page's own address. */
 export const addressOf = (path) => `lib/files/${encode(path)}`;
 
+/** Where all of a folder can be had in one file. */
+export const archiveOf = (path) => `${addressOf(path)}?zip`;
+
 /** The folders on the way to a path, the top first: [{ name, path }]. */
 export function wayTo(path) {
   const segments = path.split('/').filter(Boolean);
@@ -39,8 +42,8 @@ export function wayTo(path) {
 }
 
 /** What a folder holds: { folders, files }, names only. */
-async function list(path) {
-  const answer = await fetch('lib', {
+async function list(here, path) {
+  const answer = await fetch(`${here}lib`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json' },
     body: JSON.stringify({ query: LIST, variables: { path } }),
@@ -79,8 +82,8 @@ function file(name, path) {
   return item('file', made);
 }
 
-/** Shows the library in these elements of the page, and follows the page's address. */
-export function browse({ way, state, entries }) {
+/** Shows the library of the platform at `here` in these elements of the page, and follows the page's address. */
+export function browse(here, { way, state, entries, archive }) {
   let latest = 0;
 
   async function open(path) {
@@ -91,7 +94,7 @@ export function browse({ way, state, entries }) {
     let rows = [];
     let said = '';
     try {
-      const { folders, files } = await list(path);
+      const { folders, files } = await list(here, path);
       const within = (name) => (path ? `${path}/${name}` : name);
       const all = [...folders.map((name) => [folder, name]), ...files.map((name) => [file, name])];
       rows = all.slice(0, ROWS).map(([make, name]) => make(name, within(name)));
@@ -104,6 +107,8 @@ export function browse({ way, state, entries }) {
     if (mine !== latest) return;
     entries.replaceChildren(...rows);
     state.textContent = said;
+    archive.hidden = !path || !rows.length;
+    archive.href = archiveOf(path);
   }
 
   window.addEventListener('hashchange', () => {

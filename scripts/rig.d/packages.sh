@@ -31,6 +31,7 @@ pebble pebble
 shellcheck shellcheck
 node nodejs
 /usr/bin/chromium chromium
+npm npm
 gcc gcc
 /usr/include/stdio.h libc6-dev
 make make

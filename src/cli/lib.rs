@@ -1,10 +1,20 @@
 //! `dtaas lib`: the library.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod cat;
+mod check;
+mod get;
+mod ls;
+mod put;
+mod reach;
+mod tally;
 
-use crate::error::Failure;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Exit, Failure};
 use crate::gate::read_secret;
+use crate::library::changes::Writing;
 use crate::library::gate::Gate;
 use crate::library::serve::{self, Options};
 use crate::library::start::{Ready, prepare};
@@ -20,12 +30,18 @@ pub struct Lib {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(Serve),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Check(check::Check),
 }
 
 /// Serve a directory of assets over GraphQL
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The settings: PORT, MODE, LOCAL_PATH, APOLLO_PATH, LOG_LEVEL; variables of the environment win [default: .env]
+    /// The settings: PORT, MODE, LOCAL_PATH or GITLAB_URL, GITLAB_GROUP and TOKEN, APOLLO_PATH, LOG_LEVEL; variables of the
+    /// environment win [default: .env]
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
@@ -52,18 +68,46 @@ struct Serve {
     /// What one request may bring together
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_ANSWER))]
     max_answer: Bytes,
+
+    /// Take files, and let them be removed and moved: by each user in their own folder, by publishers in common
+    #[arg(long)]
+    writable: bool,
+
+    /// The largest file that is taken
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "10g",
+        requires = "writable"
+    )]
+    max_upload: Bytes,
+
+    /// What each top folder may hold [default: no limit]
+    #[arg(long, value_name = "BYTES", requires = "writable")]
+    quota: Option<Bytes>,
+
+    /// How long a client that is sending a file may send nothing
+    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "writable",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patience: u64,
 }
 
 impl Lib {
-    /// Does what was typed.
+    /// Does what was typed; answers what to exit with. `directory` is where a deployment may be.
     ///
     /// # Errors
     ///
     /// Those of the command.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, directory: &Path) -> anyhow::Result<Exit> {
         match self.command {
             Command::Serve(command) => command.run().await,
-        }
+            Command::Ls(command) => command.run(directory).await,
+            Command::Cat(command) => command.run(directory).await,
+            Command::Get(command) => command.run(directory).await,
+            Command::Put(command) => command.run(directory).await,
+            Command::Check(command) => return command.run(directory).await,
+        }?;
+        Ok(Exit::Done)
     }
 }
 
@@ -79,6 +123,11 @@ impl Serve {
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,
+            writing: self.writable.then(|| Writing {
+                max_upload: self.max_upload.0,
+                quota: self.quota.map(|quota| quota.0),
+                patience: Duration::from_secs(self.patience),
+            }),
         };
         serve::serve(settings, options, listener).await
     }

@@ -90,7 +90,7 @@ impl Cli {
             Command::Status(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
             Command::Cert(command) => command.run(directory).await,
-            Command::Lib(command) => command.run().await,
+            Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,

@@ -31,8 +31,19 @@ pub struct Trial {
     /// Users and their passwords, as Apache's htpasswd writes them.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "password_stdin", "credentials_file"])]
     htpasswd: Option<PathBuf>,
+    /// Let users change what is in their own folders: in DIR, where one is named.
+    #[arg(long)]
+    writable: bool,
     #[command(flatten)]
     passwords: Passwords,
+}
+
+/// Who may sign in, and who is told the passwords.
+struct Admitted {
+    members: Vec<Member>,
+    /// The passwords to tell.
+    credentials: Vec<(UserName, Secret)>,
+    recipient: Recipient,
 }
 
 impl Trial {
@@ -51,7 +62,11 @@ impl Trial {
                 })
             })
             .transpose()?;
-        let (members, credentials, mut recipient) = self.members(library.as_deref())?;
+        let Admitted {
+            members,
+            credentials,
+            mut recipient,
+        } = self.admitted(library.as_deref())?;
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
         let names = names.join(", ");
 
@@ -82,11 +97,16 @@ impl Trial {
                 "trial: ready at {url}\n\n\
                  It shows {shown} to {names}.\n\n  \
                  Open  {url}, and sign in with a name and its password\n  \
-                 Ask   curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
+                 Ask   {url}lib in the browser, or\n        \
+                 curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
                  End   {end}"
             ));
         };
-        let trial = trial::Trial { library, members };
+        let trial = trial::Trial {
+            library,
+            members,
+            writable: self.writable,
+        };
         // Not sooner: nobody would hear Ctrl-C while passwords are read. Until here there is nothing to take away.
         let stop = Stop::listen()?;
         match trial::run(trial, place, stop, ready).await? {
@@ -96,11 +116,8 @@ impl Trial {
         Ok(())
     }
 
-    /// Who may sign in, the passwords to tell, and whom.
-    fn members(
-        &self,
-        library: Option<&Path>,
-    ) -> anyhow::Result<(Vec<Member>, Vec<(UserName, Secret)>, Recipient)> {
+    /// Who may sign in.
+    fn admitted(&self, library: Option<&Path>) -> anyhow::Result<Admitted> {
         let there = library.map(of_directory).transpose()?;
         if let Some(file) = &self.htpasswd {
             let members = of_htpasswd(file)?;
@@ -108,7 +125,11 @@ impl Trial {
             if let (Some(there), Some(directory)) = (&there, library) {
                 require_folders(&names, there, directory)?;
             }
-            return Ok((members, Vec::new(), Recipient::Nobody));
+            return Ok(Admitted {
+                members,
+                credentials: Vec::new(),
+                recipient: Recipient::Nobody,
+            });
         }
         let named = BTreeSet::from_iter(self.users.iter().cloned());
         if named.len() != self.users.len() {
@@ -138,10 +159,10 @@ impl Trial {
                 hash: Secret::new(hash),
             })
             .collect();
-        Ok((
+        Ok(Admitted {
             members,
-            names.into_iter().zip(passwords).collect(),
+            credentials: names.into_iter().zip(passwords).collect(),
             recipient,
-        ))
+        })
     }
 }

@@ -8,14 +8,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::path::Inside;
 use super::refusal::{Reason, Refusal};
 
 /// Finding something without opening it: no device wakes up, no FIFO waits.
-const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+pub(super) const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// The directory on disk that is the library.
 #[derive(Debug, Clone)]
@@ -82,28 +82,76 @@ impl Root {
             .map_err(|error| place.refuse(reason(&error)))
     }
 
+    /// What is at `place`, without opening it; links are followed as in [`Root::find`].
+    ///
+    /// # Errors
+    ///
+    /// The refusal that the viewer is told.
+    pub fn stat(&self, place: &Inside) -> Result<Stat, Refusal> {
+        self.locate(place)
+            .and_then(|found| Ok(rustix::fs::fstat(found)?))
+            .map_err(|error| place.refuse(reason(&error)))
+    }
+
+    /// The directory that holds `place`, and the name of `place` in it: what is made, moved or removed there by that name
+    /// is in the viewer's folder, wherever the directory is moved meanwhile. The name itself is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that the viewer is told. A top folder is held by nothing that may be changed.
+    pub fn spot(&self, place: &Inside) -> Result<Spot, Refusal> {
+        let Some((name, above)) = place.rest.split_last() else {
+            return Err(place.refuse(Reason::Forbidden));
+        };
+        let directory = self
+            .locate_in(&place.scope, above)
+            .and_then(open_directory)
+            .map_err(|error| place.refuse(reason(&error)))?;
+        Ok(Spot {
+            directory,
+            name: name.clone(),
+        })
+    }
+
+    /// A top folder, open for listing.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening it; [`io::ErrorKind::PermissionDenied`] where it is a link.
+    pub fn scope(&self, name: &str) -> io::Result<OwnedFd> {
+        self.locate_in(name, &[]).and_then(open_directory)
+    }
+
     fn locate(&self, place: &Inside) -> io::Result<OwnedFd> {
+        self.locate_in(&place.scope, &place.rest)
+    }
+
+    fn locate_in(&self, scope: &str, rest: &[String]) -> io::Result<OwnedFd> {
         let top = self.top()?;
         // One segment that is neither `.` nor `..`: this cannot lead anywhere but to an entry of the top directory.
-        let scope = rustix::fs::openat(
-            &top,
-            place.scope.as_str(),
-            FIND | OFlags::NOFOLLOW,
-            Mode::empty(),
-        )?;
+        let scope = rustix::fs::openat(&top, scope, FIND | OFlags::NOFOLLOW, Mode::empty())?;
         if kind(&scope)? == FileType::Symlink {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        if place.rest.is_empty() {
+        if rest.is_empty() {
             return Ok(scope);
         }
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(flag_bits(FIND));
         let found = Dir::from_std_file(File::from(scope))
-            .open_with(place.rest.join("/"), &options)?
+            .open_with(rest.join("/"), &options)?
             .into_std();
         Ok(found.into())
     }
+}
+
+/// Where something is, or shall be.
+#[derive(Debug)]
+pub struct Spot {
+    /// The directory, open for listing.
+    pub directory: OwnedFd,
+    /// The name in it: one segment, neither `.` nor `..`.
+    pub name: String,
 }
 
 fn flag_bits(flags: OFlags) -> i32 {
@@ -115,13 +163,9 @@ fn kind(found: impl AsFd) -> io::Result<FileType> {
 }
 
 /// Opens what was found, by its descriptor: whatever has its name by now does not matter.
-fn open_found(found: OwnedFd) -> io::Result<Found> {
+pub(super) fn open_found(found: OwnedFd) -> io::Result<Found> {
     match kind(&found)? {
-        FileType::Directory => {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let directory = rustix::fs::openat(&found, c".", flags, Mode::empty())?;
-            Ok(Found::Directory(directory))
-        }
+        FileType::Directory => open_directory(found).map(Found::Directory),
         FileType::RegularFile => {
             let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
             let size = file.metadata()?.len();
@@ -136,9 +180,14 @@ fn open_found(found: OwnedFd) -> io::Result<Found> {
     }
 }
 
+fn open_directory(found: OwnedFd) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(&found, c".", flags, Mode::empty())?)
+}
+
 /// What an error of the operating system means to the viewer. An error without a number comes from containment
 /// itself: the path led out.
-fn reason(error: &io::Error) -> Reason {
+pub(super) fn reason(error: &io::Error) -> Reason {
     let Some(number) = error.raw_os_error() else {
         return Reason::Forbidden;
     };

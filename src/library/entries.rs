@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, FileType, RawDir};
 
+use super::aside::is_aside;
 use super::source::Listing;
 
 /// What one call of the kernel brings at most, in bytes: some 1,000 entries.
@@ -148,7 +149,7 @@ struct Found {
 impl Found {
     fn add(&mut self, name: &CStr, kind: FileType) {
         self.seen += 1;
-        if name != c"." && name != c".." {
+        if name != c"." && name != c".." && !is_aside(name.to_bytes()) {
             self.push(name.to_bytes(), kind);
         }
     }
@@ -197,7 +198,7 @@ fn marked(bytes: &[u8], trees: &[Range<usize>], blobs: &[Range<usize>]) -> Entri
 
 /// A name as it can stand in JSON. One that is not UTF-8 is marked with its bytes, so that two of them differ and
 /// nobody takes it for a name that can be asked for.
-fn shown(name: &[u8]) -> String {
+pub(super) fn shown(name: &[u8]) -> String {
     match str::from_utf8(name) {
         Ok(name) => name.to_owned(),
         Err(_) => {

@@ -1,29 +1,42 @@
 //! A library on this machine's disk.
 
+use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::FileType;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cached::Cached;
+use super::changes::{Desk, Writing};
 use super::contain::{Found, Root};
 use super::entries::Entries;
+use super::flow::Flow;
+use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
 use super::refusal::{Reason, Refusal};
 use super::source::{Listing, Source, Text};
 
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
+/// How many of those that take long (digests of large files, searches) run at once, beside the others.
+const LONG_AT_ONCE: usize = 4;
 
-/// A library on this machine's disk.
-#[derive(Debug)]
+/// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
+const ARCHIVES_AT_ONCE: usize = 8;
+
+/// A library on this machine's disk. A copy of it is another handle for the same.
+#[derive(Debug, Clone)]
 pub struct Local {
     root: Root,
     max_file: u64,
     slots: Arc<Semaphore>,
+    long_slots: Arc<Semaphore>,
+    writing: Option<Arc<Desk>>,
+    flow: Flow,
+    archives: Arc<Semaphore>,
     cached: Arc<Cached>,
 }
 
@@ -34,8 +47,44 @@ impl Local {
             root,
             max_file,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
+            writing: None,
+            flow: Flow::default(),
+            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             cached: Arc::default(),
         }
+    }
+
+    /// The largest file that is read as text, in bytes.
+    pub fn max_file(&self) -> u64 {
+        self.max_file
+    }
+
+    /// The same library, and it may be changed.
+    pub fn writable(self, writing: Writing) -> Self {
+        Self {
+            writing: Some(Arc::new(Desk::new(writing))),
+            ..self
+        }
+    }
+
+    /// How much may be written; `None` where nothing may.
+    pub fn limits(&self) -> Option<Writing> {
+        self.writing.as_ref().map(|desk| desk.limits)
+    }
+
+    /// The files that are on their way.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// A place among those whose folders are made into zips; `None` when all are taken.
+    pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.archives.clone().try_acquire_owned().ok()
+    }
+
+    pub(super) fn writing(&self) -> Option<Arc<Desk>> {
+        self.writing.clone()
     }
 
     /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
@@ -43,7 +92,27 @@ impl Local {
         &self,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        self.in_slot(&self.slots, work).await
+    }
+
+    /// Does `work` that may take seconds, as [`Self::off_thread`] does, without keeping short questions waiting. The work
+    /// must end soon after it is given up.
+    pub async fn off_thread_long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Root, &GivenUp) -> T + Send + 'static,
+    ) -> Option<T> {
+        let waiting = Waiting::default();
+        let given_up = waiting.given_up();
+        self.in_slot(&self.long_slots, move |root| work(root, &given_up))
+            .await
+    }
+
+    async fn in_slot<T: Send + 'static>(
+        &self,
+        slots: &Arc<Semaphore>,
+        work: impl FnOnce(&Root) -> T + Send + 'static,
+    ) -> Option<T> {
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         let root = self.root.clone();
         let on_the_disk = tokio::task::spawn_blocking(move || {
             let done = work(&root);
@@ -137,40 +206,56 @@ fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal>
 }
 
 fn read(root: &Root, place: &Inside, limit: u64, cached: &Cached) -> Result<Text, Refusal> {
-    let (mut file, size) = match root.find(place)? {
+    let (file, size) = match root.find(place)? {
         Found::File(file, size) => (file, size),
         Found::Directory(_) | Found::Other => return Err(place.refuse(Reason::NotAFile)),
     };
+    let bytes = whole(&file, size, place, limit)?;
+    cached.note(&file);
+    text(place, bytes)
+}
+
+fn text(place: &Inside, bytes: Vec<u8>) -> Result<Text, Refusal> {
+    Ok(Text {
+        name: place.name().to_owned(),
+        text: as_text(bytes).ok_or_else(|| place.refuse(Reason::NotText))?,
+    })
+}
+
+/// The bytes of a file that had `size` bytes when it was opened, if they are `limit` at most.
+pub(super) fn whole(
+    mut file: &File,
+    size: u64,
+    place: &Inside,
+    limit: u64,
+) -> Result<Vec<u8>, Refusal> {
     let too_large = || place.refuse(Reason::TooLarge(limit));
     if size > limit {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may grow while it is read; the limit holds all the same.
-    (&mut file)
+    file.by_ref()
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| place.refuse(Reason::Unreadable))?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }
-    cached.note(&file);
-    text(place, bytes)
+    Ok(bytes)
 }
 
-fn text(place: &Inside, bytes: Vec<u8>) -> Result<Text, Refusal> {
-    let mut text = String::from_utf8(bytes).map_err(|_| place.refuse(Reason::NotText))?;
+/// Bytes as the text that a client gets, where they are UTF-8.
+pub(super) fn as_text(bytes: Vec<u8>) -> Option<String> {
+    let mut text = String::from_utf8(bytes).ok()?;
     text.truncate(text.trim_end_matches(is_white_space).len());
     text.drain(..text.len() - text.trim_start_matches(is_white_space).len());
-    Ok(Text {
-        name: place.name().to_owned(),
-        text,
-    })
+    Some(text)
 }
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),
 /// which knows the byte-order mark and does not know U+0085.
-fn is_white_space(c: char) -> bool {
+pub(super) fn is_white_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 

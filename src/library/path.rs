@@ -2,6 +2,7 @@
 
 use crate::spec::names::UserName;
 
+use super::aside::is_aside;
 use super::refusal::{Reason, Refusal};
 
 /// The folder that everyone shares.
@@ -55,7 +56,7 @@ pub enum Place {
 pub struct Inside {
     /// The top folder. Links are followed only while they stay in it.
     pub scope: String,
-    /// What follows, segment by segment: no empty one, no `.`, no `..`, no NUL.
+    /// What follows, segment by segment: no empty one, no `.`, no `..`, no NUL, no name of what is set aside.
     pub rest: Vec<String>,
     /// The path as the viewer knows it; all that a message may hold.
     pub shown: String,
@@ -90,7 +91,9 @@ pub fn resolve(viewer: &Viewer, asked: &str) -> Result<Place, Refusal> {
                     return Err(Refusal::new(asked, Reason::Forbidden));
                 }
             }
-            _ if segment.contains('\0') => return Err(Refusal::new(asked, Reason::NotFound)),
+            _ if segment.contains('\0') || is_aside(segment.as_bytes()) => {
+                return Err(Refusal::new(asked, Reason::NotFound));
+            }
             _ => segments.push(segment),
         }
     }
@@ -164,6 +167,7 @@ mod tests {
             ("alice/\0", "NOT_FOUND"),
             ("%2e%2e/x", "%2e%2e|x"),
             ("..\\x", "..\\x|"),
+            ("alice/.dtaas-aside-in-0", "NOT_FOUND"),
         ] {
             assert_eq!(place(&Viewer::Everyone, asked), expected, "{asked:?}");
         }

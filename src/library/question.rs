@@ -108,6 +108,9 @@ pub fn check_variables(
                     BaseType::Named(base) if base == "Boolean" => {
                         matches!(value, Value::Boolean(_))
                     }
+                    BaseType::Named(base) if base == "Int" => {
+                        matches!(value, Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()))
+                    }
                     BaseType::Named(_) | BaseType::List(_) => true,
                 };
                 if !fits {

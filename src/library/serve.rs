@@ -1,19 +1,23 @@
 //! Runs the server until it is told to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::serve::{self, Ended, Stop};
 
 use super::answer::Answers;
-use super::config::Settings;
+use super::changes::Writing;
+use super::config::{Mode, Settings};
 use super::contain::Root;
 use super::gate::Gate;
+use super::gitlab::Gitlab;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
 use super::source::Source;
+use super::stale;
 
 /// The largest body of a request where nothing else is said, in bytes: v0.2's.
 pub const MAX_BODY: u64 = 100 << 10;
@@ -33,7 +37,12 @@ pub struct Options {
     pub max_file: u64,
     /// What one request may bring together, in bytes of text and names.
     pub max_answer: u64,
+    /// How much may be written; `None` where nothing may.
+    pub writing: Option<Writing>,
 }
+
+/// How often it is looked for what was given up.
+const SWEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Options {
     /// What holds where nothing else is said.
@@ -43,6 +52,7 @@ impl Options {
             max_body: MAX_BODY,
             max_file: MAX_FILE,
             max_answer: MAX_ANSWER,
+            writing: None,
         }
     }
 }
@@ -51,7 +61,7 @@ impl Options {
 ///
 /// # Errors
 ///
-/// When the server breaks down.
+/// When the server breaks down, or TLS towards GitLab cannot be set up.
 pub async fn serve(
     settings: Settings,
     options: Options,
@@ -62,24 +72,42 @@ pub async fn serve(
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
-        let warning = "anyone who reaches this address reads the whole library (--no-auth)";
+        let does = match options.writing {
+            Some(_) => "reads and changes",
+            None => "reads",
+        };
+        let warning =
+            format!("anyone who reaches this address {does} the whole library (--no-auth)");
         log.write(Level::Warn, warning);
     }
-    let (directory, path) = (settings.local_path.display(), &settings.path);
-    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
-    let stopping = || log.write(Level::Info, "stopping");
-    let mut service = service(&settings, &options);
+    for warning in &settings.warnings {
+        log.write(Level::Warn, warning);
+    }
+    let (mode, path) = (&settings.mode, &settings.path);
+    let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
+    let stopping = || log.event(Level::Info, "stopping");
+    let mut service = service(&settings, &options)?;
+    // A GitLab that does not answer is no reason not to start, and the operator is still there to be told.
+    let first_look = service.source.clone();
+    tokio::spawn(async move {
+        if let Err(why) = first_look.ready().await {
+            log.event(Level::Error, why);
+        }
+    });
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
     service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
     let traffic = Arc::clone(&service.traffic);
-    match serve::until_stopped(listener, router(service), stop, ready, stopping).await? {
+    if let (Some(_), Some(local)) = (&options.writing, service.source.disk()) {
+        tokio::spawn(sweep(local.clone(), log));
+    }
+    match serve::until_stopped(listener, router(service), stop, ready, stopping).await {
         Ended::Whole => {}
         Ended::Cut => {
             let left = traffic.in_hand();
             let warning = "stopped before every request had ended";
             match left.is_empty() {
-                true => log.write(Level::Warn, warning),
-                false => log.write(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
+                true => log.event(Level::Warn, warning),
+                false => log.event(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
             }
         }
     }
@@ -87,12 +115,23 @@ pub async fn serve(
 }
 
 /// The library as these settings and options want it.
-pub fn service(settings: &Settings, options: &Options) -> Service {
-    let source: Arc<dyn Source> = Arc::new(Local::new(
-        Root::new(&settings.local_path),
-        options.max_file,
-    ));
-    Service {
+///
+/// # Errors
+///
+/// When TLS towards GitLab cannot be set up.
+pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service> {
+    let log = Log::new(settings.level);
+    let source: Arc<dyn Source> = match &settings.mode {
+        Mode::Local(directory) => {
+            let local = Local::new(Root::new(directory), options.max_file);
+            match options.writing {
+                Some(writing) => Arc::new(local.writable(writing)),
+                None => Arc::new(local),
+            }
+        }
+        Mode::Gitlab(gitlab) => Arc::new(Gitlab::new(gitlab.clone(), options.max_file, log)?),
+    };
+    Ok(Service {
         answers: Answers::new(source.clone()),
         source,
         gate: options.gate.clone(),
@@ -102,6 +141,27 @@ pub fn service(settings: &Settings, options: &Options) -> Service {
         playground: Playground::new(settings.playground, &settings.path),
         shows_metrics: false,
         traffic: Arc::default(),
-        log: Log::new(settings.level),
+        log,
+    })
+}
+
+/// Clears away what was given up, now and again.
+async fn sweep(local: Local, log: Log) {
+    let mut times = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        times.tick().await;
+        match local.off_thread(stale::sweep).await {
+            Some(Ok(0)) => {}
+            Some(Ok(cleared)) => {
+                let line =
+                    format_args!("cleared away what was given up: {cleared} uploads or removals");
+                log.write(Level::Info, line);
+            }
+            Some(Err(error)) => {
+                let line = format_args!("cannot look for what was given up: {error}");
+                log.write(Level::Warn, line);
+            }
+            None => return,
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -16,7 +17,8 @@ use tokio::net::TcpListener;
 use crate::auth::endpoint::{Directories, Endpoint};
 use crate::error::Failure;
 use crate::library;
-use crate::library::config::Settings;
+use crate::library::changes::Writing;
+use crate::library::config::{Mode, Settings};
 use crate::library::http::router as library_router;
 use crate::library::log::Level;
 use crate::library::serve::{Options, service};
@@ -36,6 +38,13 @@ const PORT: u16 = 8000;
 /// How many ports are tried from there on.
 const PORTS: u16 = 20;
 
+/// What may be written, where anything may: as `dtaas lib serve` has it.
+const WRITING: Writing = Writing {
+    max_upload: 10 << 30,
+    quota: None,
+    patience: Duration::from_secs(60),
+};
+
 /// What is tried.
 #[derive(Debug)]
 pub struct Trial {
@@ -43,6 +52,8 @@ pub struct Trial {
     pub library: Option<PathBuf>,
     /// Who may sign in.
     pub members: Vec<Member>,
+    /// Whether users may change what is in their own folders.
+    pub writable: bool,
 }
 
 /// A free port of 127.0.0.1, and whether another was taken instead of the usual one.
@@ -142,17 +153,21 @@ async fn served(
     let root: BasePath = "".parse()?;
     let settings = Settings {
         port: place.address.port(),
-        local_path: library,
+        mode: Mode::Local(library),
         path: LIBRARY.into(),
         level: Level::Error,
         playground: true,
+        warnings: Vec::new(),
     };
-    let options = Options::new(library::gate::Gate::Gateway(secret.clone()));
+    let options = Options {
+        writing: trial.writable.then_some(WRITING),
+        ..Options::new(library::gate::Gate::Gateway(secret.clone()))
+    };
     let app = gate::router(Passage {
         endpoint: Endpoint::new(directories, "DTaaS trial")?,
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
-        library: library_router(service(&settings, &options)),
+        library: library_router(service(&settings, &options)?),
         secret,
     })?;
-    serve::until_stopped(place.listener, app, stop, ready, || {}).await
+    Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)
 }

@@ -5,6 +5,7 @@ pub mod printable;
 pub mod progress;
 pub mod prompt;
 pub mod table;
+pub mod transfer;
 
 use std::io::Write;
 

@@ -142,12 +142,6 @@ impl Browser {
         }
     }
 
-    /// Sends this header with every request.
-    pub async fn send_along(&mut self, name: &str, value: &str) {
-        let headers = json!({"headers": {name: value}});
-        self.command("Network.setExtraHTTPHeaders", headers).await;
-    }
-
     /// Opens a page.
     pub async fn open(&mut self, url: &str) {
         let opened = self.command("Page.navigate", json!({"url": url})).await;

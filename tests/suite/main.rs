@@ -17,4 +17,4 @@ mod rig;
 mod scripts;
 mod trial;
 mod website;
-mod website_links;
+mod website_scripts;

@@ -11,12 +11,14 @@ export function indent(text, start, end, back) {
     return { text: text.slice(0, start) + STEP + text.slice(end), start: start + STEP.length, end: start + STEP.length };
   }
   const first = text.lastIndexOf('\n', start - 1) + 1;
-  const lines = text.slice(first, end).split('\n');
+  const after = text.indexOf('\n', end);
+  const last = after < 0 ? text.length : after;
+  const lines = text.slice(first, last).split('\n');
   const moved = lines.map((line) => (back ? line.replace(/^ {1,2}/, '') : STEP + line));
   const shift = (at) => moved[at].length - lines[at].length;
   const sum = moved.reduce((total, _, at) => total + shift(at), 0);
   return {
-    text: text.slice(0, first) + moved.join('\n') + text.slice(end),
+    text: text.slice(0, first) + moved.join('\n') + text.slice(last),
     start: Math.max(first, start + shift(0)),
     end: Math.max(first, end + sum),
   };

@@ -20,7 +20,8 @@ function make(tag, text, className) {
 async function ask(question, signal) {
   let response;
   try {
-    response = await fetch(location.pathname, {
+    // Not location.href: where somebody wrote name and password into the address, nothing could be fetched from it.
+    response = await fetch(location.origin + location.pathname, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/json' },
       body: JSON.stringify(question),

@@ -72,7 +72,7 @@ impl Asking<'_> {
         let listing = async { self.source.entries(resolve(self.viewer, path)?).await };
         let entries = listing.await.map_err(|refusal| asked.refused(0, refusal))?;
         let bytes = bytes_of_names(entries.trees().chain(entries.blobs()));
-        self.take(asked, path, bytes)?;
+        self.take(asked, path, bytes, 1)?;
         for piece in &asked.pieces {
             match piece {
                 Piece::Fixed(fixed) => json.extend_from_slice(fixed.as_bytes()),
@@ -93,7 +93,7 @@ impl Asking<'_> {
             }
         };
         let text = reading.await.map_err(|refusal| asked.refused(0, refusal))?;
-        self.take(asked, path, text.text.len() as u64)?;
+        self.take(asked, path, text.text.len() as u64, 0)?;
         for piece in &asked.pieces {
             match piece {
                 Piece::Fixed(fixed) => json.extend_from_slice(fixed.as_bytes()),
@@ -106,11 +106,11 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Takes from the allowance what is asked for, at each place where it is.
-    fn take(&self, asked: &Asked, path: &str, bytes: u64) -> Result<(), ServerError> {
+    /// Takes from the allowance what is asked for, at each place where it is, `least` times at least.
+    fn take(&self, asked: &Asked, path: &str, bytes: u64, least: u64) -> Result<(), ServerError> {
         for (number, place) in asked.places.iter().enumerate() {
             self.allowance
-                .take(bytes.saturating_mul(place.times), path)
+                .take(bytes.saturating_mul(place.times.max(least)), path)
                 .map_err(|refusal| asked.refused(number, refusal))?;
         }
         Ok(())

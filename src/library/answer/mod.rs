@@ -12,12 +12,14 @@ mod settle;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{BaseType, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, OperationDefinition, OperationType,
+};
 use async_graphql::{Request, ServerError, ValidationMode, Value, Variables};
 
 use super::path::Viewer;
 use super::question::{self, VALIDATION_FAILED};
-use super::schema::{Allowance, LibrarySchema, builder};
+use super::schema::{self, Allowance, LibrarySchema, Unmerged, builder};
 use super::source::Source;
 
 use self::check::Checker;
@@ -46,6 +48,8 @@ pub struct Asked {
     pub operation: Option<String>,
     /// Its variables.
     pub variables: Variables,
+    /// Whether it stands in an address, and so must not change anything.
+    pub by_get: bool,
 }
 
 /// What a question is answered with.
@@ -62,6 +66,8 @@ pub enum Told {
     Json(Vec<u8>, Option<ServerError>),
     /// Nothing but what is wrong with the question. Each has a code.
     Wrong(Vec<ServerError>),
+    /// That it would change something, and stands in an address.
+    WantsPost,
 }
 
 impl Answers {
@@ -91,6 +97,7 @@ impl Answers {
             text,
             operation: name,
             mut variables,
+            by_get,
         } = asked;
         let name = name.as_deref();
         let checked = match self.checked(&text, name, &variables).await {
@@ -103,6 +110,12 @@ impl Answers {
         };
         if let Err(error) = question::check_variables(chosen, &variables) {
             return Answer::not_understood(error);
+        }
+        if by_get && chosen.ty == OperationType::Mutation {
+            return Answer {
+                summary: Some(question::summary(chosen)),
+                told: Told::WantsPost,
+            };
         }
         question::fill_in(chosen, &mut variables);
         let ready = checked.ready(name);
@@ -178,7 +191,8 @@ impl Answers {
         let mut request = Request::new("")
             .variables(variables)
             .data(viewer.clone())
-            .data(Arc::clone(allowance));
+            .data(Arc::clone(allowance))
+            .data(Unmerged(schema::is_unmerged(document)));
         request.operation_name = name.map(str::to_owned);
         request.set_parsed_query(document.clone());
         let mut answer = self.schema.execute(request).await;
@@ -203,8 +217,9 @@ impl Answer {
 
 impl Told {
     fn of(answer: async_graphql::Response) -> Self {
-        match serde_json::to_vec(&answer) {
-            Ok(json) => Self::Json(json, answer.errors.into_iter().next()),
+        let first = answer.errors.first().cloned();
+        match schema::json(answer) {
+            Ok(json) => Self::Json(json, first),
             Err(error) => Self::Wrong(vec![question::error(
                 "INTERNAL_SERVER_ERROR",
                 format!("the answer cannot be written as JSON: {error}"),

@@ -180,6 +180,10 @@ impl<'a> Planner<'a> {
                 times: self.count(&field.node.selection_set.node, counted)?,
             });
         }
+        // What is known of a file without its text is known to the schema.
+        if question == Question::Read && places.iter().any(|place| place.times == 0) {
+            return Err(Obstacle::Foreign);
+        }
         let mut writer = Writer::new(question);
         writer.fixed(&format!("\"{key}\":"));
         self.object(&merged.selections(), Kind::Project, &mut writer)?;

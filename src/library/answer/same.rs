@@ -193,6 +193,7 @@ fn said(answer: Answer) -> (Option<String>, String) {
             let code = error.map(|error| serde_json::to_string(&error).unwrap());
             format!("{} {code:?}", String::from_utf8(json).unwrap())
         }
+        Told::WantsPost => "wants POST".to_owned(),
         Told::Wrong(errors) => {
             let mut errors: Vec<_> = errors
                 .iter()
@@ -259,6 +260,7 @@ impl Library {
             text: text.to_owned(),
             operation: None,
             variables: Variables::from_json(variables.clone()),
+            by_get: false,
         };
         let alice = Viewer::User {
             name: "alice".parse().unwrap(),

@@ -37,6 +37,8 @@ pub struct Outcome {
     pub summary: String,
     /// The first error's code and message.
     pub error: Option<(String, String)>,
+    /// The methods that are answered, where this one is not.
+    allow: &'static str,
 }
 
 impl Outcome {
@@ -46,6 +48,7 @@ impl Outcome {
             body,
             summary: String::from("-"),
             error: None,
+            allow: "GET, POST",
         }
     }
 
@@ -85,7 +88,7 @@ pub fn respond(outcome: Outcome) -> Response {
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
     }
     response
 }
@@ -93,6 +96,7 @@ pub fn respond(outcome: Outcome) -> Response {
 impl Service {
     /// Answers a question, or an array of them.
     pub async fn answer(&self, viewer: &Viewer, request: Request) -> Outcome {
+        let by_get = request.method() == Method::GET;
         let asked = match *request.method() {
             Method::GET => read_get(request.uri()),
             Method::POST => self.read_post(request).await,
@@ -106,8 +110,12 @@ impl Service {
             Ok(asked) => asked,
             Err(outcome) => return outcome,
         };
-        let allowance = Arc::new(Allowance::new(self.max_answer));
-        match tokio::time::timeout(ANSWER_TIME, self.execute_all(viewer, asked, &allowance)).await {
+        let asker = Asker {
+            viewer,
+            allowance: Arc::new(Allowance::new(self.max_answer)),
+            by_get,
+        };
+        match tokio::time::timeout(ANSWER_TIME, self.execute_all(&asker, asked)).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::refused(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -150,20 +158,15 @@ impl Service {
         }
     }
 
-    async fn execute_all(
-        &self,
-        viewer: &Viewer,
-        asked: Asked,
-        allowance: &Arc<Allowance>,
-    ) -> Outcome {
+    async fn execute_all(&self, asker: &Asker<'_>, asked: Asked) -> Outcome {
         match asked {
-            Asked::One(one) => self.execute(viewer, one, allowance).await,
+            Asked::One(one) => self.execute(asker, one).await,
             Asked::Many(list) => {
                 let summary = format!("array of {}", list.len());
                 let mut body = Vec::new();
                 for one in list {
                     body.push(if body.is_empty() { b'[' } else { b',' });
-                    body.extend_from_slice(&self.execute(viewer, one, allowance).await.body);
+                    body.extend_from_slice(&self.execute(asker, one).await.body);
                 }
                 body.push(b']');
                 Outcome {
@@ -174,8 +177,13 @@ impl Service {
         }
     }
 
-    async fn execute(&self, viewer: &Viewer, asked: Value, allowance: &Arc<Allowance>) -> Outcome {
-        let question = match members(asked) {
+    async fn execute(&self, asker: &Asker<'_>, asked: Value) -> Outcome {
+        let Asker {
+            viewer,
+            allowance,
+            by_get,
+        } = asker;
+        let question = match members(asked, *by_get) {
             Ok(question) => question,
             Err(message) => return bad_request(message),
         };
@@ -186,12 +194,28 @@ impl Service {
                 ..Outcome::new(StatusCode::OK, body)
             },
             Told::Wrong(errors) => Outcome::wrong(StatusCode::BAD_REQUEST, &errors),
+            // An address must not change anything: it is followed by whoever comes upon it.
+            Told::WantsPost => Outcome {
+                allow: "POST",
+                ..Outcome::refused(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    BAD_REQUEST,
+                    "mutations are sent with POST",
+                )
+            },
         };
         match summary {
             Some(summary) => Outcome { summary, ..outcome },
             None => outcome,
         }
     }
+}
+
+/// Who asks, what all their questions may bring together, and how they ask.
+struct Asker<'a> {
+    viewer: &'a Viewer,
+    allowance: Arc<Allowance>,
+    by_get: bool,
 }
 
 /// One question, or an array of them.
@@ -248,7 +272,7 @@ fn read_get(uri: &Uri) -> Result<Asked, Outcome> {
 }
 
 /// The text, the operation's name and the variables of a question.
-fn members(asked: Value) -> Result<Question, &'static str> {
+fn members(asked: Value, by_get: bool) -> Result<Question, &'static str> {
     let Value::Object(mut asked) = asked else {
         return Err("a question is an object with a \"query\"");
     };
@@ -272,5 +296,6 @@ fn members(asked: Value) -> Result<Question, &'static str> {
         text,
         operation,
         variables,
+        by_get,
     })
 }

@@ -38,13 +38,14 @@ impl Traffic {
         const SHOWN: usize = 20;
         let mut all = Vec::new();
         for (kind, what) in [
-            (Kind::Graphql, "questions"),
-            (Kind::Playground, "pages"),
-            (Kind::Other, "others"),
+            (Kind::Graphql, "question"),
+            (Kind::Playground, "page"),
+            (Kind::Other, "other request"),
         ] {
-            let count = self.metrics.in_flight(kind);
-            if count > 0 {
-                all.push(format!("{count} {what}"));
+            match self.metrics.in_flight(kind) {
+                ..=0 => {}
+                1 => all.push(format!("1 {what}")),
+                count => all.push(format!("{count} {what}s")),
             }
         }
         let transfers = self.lock();

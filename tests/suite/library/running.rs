@@ -109,6 +109,36 @@ async fn health_and_readiness_need_no_gateway() {
     assert_eq!(reply.status, 200);
 }
 
+#[tokio::test]
+async fn told_twice_to_stop_it_says_what_it_cuts() {
+    let library = Library::new();
+    let mut server = library.serve();
+    // Given two questions that do not come to their end,
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        let head = "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // (in hand once their bodies are asked for)
+        let mut asked = [0; 25];
+        connection.read_exact(&mut asked).await.unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+        begun.push(connection);
+    }
+    // when the server is told to stop, and told again,
+    server.signal(Signal::TERM);
+    server.logged(" stopping");
+    server.signal(Signal::TERM);
+    // then it stops and says what was not answered.
+    let line = server.logged("stopped before");
+    assert!(
+        line.ends_with("Z stopped before every request had ended: 2 questions"),
+        "{line}"
+    );
+    assert!(server.wait().success());
+}
+
 /// What a line of the log tells between the time, to the millisecond, and how long it took.
 fn event(line: &str) -> &str {
     let rest = line.strip_prefix("library: ").unwrap();

@@ -10,9 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::fixture::{
-    LIST, Library, PATIENCE, READ, Reply, SECRET, Server, client, names, question, text,
-};
+use super::fixture::{LIST, Library, PATIENCE, READ, SECRET, Server, lib_serve, question, text};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 

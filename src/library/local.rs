@@ -1,19 +1,18 @@
 //! A library on this machine's disk.
 
-use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io::Read;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::fs::FileType;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::aside::is_aside;
+use super::cached::Cached;
 use super::changes::{Desk, Writing};
 use super::contain::{Found, Root};
+use super::entries::Entries;
 use super::flow::Flow;
 use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
@@ -38,6 +37,7 @@ pub struct Local {
     writing: Option<Arc<Desk>>,
     flow: Flow,
     archives: Arc<Semaphore>,
+    cached: Arc<Cached>,
 }
 
 impl Local {
@@ -51,6 +51,7 @@ impl Local {
             writing: None,
             flow: Flow::default(),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
+            cached: Arc::default(),
         }
     }
 
@@ -125,8 +126,20 @@ impl Local {
 
 impl Source for Local {
     fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        self.entries(place)
+            .map(|found| found.map(Listing::from))
+            .boxed()
+    }
+
+    fn entries(&self, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
         async move {
-            self.off_thread(move |root| list(root, &place))
+            if let Place::Inside(inside) = &place
+                && let Some(entries) = self.cached.entries(self.root.path(), inside)
+            {
+                return Ok(entries);
+            }
+            let cached = Arc::clone(&self.cached);
+            self.off_thread(move |root| list(root, &place, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -136,7 +149,11 @@ impl Source for Local {
     fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
         let limit = self.max_file;
         async move {
-            self.off_thread(move |root| read(root, &place, limit))
+            if let Some(bytes) = self.cached.bytes(self.root.path(), &place, limit) {
+                return text(&place, bytes);
+            }
+            let cached = Arc::clone(&self.cached);
+            self.off_thread(move |root| read(root, &place, limit, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -159,93 +176,46 @@ impl Source for Local {
     }
 }
 
-fn list(root: &Root, place: &Place) -> Result<Listing, Refusal> {
+fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal> {
     let unreadable = |shown: &str| Refusal::new(shown, Reason::Unreadable);
     match place {
         Place::Top(None) => root
             .top()
-            .and_then(entries)
-            .map_err(|_| unreadable("/"))
-            .map(sorted),
+            .and_then(Entries::read)
+            .map_err(|_| unreadable("/")),
         Place::Top(Some(names)) => {
             let found = root.top_entries(names).map_err(|_| unreadable("/"))?;
-            Ok(sorted(
-                found
-                    .into_iter()
-                    .map(|(name, directory)| (name.into_bytes(), directory))
-                    .collect(),
-            ))
+            let kind = |directory| match directory {
+                true => FileType::Directory,
+                false => FileType::Unknown,
+            };
+            Ok(found
+                .into_iter()
+                .map(|(name, directory)| (name.into_bytes(), kind(directory)))
+                .collect())
         }
         Place::Inside(inside) => match root.find(inside)? {
-            Found::Directory(directory) => entries(directory)
-                .map_err(|_| unreadable(&inside.shown))
-                .map(sorted),
+            Found::Directory(directory) => {
+                let entries = Entries::read(&directory).map_err(|_| unreadable(&inside.shown))?;
+                cached.note(&directory);
+                Ok(entries)
+            }
             Found::File(..) | Found::Other => Err(inside.refuse(Reason::NotADirectory)),
         },
     }
 }
 
-/// Names, each with whether it is a directory. Links are not followed here: a link is a blob, as in v0.2.
-fn entries(directory: OwnedFd) -> io::Result<Vec<(Vec<u8>, bool)>> {
-    let mut found = Vec::new();
-    let mut directory = Dir::new(directory)?;
-    while let Some(entry) = directory.read() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." || is_aside(name.to_bytes()) {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            // Some file systems do not tell.
-            FileType::Unknown => kind_of(&directory, name)?,
-            kind => Some(kind),
-        };
-        // Without a kind it has been removed since.
-        if let Some(kind) = kind {
-            found.push((name.to_bytes().to_vec(), kind == FileType::Directory));
-        }
-    }
-    Ok(found)
-}
-
-fn kind_of(directory: &Dir, name: &CStr) -> io::Result<Option<FileType>> {
-    match rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn sorted(mut entries: Vec<(Vec<u8>, bool)>) -> Listing {
-    entries.sort_unstable();
-    let mut listing = Listing::default();
-    for (name, directory) in entries {
-        let name = shown(name);
-        if directory {
-            listing.trees.push(name);
-        } else {
-            listing.blobs.push(name);
-        }
-    }
-    listing
-}
-
-/// A name as it can stand in JSON. One that is not UTF-8 is marked with its bytes, so that two of them differ and
-/// nobody takes it for a name that can be asked for.
-pub(super) fn shown(name: Vec<u8>) -> String {
-    String::from_utf8(name).unwrap_or_else(|error| {
-        let bytes = error.as_bytes();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{} (not UTF-8: {hex})", String::from_utf8_lossy(bytes))
-    })
-}
-
-fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
+fn read(root: &Root, place: &Inside, limit: u64, cached: &Cached) -> Result<Text, Refusal> {
     let (file, size) = match root.find(place)? {
         Found::File(file, size) => (file, size),
         Found::Directory(_) | Found::Other => return Err(place.refuse(Reason::NotAFile)),
     };
     let bytes = whole(&file, size, place, limit)?;
+    cached.note(&file);
+    text(place, bytes)
+}
+
+fn text(place: &Inside, bytes: Vec<u8>) -> Result<Text, Refusal> {
     Ok(Text {
         name: place.name().to_owned(),
         text: as_text(bytes).ok_or_else(|| place.refuse(Reason::NotText))?,
@@ -254,7 +224,7 @@ fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
 
 /// The bytes of a file that had `size` bytes when it was opened, if they are `limit` at most.
 pub(super) fn whole(
-    file: &File,
+    mut file: &File,
     size: u64,
     place: &Inside,
     limit: u64,
@@ -265,7 +235,8 @@ pub(super) fn whole(
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may grow while it is read; the limit holds all the same.
-    file.take(limit.saturating_add(1))
+    file.by_ref()
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| place.refuse(Reason::Unreadable))?;
     if bytes.len() as u64 > limit {
@@ -276,29 +247,21 @@ pub(super) fn whole(
 
 /// Bytes as the text that a client gets, where they are UTF-8.
 pub(super) fn as_text(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.trim_matches(is_white_space).to_owned())
+    let mut text = String::from_utf8(bytes).ok()?;
+    text.truncate(text.trim_end_matches(is_white_space).len());
+    text.drain(..text.len() - text.trim_start_matches(is_white_space).len());
+    Some(text)
 }
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),
 /// which knows the byte-order mark and does not know U+0085.
-fn is_white_space(c: char) -> bool {
+pub(super) fn is_white_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_is_not_utf8_is_marked_and_stays_distinct() {
-        assert_eq!(shown(b"caf\xc3\xa9".to_vec()), "café");
-        assert_eq!(
-            shown(b"caf\xe9".to_vec()),
-            "caf\u{fffd} (not UTF-8: 636166e9)"
-        );
-        assert_ne!(shown(b"\xff".to_vec()), shown(b"\xfe".to_vec()));
-    }
 
     #[tokio::test]
     async fn who_gives_up_frees_no_slot_before_the_disk_is_done() {

@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 pub struct Refusal {
     path: String,
     reason: Reason,
+    /// What is said instead of the reason's own words.
+    words: Option<String>,
 }
 
 /// Why.
@@ -30,6 +32,8 @@ pub enum Reason {
     TooLargeToStore(u64),
     /// More than one answer may bring together. The limit, in bytes.
     TooMuch(u64),
+    /// A directory of more entries than are listed at all. The limit, in entries.
+    TooMany(usize),
     /// The file is not UTF-8 text.
     NotText,
     /// The viewer may look, and not change anything: not a publisher, or the library is served for reading alone.
@@ -54,6 +58,10 @@ pub enum Reason {
     BadName,
     /// This source of the library cannot do that.
     NotSupported,
+    /// Whoever holds the library for this server gives no answer.
+    Upstream,
+    /// They give none just now; later is worth a try.
+    UpstreamBusy,
 }
 
 impl Refusal {
@@ -62,6 +70,15 @@ impl Refusal {
         Self {
             path: path.to_owned(),
             reason,
+            words: None,
+        }
+    }
+
+    /// A refusal that says more than its reason. Like the path, `words` are for the viewer: nothing of the machine, no secret.
+    pub fn in_words(path: &str, reason: Reason, words: String) -> Self {
+        Self {
+            words: Some(words),
+            ..Self::new(path, reason)
         }
     }
 
@@ -83,7 +100,10 @@ impl Refusal {
             Reason::NotAFile => "NOT_A_FILE",
             Reason::Forbidden => "FORBIDDEN",
             Reason::Unreadable => "UNREADABLE",
-            Reason::TooLarge(_) | Reason::TooLargeToStore(_) | Reason::TooMuch(_) => "TOO_LARGE",
+            Reason::TooLarge(_)
+            | Reason::TooLargeToStore(_)
+            | Reason::TooMuch(_)
+            | Reason::TooMany(_) => "TOO_LARGE",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
@@ -96,6 +116,8 @@ impl Refusal {
             Reason::Impossible => "IMPOSSIBLE",
             Reason::BadName => "BAD_NAME",
             Reason::NotSupported => "NOT_SUPPORTED",
+            Reason::Upstream => "UPSTREAM",
+            Reason::UpstreamBusy => "UPSTREAM_BUSY",
         }
     }
 
@@ -115,12 +137,15 @@ impl Refusal {
             | Reason::Impossible => StatusCode::CONFLICT,
             Reason::BadName => StatusCode::BAD_REQUEST,
             Reason::Changed => StatusCode::PRECONDITION_FAILED,
-            Reason::TooLarge(_) | Reason::TooLargeToStore(_) | Reason::TooMuch(_) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Reason::TooLarge(_)
+            | Reason::TooLargeToStore(_)
+            | Reason::TooMuch(_)
+            | Reason::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
+            Reason::Upstream => StatusCode::BAD_GATEWAY,
+            Reason::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -135,6 +160,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
+        if let Some(words) = &self.words {
+            return write!(f, "{path:?}: {words}");
+        }
         match self.reason {
             Reason::NotFound => write!(f, "{path:?} is not in the library"),
             Reason::NotADirectory => write!(f, "{path:?} is not a directory"),
@@ -159,6 +187,7 @@ impl fmt::Display for Refusal {
                 write!(f, "{path:?} is not UTF-8 text")?;
                 write_way(f, path)
             }
+            Reason::TooMany(limit) => write!(f, "{path:?} holds more than {limit} entries"),
             Reason::ReadOnly => write!(f, "{path:?} cannot be changed by you here"),
             Reason::Exists => write!(f, "{path:?} is there already"),
             Reason::NotEmpty => write!(f, "{path:?} is not empty"),
@@ -170,6 +199,8 @@ impl fmt::Display for Refusal {
             Reason::Impossible => write!(f, "{path:?} cannot be moved there"),
             Reason::BadName => write!(f, "{path:?} is no name for a file here"),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
+            Reason::Upstream => write!(f, "{path:?}: where it is kept there is no answer"),
+            Reason::UpstreamBusy => write!(f, "{path:?}: where it is kept there is no answer now"),
         }
     }
 }

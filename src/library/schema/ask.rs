@@ -13,6 +13,16 @@ use crate::library::source::{Listing, Source};
 /// What the listing of a directory counts for besides its names.
 const LISTING: u64 = 1024;
 
+/// What has the names of entries in the answer, once for each: what v0.2 has of an entry.
+pub const NAMING_FIELDS: &[&str] = &["name", "type", "__typename"];
+/// What has the text of a file in the answer.
+pub const TEXT_FIELDS: &[&str] = &["rawBlob", "rawTextBlob"];
+
+/// What names count for, the JSON around them included.
+pub fn bytes_of_names<T: AsRef<[u8]>>(names: impl Iterator<Item = T>) -> u64 {
+    names.map(|name| name.as_ref().len() as u64 + NAME).sum()
+}
+
 /// Who asks, of what, and how much they may bring together.
 pub struct Asking<'a> {
     /// Whose eyes the library is seen with.
@@ -48,8 +58,7 @@ impl<'a> Asking<'a> {
         self.allowance.take(LISTING, path)?;
         let listing = self.source.list(place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
-        self.allowance
-            .take(names.map(|name| name.len() as u64 + NAME).sum(), path)?;
+        self.allowance.take(bytes_of_names(names), path)?;
         Ok(listing)
     }
 }

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
-use super::ask::{Asking, asked_for};
+use super::ask::{Asking, TEXT_FIELDS, asked_for};
 use super::scalar::{BigInt, Time};
 use crate::library::contain::{Found, Root};
 use crate::library::details::Details;
@@ -123,7 +123,7 @@ impl Wants {
             is_text: count(&["isText"]) > 0,
         };
         Self {
-            text: count(&["rawBlob", "rawTextBlob"]),
+            text: count(TEXT_FIELDS),
             base64: count(&["base64EncodedBlob"]),
             disk: count(&[
                 "base64EncodedBlob",

@@ -10,8 +10,8 @@ use super::page::{PageInfo, cursor};
 use super::scalar::{BigInt, Time};
 use super::told;
 use super::written::Made;
+use crate::library::entries::shown;
 use crate::library::folder::Known;
-use crate::library::local::shown;
 use crate::library::media;
 use crate::library::refusal::Refusal;
 
@@ -30,7 +30,7 @@ pub struct Facts {
 
 impl Facts {
     fn name(&self) -> String {
-        shown(self.name.clone())
+        shown(&self.name)
     }
 
     fn path(&self) -> String {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use async_graphql::{SelectionField, Value};
 
 use super::allowance::Allowance;
-use super::ask::{Asking, asked_for, below};
+use super::ask::{Asking, NAMING_FIELDS, asked_for, below, bytes_of_names};
 use super::blob::RepositoryBlob;
 use super::page::Window;
 use crate::library::digest::{self, Wanted};
-use crate::library::folder::{Folder, Known, NAME, Names};
+use crate::library::folder::{Folder, Known, Names};
 use crate::library::given_up::GivenUp;
 use crate::library::local::Local;
 use crate::library::path::{self, Place};
@@ -96,7 +96,7 @@ impl Page {
         Ok(Self {
             of,
             plain: match window.first {
-                Some(_) => asked_for(field, PLAIN),
+                Some(_) => asked_for(field, NAMING_FIELDS),
                 None => 0,
             },
             // A cursor is a third longer than the name, which what is counted around a name makes good mostly.
@@ -109,9 +109,6 @@ impl Page {
         })
     }
 }
-
-/// The fields of an entry that v0.2 has.
-const PLAIN: &[&str] = &["name", "type", "__typename"];
 
 /// What is asked for below a field that lists.
 struct Needs<'a> {
@@ -140,9 +137,12 @@ impl<'a> Needs<'a> {
             }
         }
         let paged: u64 = pages.iter().map(|page| page.plain).sum();
-        let of_readme: u64 = readme.iter().map(|&field| asked_for(field, PLAIN)).sum();
+        let of_readme: u64 = readme
+            .iter()
+            .map(|&field| asked_for(field, NAMING_FIELDS))
+            .sum();
         Ok(Self {
-            plain: asked_for(project, PLAIN) - paged - of_readme,
+            plain: asked_for(project, NAMING_FIELDS) - paged - of_readme,
             pages,
             readme,
         })
@@ -272,10 +272,7 @@ impl Reading {
 
     /// Counts what is asked for of these names.
     fn counted(self, names: Names) -> Result<(Listed, Pages), Refusal> {
-        let bytes = |names: &[Vec<u8>]| -> u64 {
-            // The JSON around a name counts as well.
-            names.iter().map(|name| name.len() as u64 + NAME).sum()
-        };
+        let bytes = |names: &[Vec<u8>]| bytes_of_names(names.iter());
         let all = bytes(&names.trees).saturating_add(bytes(&names.blobs));
         let take = |bytes| self.allowance.take(bytes, &self.asked);
         take(all.saturating_mul(self.plain))?;

@@ -15,10 +15,11 @@ mod written;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptySubscription, Object, Schema, SimpleObject};
+use async_graphql::{Context, EmptySubscription, Object, Schema, SchemaBuilder, SimpleObject};
 
 pub use self::allowance::Allowance;
 use self::ask::Asking;
+pub use self::ask::{NAMING_FIELDS, TEXT_FIELDS, bytes_of_names};
 use self::blob::{RepositoryBlob, RepositoryBlobConnection};
 use self::entry::{BlobConnection, TreeConnection};
 use self::listed::Listed;
@@ -36,9 +37,12 @@ pub type LibrarySchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema over `source`. A request must carry the [`Viewer`](super::path::Viewer) and an [`Allowance`] as data;
 /// [`Unmerged`] lets long lists take less memory.
 pub fn schema(source: Arc<dyn Source>) -> LibrarySchema {
-    Schema::build(Query, Mutation, EmptySubscription)
-        .data(source)
-        .finish()
+    builder(source).finish()
+}
+
+/// The same, to be built in another way.
+pub fn builder(source: Arc<dyn Source>) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation, EmptySubscription).data(source)
 }
 
 /// The questions that can be asked of the library.

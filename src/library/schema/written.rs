@@ -169,7 +169,7 @@ impl List {
 /// # Errors
 ///
 /// That a value cannot be JSON, as no value of this schema is.
-pub fn json(answer: Response) -> Result<String, serde_json::Error> {
+pub fn json(answer: Response) -> Result<Vec<u8>, serde_json::Error> {
     let mut text = b"{\"data\":".to_vec();
     write(answer.data, &mut text)?;
     if !answer.extensions.is_empty() {
@@ -181,7 +181,7 @@ pub fn json(answer: Response) -> Result<String, serde_json::Error> {
         serde_json::to_writer(&mut text, &answer.errors)?;
     }
     text.push(b'}');
-    String::from_utf8(text).map_err(serde::ser::Error::custom)
+    Ok(text)
 }
 
 /// Writes a value and lets go of it.

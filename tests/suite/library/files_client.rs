@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method};
 use sha2::{Digest, Sha256};
 
-use super::fixture::{Library, PATIENCE, SECRET, Server, client};
+use super::fixture::{Library, PATIENCE, SECRET, Server};
 
 /// A client, in the name of a user behind the gateway or of nobody.
 pub struct Files<'a> {
@@ -87,7 +87,8 @@ impl<'a> Files<'a> {
         body: impl Into<Body>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = client().request(method, self.address(path)).body(body);
+        let client = &self.server.client;
+        let mut request = client.request(method, self.address(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -299,12 +299,13 @@ impl Drop for Server {
     }
 }
 
+/// A client that waits as long as something comes.
 pub fn client() -> reqwest::Client {
     // Built with TLS, a client wants to know whose; this one does not use it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .read_timeout(PATIENCE)
         .build()
         .unwrap()
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod beyond;
+mod composed;
 mod secrecy;
 mod stand_in;
 mod troubles;

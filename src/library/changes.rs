@@ -156,6 +156,10 @@ impl Local {
         conditions: Conditions,
     ) -> Result<(), Refusal> {
         let desk = self.desk(viewer, &place)?;
+        let _long = match recursive {
+            true => self.long_turn().await,
+            false => None,
+        };
         self.change(move |root| remove(root, &desk, &place, recursive, &conditions))
             .await
     }

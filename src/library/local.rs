@@ -21,6 +21,8 @@ use super::source::{Listing, Source, Text};
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
 
+/// How many of these questions may take long; the others find a free place soon.
+const LONG_AT_ONCE: usize = 8;
 /// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
 const ARCHIVES_AT_ONCE: usize = 8;
 
@@ -33,6 +35,7 @@ pub struct Local {
     writing: Option<Arc<Desk>>,
     flow: Flow,
     archives: Arc<Semaphore>,
+    long: Arc<Semaphore>,
 }
 
 impl Local {
@@ -45,6 +48,7 @@ impl Local {
             writing: None,
             flow: Flow::default(),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
+            long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
         }
     }
 
@@ -69,6 +73,12 @@ impl Local {
     /// A place among those whose folders are made into zips; `None` when all are taken.
     pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
         self.archives.clone().try_acquire_owned().ok()
+    }
+
+    /// The turn of a question that keeps the disk busy for long: a sum of a large file, the removal of a large directory.
+    pub(super) async fn long_turn(&self) -> Option<OwnedSemaphorePermit> {
+        // Closed is what nobody does to it.
+        self.long.clone().acquire_owned().await.ok()
     }
 
     pub(super) fn writing(&self) -> Option<Arc<Desk>> {

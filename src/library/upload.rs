@@ -135,6 +135,10 @@ impl Local {
     ) -> Result<Placed, Refusal> {
         let _allowed = self.desk(viewer, &place)?;
         let whose = name_of(viewer);
+        let _long = match sum {
+            Some(_) => self.long_turn().await,
+            None => None,
+        };
         self.off_thread(move |root| progress(root, &place, &whose, &upload, total, sum))
             .await
             .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
@@ -274,6 +278,10 @@ impl Upload {
     pub async fn finish(mut self) -> Result<Placed, Stopped> {
         self.pass_on().await?;
         let begun = self.ready().await?;
+        let _long = match begun.is_summed_from_disk() {
+            true => self.local.long_turn().await,
+            false => None,
+        };
         self.local
             .off_thread(move |root| begun.finish(root))
             .await

@@ -196,6 +196,11 @@ impl Begun {
         Ok(())
     }
 
+    /// Whether its end takes reading all of it again.
+    pub fn is_summed_from_disk(&self) -> bool {
+        self.announced.sum.is_some() && self.hash.is_none()
+    }
+
     pub fn finish(mut self: Box<Self>, root: &Root) -> Result<Placed, Stopped> {
         let told = |error: io::Error| Stopped::Refused(self.place.refuse(reason(&error)));
         if let (Some(expected), Some(hash)) = (self.announced.part_sum, &self.part_hash)

@@ -1,7 +1,7 @@
 //! Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
 //!
 //! Arrows point down: `cli → deployment → machine → platform → {render, spec, secrets} → error`; `library`, `website`
-//! and `auth` stand beside, used by `cli`; anything may use `ui` for talking.
+//! and `auth` stand beside, used by `cli` and by `trial`, which is all of them in one process; anything may use `ui` for talking.
 
 pub mod auth;
 pub mod certificate;
@@ -11,11 +11,14 @@ pub mod error;
 pub mod gate;
 pub mod library;
 pub mod machine;
+pub mod page;
 pub mod platform;
 pub mod profile;
 pub mod render;
 pub mod secrets;
 pub mod serve;
+pub mod signals;
 pub mod spec;
+pub mod trial;
 pub mod ui;
 pub mod website;

@@ -1,17 +1,22 @@
 //! What our servers have in common: they listen, say when they do, and finish what they are doing when stopped.
 
-use std::future::IntoFuture;
+mod connections;
+mod descriptors;
+mod record;
+mod stream;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
+use socket2::SockRef;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::connections::{Connections, Limits};
 use crate::error::Failure;
+use crate::signals;
 
 /// How long requests that are under way may take after the signal to stop; docker kills after 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -38,42 +43,83 @@ pub async fn listen(server: &str, address: SocketAddr) -> anyhow::Result<TcpList
     })
 }
 
-/// Serves `app` until SIGTERM or SIGINT, then lets the requests in hand end, for a while or until a second signal. `ready` is
-/// called once a signal would be heard and connections are taken, `stopping` at the first signal.
+/// What the kernel keeps of an answer that is not yet on its way, in bytes, for each client that reads slowly; left to
+/// itself it keeps megabytes.
+const UNSENT: u32 = 128 * 1024;
+
+/// What tells a server to stop: SIGTERM, SIGINT, and SIGHUP unless whoever started it wants that ignored.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Stop {
+    /// Listens from here on: what comes before anything waits is not lost.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        let hangup = match signals::is_ignored(SignalKind::hangup()) {
+            true => None,
+            false => Some(listen(SignalKind::hangup())?),
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup,
+        })
+    }
+
+    /// Ends at the next signal.
+    pub async fn comes(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hangup => {}
+        }
+    }
+}
+
+/// Serves `app` until told to stop, then lets the requests in hand end, for a while or until a second signal. `ready` is
+/// called once connections are taken, `stopping` at the first signal.
 ///
-/// # Errors
-/// When signals cannot be waited for, or the server breaks down.
+/// Connections are bounded by what the process may have open (its soft limit is raised to the hard one), and ended when
+/// their clients keep it waiting: see [`Limits`].
 pub async fn until_stopped(
     listener: TcpListener,
     app: Router,
+    mut stop: Stop,
     ready: impl FnOnce(),
     stopping: impl FnOnce(),
-) -> anyhow::Result<Ended> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    let (stop, stopped) = oneshot::channel::<()>();
-    // Answers are small; without this they may wait for the other side's acknowledgement. Where it fails it only costs time.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        // An error says that the sender is gone, which is a reason to stop as well.
-        let _ = stopped.await;
-    });
-    let mut server = std::pin::pin!(server.into_future());
-    ready();
-    tokio::select! {
-        ended = &mut server => return Ok(ended.map(|()| Ended::Whole)?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+) -> Ended {
+    // Connections inherit it. Where it fails it only costs memory.
+    drop(SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT));
+    let connections = Connections::new(Limits::usual(descriptors::raise()));
+    let mut watching = std::pin::pin!(connections.watch());
+    {
+        let mut taking = std::pin::pin!(connections.take(listener, app));
+        ready();
+        tokio::select! {
+            () = &mut taking => {}
+            () = &mut watching => {}
+            () = stop.comes() => {}
+        }
+        // From here on nobody listens.
     }
     stopping();
-    drop(stop);
     tokio::select! {
-        ended = &mut server => Ok(ended.map(|()| Ended::Whole)?),
-        () = tokio::time::sleep(DRAIN) => Ok(Ended::Cut),
-        _ = terminate.recv() => Ok(Ended::Cut),
-        _ = interrupt.recv() => Ok(Ended::Cut),
+        () = connections.finish() => Ended::Whole,
+        () = watching => Ended::Cut,
+        () = tokio::time::sleep(DRAIN) => Ended::Cut,
+        () = stop.comes() => Ended::Cut,
     }
 }
 
@@ -90,10 +136,11 @@ pub async fn on_loopback(name: &str, address: SocketAddr, app: Router) -> anyhow
             .hint(format!("listen on 127.0.0.1:{}", address.port()))
             .into());
     }
+    let stop = Stop::listen()?;
     let listener = listen(&format!("{name}:"), address).await?;
     let bound = listener.local_addr()?;
     let ready = || eprintln!("{name}: listening at http://{bound}");
-    match until_stopped(listener, app, ready, || {}).await? {
+    match until_stopped(listener, app, stop, ready, || {}).await {
         Ended::Whole => {}
         Ended::Cut => eprintln!("{name}: stopped before every request had ended"),
     }

@@ -1,4 +1,8 @@
+import { browse } from './files.js';
 import { link, tools } from './links.js';
+
+// Not location.href: where somebody wrote name and password into the address, nothing could be fetched from it.
+const here = new URL('.', location.origin + location.pathname).href;
 
 const find = (id) => document.getElementById(id);
 
@@ -16,7 +20,7 @@ function inATab(anchor, href) {
 }
 
 async function visitor() {
-  const answer = await fetch('whoami', { headers: { accept: 'application/json' } });
+  const answer = await fetch(`${here}whoami`, { headers: { accept: 'application/json' } });
   if (!answer.ok) throw new Error(`whoami answered ${answer.status}`);
   return answer.json();
 }
@@ -27,7 +31,15 @@ function show(env, user, groups) {
   who.textContent = groups.length ? `${user} (${groups.join(', ')})` : user;
   who.hidden = false;
 
-  const here = new URL('.', location.href).href;
+  find('files').hidden = false;
+  browse(here, { way: find('way'), state: find('files-state'), entries: find('entries'), archive: find('archive') });
+  if (env.REACT_APP_URL_DTLINK === undefined) {
+    find('lead').textContent = 'This is your library. No workspaces run here.';
+    find('tools-lead').textContent = 'A platform that was set up in full gives each user a workspace with tools. There is none here.';
+    find('tools').remove();
+    return;
+  }
+
   const sections = { library: env.REACT_APP_URL_LIBLINK, twins: env.REACT_APP_URL_DTLINK };
   for (const anchor of document.querySelectorAll('[data-link]')) {
     inATab(anchor, link(env, user, sections[anchor.dataset.link], here));

@@ -3,12 +3,11 @@
 import base64
 import http.client
 import os
-import re
 import shutil
-import subprocess
 
 import engine
 import image
+import load
 from deployment import Deployment, free_ports, put, user
 from measure import Budget, Failed, Row, Series, run
 
@@ -41,7 +40,8 @@ def measure(bench):
         rates, slowest = {kind: [] for kind in ports}, {kind: [] for kind in ports}
         for _ in range(bench.repeat(5, 1)):
             for kind, port in ports.items():
-                rate, p99 = load(bench, port, asking, seconds(bench))
+                url = f"http://127.0.0.1:{port}{PAGE}"
+                rate, p99 = load.wrk(bench, url, CONNECTIONS, load.seconds(bench), "users.lua", asking)
                 rates[kind].append(rate)
                 slowest[kind].append(p99)
         rates = {kind: Series(values) for kind, values in rates.items()}
@@ -55,7 +55,7 @@ def measure(bench):
         ]
     size = len(page(deployment.ports["http"], headers[0]))
     return rows, [
-        f"wrk on loopback, {CONNECTIONS} kept connections, {seconds(bench)} s a turn, the three in turn; plain http; gateway, endpoint, "
+        f"wrk on loopback, {CONNECTIONS} kept connections, {load.seconds(bench)} s a turn, the three in turn; plain http; gateway, endpoint, "
         "website and wrk share the processors.",
         f"All three lead to the same file of the same website ({size} bytes). The last is `auth: basic` with apr1 entries, as v0.2's.",
         "Traefik checks one user's password once for all requests that wait for it together, so many connections of one user are its best case.",
@@ -120,10 +120,6 @@ class Gateway:
         return self.port
 
 
-def seconds(bench):
-    return bench.repeat(3, 1)
-
-
 def status(port, credentials, path=PAGE):
     """What a page is answered with; nothing while nobody listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -142,17 +138,3 @@ def page(port, credentials):
     body = connection.getresponse().read()
     connection.close()
     return body
-
-
-def load(bench, port, asking, lasting):
-    """A turn of wrk: requests a second, and within how many seconds 99 of 100 were answered."""
-    words = [bench.wrk, "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{lasting}s", "--latency"]
-    words += ["--script", bench.repository / "scripts/bench.d/users.lua", f"http://127.0.0.1:{port}{PAGE}", "--", *asking]
-    libraries = ":".join(str(path) for path in bench.libraries)
-    env = dict(os.environ, LD_LIBRARY_PATH=libraries) if libraries else None
-    said = subprocess.run(list(map(str, words)), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
-    rate = re.search(r"Requests/sec:\s*([\d.]+)", said)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    if not rate or not p99 or "Non-2xx" in said or "Socket errors" in said:
-        raise Failed(f"wrk says:\n{said}")
-    return float(rate[1]), float(p99[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1}[p99[2]]

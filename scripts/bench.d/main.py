@@ -13,7 +13,7 @@ import engine
 import report
 from measure import Failed, Series, run
 
-PARTS = ["startup", "render", "users", "up", "gateway", "routes"]
+PARTS = ["startup", "render", "users", "library", "up", "gateway", "routes"]
 
 
 class Bench:
@@ -25,6 +25,7 @@ class Bench:
 
         self.repository = pathlib.Path(environment["BENCH_REPOSITORY"])
         self.dtaas = environment["BENCH_DTAAS"]
+        self.bare = tool("BARE")
         self.quick = environment["BENCH_QUICK"] == "1"
         self.time = tool("TIME")
         self.wrk = tool("WRK")

@@ -76,6 +76,8 @@ def amount(value, unit):
         return f"{value:.2f} s"
     if unit == "B":
         return f"{value / 1e6:.1f} MB"
+    if unit == "B/s":
+        return f"{value / 1e6:,.0f} MB/s"
     return f"{value:,.0f}{unit}"
 
 
@@ -92,6 +94,14 @@ class Budget:
         return Budget(
             f"≤ {amount(limit, unit)}",
             lambda ours, peer: ours <= limit,
+            lambda ours, peer: f"{ours / limit:.2f} of the budget",
+        )
+
+    @staticmethod
+    def at_least(limit, unit):
+        return Budget(
+            f"≥ {amount(limit, unit)}",
+            lambda ours, peer: ours >= limit,
             lambda ours, peer: f"{ours / limit:.2f} of the budget",
         )
 

@@ -51,17 +51,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             return Err(Failure::usage(message).into());
         }
     }
-    let endpoint = Endpoint {
-        challenge: challenge(&realm)?,
-        gatekeeper: Gatekeeper::new(directories),
-    };
     let app = Router::new()
         .fallback(answer)
-        .with_state(Arc::new(endpoint));
+        .with_state(Arc::new(Endpoint::new(directories, &realm)?));
     serve::on_loopback("auth", listen, app).await
 }
 
-struct Endpoint {
+/// What decides about requests.
+pub struct Endpoint {
     challenge: HeaderValue,
     gatekeeper: Gatekeeper,
 }
@@ -79,8 +76,10 @@ fn challenge(realm: &str) -> anyhow::Result<HeaderValue> {
 }
 
 /// Who may pass.
-enum Required {
+pub enum Required {
+    /// Any user.
     Anyone,
+    /// This user alone.
     This(UserName),
 }
 
@@ -106,48 +105,67 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
     let Some(required) = required(path) else {
         return plain(StatusCode::NOT_FOUND, "No such page.\n");
     };
-    let unauthorized = || {
-        let challenge = [(WWW_AUTHENTICATE, endpoint.challenge.clone())];
-        (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
-    };
-    let cookies = cookies::passed_on(request.headers());
-    let Some(credentials) = basic::credentials(request.headers()) else {
-        return unauthorized();
-    };
-    let allowed = match &required {
-        Required::Anyone => true,
-        Required::This(user) => *user == credentials.user,
-    };
-    match endpoint
-        .gatekeeper
-        .ask(credentials, sender(request.headers()))
-        .await
-    {
-        Answer::Pass(pass) if allowed => {
-            let identity = [
-                (USER_HEADER, pass.user.clone()),
-                (GROUPS_HEADER, pass.groups.clone()),
-            ];
-            let mut passed = (identity, plain(StatusCode::OK, "")).into_response();
-            if let Some(cookies) = cookies {
-                passed.headers_mut().insert(COOKIE, cookies);
+    match endpoint.admit(&required, request.headers()).await {
+        Ok(identity) => (identity, plain(StatusCode::OK, "")).into_response(),
+        Err(refused) => refused,
+    }
+}
+
+impl Endpoint {
+    /// One that knows the users of these directories; `realm` is what the browser's password window is headed with.
+    ///
+    /// # Errors
+    /// When the realm cannot be sent in a header.
+    pub fn new(directories: Directories, realm: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            challenge: challenge(realm)?,
+            gatekeeper: Gatekeeper::new(directories),
+        })
+    }
+
+    /// The headers that a request goes on with in place of its own credentials: who it is from, and the cookies that are not the
+    /// platform's.
+    ///
+    /// # Errors
+    /// The answer to a request that does not go on.
+    pub async fn admit(
+        &self,
+        required: &Required,
+        headers: &HeaderMap,
+    ) -> Result<HeaderMap, Response> {
+        let unauthorized = || {
+            let challenge = [(WWW_AUTHENTICATE, self.challenge.clone())];
+            (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
+        };
+        let Some(credentials) = basic::credentials(headers) else {
+            return Err(unauthorized());
+        };
+        let allowed = match required {
+            Required::Anyone => true,
+            Required::This(user) => *user == credentials.user,
+        };
+        match self.gatekeeper.ask(credentials, sender(headers)).await {
+            Answer::Pass(pass) if allowed => {
+                let mut identity = HeaderMap::new();
+                identity.insert(USER_HEADER, pass.user.clone());
+                identity.insert(GROUPS_HEADER, pass.groups.clone());
+                if let Some(cookies) = cookies::passed_on(headers) {
+                    identity.insert(COOKIE, cookies);
+                }
+                Ok(identity)
             }
-            passed
+            Answer::Pass(_) => Err(plain(StatusCode::FORBIDDEN, "This is another user's.\n")),
+            Answer::Wrong => Err(unauthorized()),
+            Answer::Busy => {
+                let later = [(RETRY_AFTER, "2")];
+                let busy = plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy; try again.\n");
+                Err((later, busy).into_response())
+            }
+            Answer::Broken => Err(plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The account cannot be read.\n",
+            )),
         }
-        Answer::Pass(_) => plain(StatusCode::FORBIDDEN, "This is another user's.\n"),
-        Answer::Wrong => unauthorized(),
-        Answer::Busy => {
-            let later = [(RETRY_AFTER, "2")];
-            (
-                later,
-                plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy; try again.\n"),
-            )
-                .into_response()
-        }
-        Answer::Broken => plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "The account cannot be read.\n",
-        ),
     }
 }
 

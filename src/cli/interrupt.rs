@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::{Exit, Failure};
-use crate::ui;
+use crate::{signals, ui};
 
 /// Whether the run is to end before its end.
 #[derive(Debug, Clone)]
@@ -19,9 +19,8 @@ impl Interrupt {
     /// Listens to SIGINT, SIGTERM and SIGHUP from here on, except to those that whoever started the run has ignored, as `nohup` does.
     /// The first is told to whoever asks; the second ends the process at once.
     pub fn listen() -> anyhow::Result<Self> {
-        let ignored = ignored();
         let listen = |kind: SignalKind| -> anyhow::Result<Option<Signal>> {
-            if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
+            if signals::is_ignored(kind) {
                 return Ok(None);
             }
             signal(kind).map(Some).context("cannot listen to signals")
@@ -90,31 +89,5 @@ async fn next(signal: &mut Option<Signal>) {
     };
     if came.is_none() {
         std::future::pending::<()>().await;
-    }
-}
-
-/// The signals that this process was told to ignore when it began, as a set of bits: the first is signal 1. None, where that cannot
-/// be read.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    ignored_in(&status)
-}
-
-fn ignored_in(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nohup_ignores_is_known() {
-        assert_eq!(ignored_in("Name:\tdtaas\nSigIgn:\t0000000000000001\n"), 1);
-        assert_eq!(ignored_in("Name:\tdtaas\n"), 0);
     }
 }

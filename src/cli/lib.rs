@@ -1,15 +1,23 @@
 //! `dtaas lib`: the library.
 
+mod cat;
+mod check;
+mod get;
+mod ls;
+mod put;
+mod reach;
+mod tally;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::gate::read_secret;
 use crate::library::changes::Writing;
-use crate::library::config::Settings;
 use crate::library::gate::Gate;
-use crate::library::serve::{Options, serve};
+use crate::library::serve::{self, Options};
+use crate::library::start::{Ready, prepare};
 use crate::spec::quantity::Bytes;
 
 /// The library of assets
@@ -22,12 +30,18 @@ pub struct Lib {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(Serve),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Check(check::Check),
 }
 
 /// Serve a directory of assets over GraphQL
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The settings: PORT, MODE, LOCAL_PATH, APOLLO_PATH, LOG_LEVEL; variables of the environment win [default: .env]
+    /// The settings: PORT, MODE, LOCAL_PATH or GITLAB_URL, GITLAB_GROUP and TOKEN, APOLLO_PATH, LOG_LEVEL; variables of the
+    /// environment win [default: .env]
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
@@ -44,15 +58,15 @@ struct Serve {
     no_auth: bool,
 
     /// The largest request
-    #[arg(long, value_name = "BYTES", default_value = "100k")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_BODY))]
     max_body: Bytes,
 
     /// The largest file that is read as text
-    #[arg(long, value_name = "BYTES", default_value = "16m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_FILE))]
     max_file: Bytes,
 
     /// What one request may bring together
-    #[arg(long, value_name = "BYTES", default_value = "64m")]
+    #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_ANSWER))]
     max_answer: Bytes,
 
     /// Take files, and let them be removed and moved: by each user in their own folder, by publishers in common
@@ -79,24 +93,32 @@ struct Serve {
 }
 
 impl Lib {
-    /// Does what was typed.
+    /// Does what was typed; answers what to exit with. `directory` is where a deployment may be.
     ///
     /// # Errors
     ///
     /// Those of the command.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, directory: &Path) -> anyhow::Result<Exit> {
         match self.command {
             Command::Serve(command) => command.run().await,
-        }
+            Command::Ls(command) => command.run(directory).await,
+            Command::Cat(command) => command.run(directory).await,
+            Command::Get(command) => command.run(directory).await,
+            Command::Put(command) => command.run(directory).await,
+            Command::Check(command) => return command.run(directory).await,
+        }?;
+        Ok(Exit::Done)
     }
 }
 
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
-        let gate = self.gate()?;
-        let settings = Settings::load(self.env_file.as_deref())?;
+        let Ready {
+            settings,
+            gate,
+            listener,
+        } = prepare(self.env_file.as_deref(), self.listen, self.gate()).await?;
         let options = Options {
-            listen: self.listen,
             gate,
             max_body: self.max_body.0,
             max_file: self.max_file.0,
@@ -107,7 +129,7 @@ impl Serve {
                 patience: Duration::from_secs(self.patience),
             }),
         };
-        serve(settings, options).await
+        serve::serve(settings, options, listener).await
     }
 
     fn gate(&self) -> anyhow::Result<Gate> {

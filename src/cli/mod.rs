@@ -14,6 +14,7 @@ mod render;
 mod report;
 mod run;
 mod status;
+mod trial;
 mod up;
 mod user;
 mod website;
@@ -61,6 +62,7 @@ enum Command {
     User(user::User),
     Cert(cert::Cert),
     Lib(lib::Lib),
+    Trial(trial::Trial),
     #[command(hide = true)]
     Website(website::Website),
     #[command(hide = true)]
@@ -88,7 +90,8 @@ impl Cli {
             Command::Status(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
             Command::Cert(command) => command.run(directory).await,
-            Command::Lib(command) => command.run().await,
+            Command::Lib(command) => return command.run(directory).await,
+            Command::Trial(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
         }?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::spec::names::BasePath;
-use crate::website::server::{self, Settings};
+use crate::website::server::{self, Env, Settings};
 
 /// The website.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ impl Website {
             Command::Serve(serve) => {
                 server::run(Settings {
                     listen: serve.listen,
-                    env: serve.env,
+                    env: Env::File(serve.env),
                     base_path: serve.base_path,
                     gateway_secret_file: serve.gateway_secret_file,
                 })

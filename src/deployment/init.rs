@@ -287,6 +287,8 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "pool": text(request.pool.map(|pool| pool.to_string()), default::POOL),
         "auth": request.auth.unwrap_or(AuthMode::Endpoint).as_str(),
         "library_root": default::LIBRARY_ROOT,
+        "library_quota": default::QUOTA,
+        "library_max_upload": default::MAX_UPLOAD,
         "image_prefix": text(request.image_prefix.clone(), ""),
         "gateway_image": default::GATEWAY_IMAGE,
         "gateway_log_level": "INFO",

@@ -44,7 +44,7 @@ pub enum Missing {
 const ROOTS: [&str; 4] = ["auth", "secrets", "config", platform::gateway::ACME];
 
 /// Users' htpasswd entries.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Entries {
     /// Those that count, `alice:$2y$…`, by user.
     pub good: BTreeMap<UserName, Secret>,
@@ -61,6 +61,8 @@ pub struct Deployment {
     /// Where everything runs.
     pub profile: Profile,
     templates: Templates,
+    /// Users' entries, once they were read and until one is written.
+    known: Mutex<Option<Entries>>,
     /// What the operator should know of what was read and made.
     notes: Mutex<Vec<String>>,
 }
@@ -123,13 +125,14 @@ impl Deployment {
             spec,
             profile,
             templates,
+            known: Mutex::default(),
             notes: Mutex::default(),
         })
     }
 
     /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
     fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
-        apart(directory, &spec.library_root)?;
+        apart(directory, &spec.library.root)?;
         let profile = crate::profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
         Ok((profile, templates))
@@ -145,6 +148,19 @@ impl Deployment {
     /// # Errors
     /// When they cannot be read at all.
     pub fn entries(&self) -> anyhow::Result<Entries> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(entries) => Ok(entries.clone()),
+            None => Ok(known.insert(self.read_entries()?).clone()),
+        }
+    }
+
+    /// From here on entries are read anew.
+    fn forget_entries(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn read_entries(&self) -> anyhow::Result<Entries> {
         let directory = self.root().join("auth");
         let listing = match store::list(&directory) {
             Ok(listing) => listing,
@@ -253,7 +269,7 @@ impl Deployment {
 
     /// Where users' files are, absolute.
     pub fn library_root(&self) -> PathBuf {
-        self.root().join(&self.spec.library_root)
+        self.root().join(&self.spec.library.root)
     }
 
     fn with_input<T>(

@@ -171,6 +171,7 @@ impl Deployment {
     /// nothing from here on; the file in `users/` goes last ([`Self::forget_user`]), so that a run that is killed can be repeated.
     pub fn close_door(&mut self, name: &UserName) -> anyhow::Result<()> {
         self.require_user(name)?;
+        self.forget_entries();
         self.tree.remove(&entry_path(name))?;
         self.spec.users.remove(name);
         Ok(())
@@ -231,6 +232,7 @@ impl Deployment {
     pub(super) fn write_entry(&self, name: &UserName, hash: &str) -> anyhow::Result<()> {
         self.tree.make_dir(&private("auth"))?;
         let line = store::entry_line(name, hash);
+        self.forget_entries();
         self.tree
             .write(&entry_path(name), store::MODE, line.expose().as_bytes())?;
         Ok(())

@@ -1,17 +1,17 @@
 //! The library server's settings: v0.2's `.env` file and the environment variables of the same names.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use crate::error::Failure;
 use crate::spec::document::nearest;
 use crate::spec::names::BasePath;
 
 use super::env_file;
+use super::gitlab::settings as gitlab;
+use super::http::{HEALTHZ, METRICS, READYZ};
 use super::log::Level;
 
-/// The keys of v0.2's `.env` file.
+/// The keys of v0.2's `.env` file, the name of `TOKEN` that its code read, and ours.
 const KEYS: &[&str] = &[
     "PORT",
     "MODE",
@@ -19,25 +19,52 @@ const KEYS: &[&str] = &[
     "GITLAB_GROUP",
     "GITLAB_URL",
     "TOKEN",
+    "GITLAB_TOKEN",
+    "GITLAB_COMMON_PROJECT",
+    "GITLAB_CA_FILE",
+    "GITLAB_TIMEOUT",
     "LOG_LEVEL",
     "TEST_PATH",
     "APOLLO_PATH",
     "GRAPHQL_PLAYGROUND",
 ];
 
+/// The keys whose values are never shown.
+const SECRET_KEYS: [&str; 2] = ["TOKEN", "GITLAB_TOKEN"];
+
 /// What the settings come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The port to listen on where nothing else is said.
     pub port: u16,
-    /// The directory that is served.
-    pub local_path: PathBuf,
+    /// Where the library is.
+    pub mode: Mode,
     /// Where the endpoint is: empty, or with a slash in front and none behind.
     pub path: String,
     /// How much is logged.
     pub level: Level,
     /// Whether a playground is asked for.
     pub playground: bool,
+    /// What works and should be mended all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Where the library is. The settings of the other mode do not matter, as in v0.2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// In this directory of the machine.
+    Local(PathBuf),
+    /// In the projects of a GitLab group.
+    Gitlab(gitlab::Settings),
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(directory) => write!(f, "{}", directory.display()),
+            Self::Gitlab(gitlab) => write!(f, "the group {} of {}", gitlab.group, gitlab.url),
+        }
+    }
 }
 
 impl Settings {
@@ -46,8 +73,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// A usage failure that names every wrong setting at once, or one that says why the file cannot be read.
-    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+    /// Every wrong setting, or why the file cannot be read.
+    pub fn read(file: Option<&Path>) -> Result<Self, Wrong> {
         let name = file.unwrap_or(Path::new(".env"));
         let text = match std::fs::read_to_string(name) {
             Ok(text) => text,
@@ -55,22 +82,53 @@ impl Settings {
                 String::new()
             }
             Err(error) => {
-                return Err(error).context(
-                    Failure::usage(format!("cannot read {}", name.display()))
-                        .hint("name the file with --env-file"),
-                );
+                let name = name.display();
+                return Err(Wrong {
+                    problems: vec![format!(
+                        "cannot read {name}: {error}; name the file with --env-file"
+                    )],
+                    port: None,
+                });
             }
         };
         let environment = |key: &str| std::env::var_os(key).map(|v| v.to_string_lossy().into());
-        parse(&name.display().to_string(), &text, environment).map_err(|problems| {
-            let count = match problems.len() {
-                1 => "a setting of the library server is wrong".to_owned(),
-                n => format!("{n} settings of the library server are wrong"),
-            };
-            let list: String = problems.iter().map(|p| format!("\n  {p}")).collect();
-            Failure::usage(format!("{count}:{list}")).into()
+        let shown = name.display().to_string();
+        let parsed = parse(&shown, &text, environment).map(|mut settings| {
+            settings.warnings.extend(exposed(name, &text, &settings));
+            settings
+        });
+        parsed.map_err(|problems| Wrong {
+            problems,
+            port: Reader::gather(&shown, &text, environment).sound_port(),
         })
     }
+}
+
+/// What to say where the file holds a token, and others of the machine can read it.
+fn exposed(file: &Path, text: &str, settings: &Settings) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let (lines, _) = env_file::parse(text);
+    let holds_token = lines
+        .iter()
+        .any(|line| SECRET_KEYS.contains(&line.key.as_str()) && !line.value.is_empty());
+    match settings.mode {
+        Mode::Gitlab(_) if holds_token => {}
+        Mode::Gitlab(_) | Mode::Local(_) => return None,
+    }
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    (mode & 0o004 != 0).then(|| {
+        let file = file.display();
+        format!("every account of this machine can read the token in {file}; chmod 600 {file}")
+    })
+}
+
+/// Settings with which the server cannot start.
+#[derive(Debug)]
+pub struct Wrong {
+    /// What is wrong with them, one a line.
+    pub problems: Vec<String>,
+    /// The port, where that much could be read.
+    pub port: Option<u16>,
 }
 
 /// A value, and where it was found.
@@ -94,18 +152,18 @@ fn parse(
 ) -> Result<Settings, Vec<String>> {
     let mut reader = Reader::gather(name, text, environment);
     let port = reader.port();
-    reader.mode();
-    let local_path = reader.local_path(name);
+    let mode = reader.mode(name);
     let path = reader.path();
     let level = reader.level();
     let playground = reader.playground();
-    match local_path {
-        Some(local_path) if reader.problems.is_empty() => Ok(Settings {
+    match mode {
+        Some(mode) if reader.problems.is_empty() => Ok(Settings {
             port,
-            local_path,
+            mode,
             path,
             level,
             playground,
+            warnings: Vec::new(),
         }),
         _ => Err(reader.problems),
     }
@@ -117,18 +175,15 @@ impl Reader {
         let mut problems: Vec<String> = broken
             .iter()
             .map(|line| {
-                let (number, text, reason) = (line.number, &line.text, line.reason);
+                let (number, reason) = (line.number, line.reason);
+                let text = without_secret(&line.text);
                 format!("{name}:{number}: {text:?}: {reason}; write KEY='value'")
             })
             .collect();
         for line in &lines {
             if !KEYS.contains(&line.key.as_str()) {
                 let (number, key) = (line.number, &line.key);
-                let nearest = match key.as_str() {
-                    // v0.2's code reads this name, its documentation the other.
-                    "GITLAB_TOKEN" => "did you mean TOKEN?".to_owned(),
-                    key => nearest(&key.to_ascii_uppercase(), KEYS),
-                };
+                let nearest = nearest(&key.to_ascii_uppercase(), KEYS);
                 problems.push(format!(
                     "{name}:{number}: {key}: no such setting; {nearest}"
                 ));
@@ -165,8 +220,18 @@ impl Reader {
             return;
         };
         let Found { origin, value } = found;
+        // An address may hold a password.
+        let secret = SECRET_KEYS.contains(&key) || key == "GITLAB_URL" && value.contains('@');
+        let value = if secret { "…" } else { value };
         self.problems
             .push(format!("{origin}: {key}='{value}': {why}; {fix}"));
+    }
+
+    /// The port, unless what stands there is none.
+    fn sound_port(mut self) -> Option<u16> {
+        let before = self.problems.len();
+        let port = self.port();
+        (self.problems.len() == before).then_some(port)
     }
 
     fn port(&mut self) -> u16 {
@@ -180,16 +245,78 @@ impl Reader {
         }
     }
 
-    fn mode(&mut self) {
+    fn mode(&mut self, name: &str) -> Option<Mode> {
         match self.value("MODE") {
-            None | Some("local") => {}
-            Some("gitlab") => self.wrong(
-                "MODE",
-                "this version cannot serve a library from GitLab yet",
-                "write 'local' and set LOCAL_PATH",
-            ),
-            Some(_) => self.wrong("MODE", "no such mode", "write 'local'"),
+            None | Some("local") => self.local_path(name).map(Mode::Local),
+            Some("gitlab") => self.gitlab(name).map(Mode::Gitlab),
+            Some(_) => {
+                self.wrong("MODE", "no such mode", "write 'local' or 'gitlab'");
+                None
+            }
         }
+    }
+
+    fn gitlab(&mut self, name: &str) -> Option<gitlab::Settings> {
+        let url = self.needed(
+            name,
+            "GITLAB_URL",
+            gitlab::url,
+            "write the address of GitLab's API, as in 'https://gitlab.com/api/graphql'",
+        );
+        // v0.2's code read GITLAB_TOKEN, its documentation says TOKEN, which counts where there are both.
+        let key = match (self.value("TOKEN"), self.value("GITLAB_TOKEN")) {
+            (None, Some(_)) => "GITLAB_TOKEN",
+            (Some(_), _) | (None, None) => "TOKEN",
+        };
+        let token = self.needed(
+            name,
+            key,
+            gitlab::token,
+            "write an access token of the group, with the scope read_api",
+        );
+        let group = self.needed(
+            name,
+            "GITLAB_GROUP",
+            gitlab::group,
+            "write the path of the group, as in 'dtaas'",
+        );
+        let common_project = self.read("GITLAB_COMMON_PROJECT", gitlab::project);
+        let authorities = self.read("GITLAB_CA_FILE", gitlab::authorities);
+        let timeout = self.read("GITLAB_TIMEOUT", gitlab::timeout);
+        Some(gitlab::Settings {
+            url: url?,
+            token: token?,
+            group: group?,
+            common_project: common_project.unwrap_or_else(|| gitlab::COMMON_PROJECT.to_owned()),
+            authorities,
+            timeout: timeout.unwrap_or(gitlab::TIMEOUT),
+        })
+    }
+
+    /// The value of `key`, read by `read`; `None` where it is not set or, which is noted, no good.
+    fn read<T>(&mut self, key: &str, read: fn(&str) -> Result<T, gitlab::Wrong>) -> Option<T> {
+        match read(self.value(key)?) {
+            Ok(value) => Some(value),
+            Err(gitlab::Wrong { why, fix }) => {
+                self.wrong(key, &why, fix);
+                None
+            }
+        }
+    }
+
+    /// As [`Self::read`], of a key that must be set.
+    fn needed<T>(
+        &mut self,
+        name: &str,
+        key: &str,
+        read: fn(&str) -> Result<T, gitlab::Wrong>,
+        fix: &str,
+    ) -> Option<T> {
+        if self.value(key).is_none() {
+            self.problems
+                .push(format!("{name}: {key} is not set; {fix}"));
+        }
+        self.read(key, read)
     }
 
     fn local_path(&mut self, name: &str) -> Option<PathBuf> {
@@ -216,7 +343,7 @@ impl Reader {
     fn path(&mut self) -> String {
         let value = self.value("APOLLO_PATH").unwrap_or("/lib");
         match value.parse::<BasePath>().map(|path| path.path("")) {
-            Ok(path) if path == super::http::HEALTHZ || path == super::http::READYZ => {
+            Ok(path) if [HEALTHZ, READYZ, METRICS].contains(&path.as_str()) => {
                 let why = "the server's own health is reported there";
                 self.wrong("APOLLO_PATH", why, "write '/lib' or ''");
                 path
@@ -254,83 +381,12 @@ impl Reader {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTHING: fn(&str) -> Option<String> = |_| None;
-
-    #[test]
-    fn the_documented_file_is_taken() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().display();
-        let text = format!(
-            "PORT='4001'\nMODE='local'\nLOCAL_PATH ='{path}'\nGITLAB_GROUP ='dtaas'\n\
-             GITLAB_URL='https://gitlab.com/api/graphql'\nTOKEN='123-sample-token'\nLOG_LEVEL='debug'\n\
-             TEST_PATH='/nowhere'\nAPOLLO_PATH='/lib'\nGRAPHQL_PLAYGROUND='false'\n"
-        );
-        assert_eq!(
-            parse(".env", &text, NOTHING).unwrap(),
-            Settings {
-                port: 4001,
-                local_path: directory.path().to_owned(),
-                path: "/lib".into(),
-                level: Level::Debug,
-                playground: false,
-            }
-        );
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let environment = |key: &str| match key {
-            "PORT" => Some("5001".to_owned()),
-            "APOLLO_PATH" => Some("dtaas/lib/".to_owned()),
-            _ => None,
-        };
-        let settings = parse(
-            ".env",
-            "PORT=4001\nLOCAL_PATH=/\nAPOLLO_PATH=''",
-            environment,
-        )
-        .unwrap();
-        assert_eq!(
-            (settings.port, settings.path.as_str()),
-            (5001, "/dtaas/lib")
-        );
-    }
-
-    #[test]
-    fn an_empty_path_is_the_root() {
-        let settings = parse(".env", "LOCAL_PATH=/\nAPOLLO_PATH=''", NOTHING).unwrap();
-        assert_eq!(settings.path, "");
-    }
-
-    #[test]
-    fn all_problems_are_told_at_once() {
-        let text = "PORT='40o1'\nMODE='gitlab'\nLOCAL_PAHT='/srv'\nLOCAL_PATH='files'\nGITLAB_TOKEN=x\n\
-                    LOG_LEVEL=loud\nAPOLLO_PATH='/a b'\nGRAPHQL_PLAYGROUND='yes'\nTOKEN\n";
-        assert_eq!(
-            parse("lib.env", text, NOTHING).unwrap_err(),
-            [
-                "lib.env:9: \"TOKEN\": there is no '=' in it; write KEY='value'",
-                "lib.env:3: LOCAL_PAHT: no such setting; did you mean LOCAL_PATH?",
-                "lib.env:5: GITLAB_TOKEN: no such setting; did you mean TOKEN?",
-                "lib.env:1: PORT='40o1': not a port; write a number from 1 to 65535",
-                "lib.env:2: MODE='gitlab': this version cannot serve a library from GitLab yet; write 'local' and set LOCAL_PATH",
-                "lib.env:4: LOCAL_PATH='files': not an absolute path; write the absolute path of the directory to serve",
-                "lib.env:7: APOLLO_PATH='/a b': the part \"a b\" must be letters, digits, '.', '_' and '-'; write '/lib' or ''",
-                "lib.env:6: LOG_LEVEL='loud': no such level; write 'error', 'warn', 'info' or 'debug'",
-                "lib.env:8: GRAPHQL_PLAYGROUND='yes': neither true nor false; write 'true' or 'false'",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_directory_must_be_named() {
-        assert_eq!(
-            parse(".env", "", NOTHING).unwrap_err(),
-            [".env: LOCAL_PATH is not set; write the absolute path of the directory to serve"]
-        );
-    }
+/// A line that could not be read, without what may be a token in it.
+fn without_secret(line: &str) -> &str {
+    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+    let secret = |key: &&&str| line.starts_with(**key);
+    SECRET_KEYS.iter().find(secret).unwrap_or(&line)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
@@ -15,7 +15,7 @@ use super::path::Inside;
 use super::refusal::{Reason, Refusal};
 
 /// Finding something without opening it: no device wakes up, no FIFO waits.
-const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+pub(super) const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// The directory on disk that is the library.
 #[derive(Debug, Clone)]
@@ -38,6 +38,11 @@ impl Root {
     /// The library at `path`. It is opened anew for each question, so that it may be replaced as a whole.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The library's top directory, open for listing.
@@ -158,7 +163,7 @@ fn kind(found: impl AsFd) -> io::Result<FileType> {
 }
 
 /// Opens what was found, by its descriptor: whatever has its name by now does not matter.
-fn open_found(found: OwnedFd) -> io::Result<Found> {
+pub(super) fn open_found(found: OwnedFd) -> io::Result<Found> {
     match kind(&found)? {
         FileType::Directory => open_directory(found).map(Found::Directory),
         FileType::RegularFile => {
@@ -182,7 +187,7 @@ fn open_directory(found: OwnedFd) -> io::Result<OwnedFd> {
 
 /// What an error of the operating system means to the viewer. An error without a number comes from containment
 /// itself: the path led out.
-fn reason(error: &io::Error) -> Reason {
+pub(super) fn reason(error: &io::Error) -> Reason {
     let Some(number) = error.raw_os_error() else {
         return Reason::Forbidden;
     };

@@ -1,28 +1,28 @@
 //! A library on this machine's disk.
 
-use std::ffi::CStr;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::fs::FileType;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::aside::is_aside;
+use super::cached::Cached;
 use super::changes::{Desk, Writing};
 use super::contain::{Found, Root};
+use super::entries::Entries;
 use super::flow::Flow;
+use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
 use super::refusal::{Reason, Refusal};
 use super::source::{Listing, Source, Text};
 
 /// How many questions may keep the disk busy at once; the others wait in line.
 const AT_ONCE: usize = 32;
-
-/// How many of these questions may take long; the others find a free place soon.
-const LONG_AT_ONCE: usize = 8;
+/// How many of those that take long (digests of large files, searches) run at once, beside the others.
+const LONG_AT_ONCE: usize = 4;
 /// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
 const ARCHIVES_AT_ONCE: usize = 8;
 
@@ -32,10 +32,11 @@ pub struct Local {
     root: Root,
     max_file: u64,
     slots: Arc<Semaphore>,
+    long_slots: Arc<Semaphore>,
     writing: Option<Arc<Desk>>,
     flow: Flow,
     archives: Arc<Semaphore>,
-    long: Arc<Semaphore>,
+    cached: Arc<Cached>,
 }
 
 impl Local {
@@ -45,11 +46,17 @@ impl Local {
             root,
             max_file,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
             writing: None,
             flow: Flow::default(),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
-            long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
+            cached: Arc::default(),
         }
+    }
+
+    /// The largest file that is read as text, in bytes.
+    pub fn max_file(&self) -> u64 {
+        self.max_file
     }
 
     /// The same library, and it may be changed.
@@ -75,12 +82,6 @@ impl Local {
         self.archives.clone().try_acquire_owned().ok()
     }
 
-    /// The turn of a question that keeps the disk busy for long: a sum of a large file, the removal of a large directory.
-    pub(super) async fn long_turn(&self) -> Option<OwnedSemaphorePermit> {
-        // Closed is what nobody does to it.
-        self.long.clone().acquire_owned().await.ok()
-    }
-
     pub(super) fn writing(&self) -> Option<Arc<Desk>> {
         self.writing.clone()
     }
@@ -90,7 +91,27 @@ impl Local {
         &self,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        self.in_slot(&self.slots, work).await
+    }
+
+    /// Does `work` that may take seconds, as [`Self::off_thread`] does, without keeping short questions waiting. The work
+    /// must end soon after it is given up.
+    pub async fn off_thread_long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Root, &GivenUp) -> T + Send + 'static,
+    ) -> Option<T> {
+        let waiting = Waiting::default();
+        let given_up = waiting.given_up();
+        self.in_slot(&self.long_slots, move |root| work(root, &given_up))
+            .await
+    }
+
+    async fn in_slot<T: Send + 'static>(
+        &self,
+        slots: &Arc<Semaphore>,
+        work: impl FnOnce(&Root) -> T + Send + 'static,
+    ) -> Option<T> {
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         let root = self.root.clone();
         let on_the_disk = tokio::task::spawn_blocking(move || {
             let done = work(&root);
@@ -104,8 +125,20 @@ impl Local {
 
 impl Source for Local {
     fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        self.entries(place)
+            .map(|found| found.map(Listing::from))
+            .boxed()
+    }
+
+    fn entries(&self, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
         async move {
-            self.off_thread(move |root| list(root, &place))
+            if let Place::Inside(inside) = &place
+                && let Some(entries) = self.cached.entries(self.root.path(), inside)
+            {
+                return Ok(entries);
+            }
+            let cached = Arc::clone(&self.cached);
+            self.off_thread(move |root| list(root, &place, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -115,7 +148,11 @@ impl Source for Local {
     fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
         let limit = self.max_file;
         async move {
-            self.off_thread(move |root| read(root, &place, limit))
+            if let Some(bytes) = self.cached.bytes(self.root.path(), &place, limit) {
+                return text(&place, bytes);
+            }
+            let cached = Arc::clone(&self.cached);
+            self.off_thread(move |root| read(root, &place, limit, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -138,130 +175,92 @@ impl Source for Local {
     }
 }
 
-fn list(root: &Root, place: &Place) -> Result<Listing, Refusal> {
+fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal> {
     let unreadable = |shown: &str| Refusal::new(shown, Reason::Unreadable);
     match place {
         Place::Top(None) => root
             .top()
-            .and_then(entries)
-            .map_err(|_| unreadable("/"))
-            .map(sorted),
+            .and_then(Entries::read)
+            .map_err(|_| unreadable("/")),
         Place::Top(Some(names)) => {
             let found = root.top_entries(names).map_err(|_| unreadable("/"))?;
-            Ok(sorted(
-                found
-                    .into_iter()
-                    .map(|(name, directory)| (name.into_bytes(), directory))
-                    .collect(),
-            ))
+            let kind = |directory| match directory {
+                true => FileType::Directory,
+                false => FileType::Unknown,
+            };
+            Ok(found
+                .into_iter()
+                .map(|(name, directory)| (name.into_bytes(), kind(directory)))
+                .collect())
         }
         Place::Inside(inside) => match root.find(inside)? {
-            Found::Directory(directory) => entries(directory)
-                .map_err(|_| unreadable(&inside.shown))
-                .map(sorted),
+            Found::Directory(directory) => {
+                let entries = Entries::read(&directory).map_err(|_| unreadable(&inside.shown))?;
+                cached.note(&directory);
+                Ok(entries)
+            }
             Found::File(..) | Found::Other => Err(inside.refuse(Reason::NotADirectory)),
         },
     }
 }
 
-/// Names, each with whether it is a directory. Links are not followed here: a link is a blob, as in v0.2.
-fn entries(directory: OwnedFd) -> io::Result<Vec<(Vec<u8>, bool)>> {
-    let mut found = Vec::new();
-    let mut directory = Dir::new(directory)?;
-    while let Some(entry) = directory.read() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." || is_aside(name.to_bytes()) {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            // Some file systems do not tell.
-            FileType::Unknown => kind_of(&directory, name)?,
-            kind => Some(kind),
-        };
-        // Without a kind it has been removed since.
-        if let Some(kind) = kind {
-            found.push((name.to_bytes().to_vec(), kind == FileType::Directory));
-        }
-    }
-    Ok(found)
-}
-
-fn kind_of(directory: &Dir, name: &CStr) -> io::Result<Option<FileType>> {
-    match rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn sorted(mut entries: Vec<(Vec<u8>, bool)>) -> Listing {
-    entries.sort_unstable();
-    let mut listing = Listing::default();
-    for (name, directory) in entries {
-        let name = shown(name);
-        if directory {
-            listing.trees.push(name);
-        } else {
-            listing.blobs.push(name);
-        }
-    }
-    listing
-}
-
-/// A name as it can stand in JSON. One that is not UTF-8 is marked with its bytes, so that two of them differ and
-/// nobody takes it for a name that can be asked for.
-pub(super) fn shown(name: Vec<u8>) -> String {
-    String::from_utf8(name).unwrap_or_else(|error| {
-        let bytes = error.as_bytes();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{} (not UTF-8: {hex})", String::from_utf8_lossy(bytes))
-    })
-}
-
-fn read(root: &Root, place: &Inside, limit: u64) -> Result<Text, Refusal> {
+fn read(root: &Root, place: &Inside, limit: u64, cached: &Cached) -> Result<Text, Refusal> {
     let (file, size) = match root.find(place)? {
         Found::File(file, size) => (file, size),
         Found::Directory(_) | Found::Other => return Err(place.refuse(Reason::NotAFile)),
     };
+    let bytes = whole(&file, size, place, limit)?;
+    cached.note(&file);
+    text(place, bytes)
+}
+
+fn text(place: &Inside, bytes: Vec<u8>) -> Result<Text, Refusal> {
+    Ok(Text {
+        name: place.name().to_owned(),
+        text: as_text(bytes).ok_or_else(|| place.refuse(Reason::NotText))?,
+    })
+}
+
+/// The bytes of a file that had `size` bytes when it was opened, if they are `limit` at most.
+pub(super) fn whole(
+    mut file: &File,
+    size: u64,
+    place: &Inside,
+    limit: u64,
+) -> Result<Vec<u8>, Refusal> {
     let too_large = || place.refuse(Reason::TooLarge(limit));
     if size > limit {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may grow while it is read; the limit holds all the same.
-    file.take(limit.saturating_add(1))
+    file.by_ref()
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| place.refuse(Reason::Unreadable))?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }
-    let text = String::from_utf8(bytes).map_err(|_| place.refuse(Reason::NotText))?;
-    Ok(Text {
-        name: place.name().to_owned(),
-        text: text.trim_matches(is_white_space).to_owned(),
-    })
+    Ok(bytes)
+}
+
+/// Bytes as the text that a client gets, where they are UTF-8.
+pub(super) fn as_text(bytes: Vec<u8>) -> Option<String> {
+    let mut text = String::from_utf8(bytes).ok()?;
+    text.truncate(text.trim_end_matches(is_white_space).len());
+    text.drain(..text.len() - text.trim_start_matches(is_white_space).len());
+    Some(text)
 }
 
 /// What v0.2 removes at both ends: ECMAScript's `String.prototype.trim` (ECMA-262, WhiteSpace and LineTerminator),
 /// which knows the byte-order mark and does not know U+0085.
-fn is_white_space(c: char) -> bool {
+pub(super) fn is_white_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_is_not_utf8_is_marked_and_stays_distinct() {
-        assert_eq!(shown(b"caf\xc3\xa9".to_vec()), "café");
-        assert_eq!(
-            shown(b"caf\xe9".to_vec()),
-            "caf\u{fffd} (not UTF-8: 636166e9)"
-        );
-        assert_ne!(shown(b"\xff".to_vec()), shown(b"\xfe".to_vec()));
-    }
 
     #[tokio::test]
     async fn who_gives_up_frees_no_slot_before_the_disk_is_done() {

@@ -3,6 +3,12 @@
 use std::io::Write;
 use std::str::FromStr;
 
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::ui::printable::printable;
+
 /// How much is logged. Each level includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -57,9 +63,35 @@ impl Log {
             say(line);
         }
     }
+
+    /// Writes one line of something that happened, with the time (RFC 3339, UTC): `library: 2024-05-17T08:30:00.125Z …`.
+    pub fn event(self, level: Level, line: impl std::fmt::Display) {
+        if self.wants(level) {
+            let now = OffsetDateTime::now_utc();
+            let stamp = now.format(STAMP).unwrap_or_default();
+            say(format_args!("{stamp} {line}"));
+        }
+    }
 }
 
-/// Writes one line whatever the level.
+const STAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Writes one line whatever the level, at once, so that no other comes between its parts. What visitors send may be in it: nothing
+/// of it steers a terminal.
 pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "library: {line}");
+    let line = format!("library: {line}");
+    let line = format!("{}\n", printable(&line));
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_has_milliseconds() {
+        let moment = time::macros::datetime!(2024-05-17 08:30:00.125 UTC);
+        assert_eq!(moment.format(STAMP).unwrap(), "2024-05-17T08:30:00.125Z");
+    }
 }

@@ -4,9 +4,7 @@
 use async_graphql::parser::types::{
     BaseType, DocumentOperations, ExecutableDocument, OperationDefinition, Selection,
 };
-use async_graphql::{
-    ErrorExtensionValues, Pos, Positioned, Request, ServerError, Value, Variables,
-};
+use async_graphql::{ErrorExtensionValues, Pos, Positioned, ServerError, Value, Variables};
 
 use super::bounds;
 
@@ -19,14 +17,6 @@ pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 /// The code of an operation's name that is not in the question.
 pub const OPERATION_UNKNOWN: &str = "OPERATION_RESOLUTION_FAILURE";
 
-/// A question that may be answered.
-pub struct Question {
-    /// What the schema executes.
-    pub request: Request,
-    /// The fields asked for at the top, for the log.
-    pub summary: String,
-}
-
 /// A refusal with this code.
 pub fn error(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
@@ -36,34 +26,28 @@ pub fn error(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerE
     error
 }
 
-/// Parses and checks a question.
+/// Parses a text and measures what it asks for.
 ///
 /// # Errors
 ///
-/// Why it is not answered, with its code.
-pub fn prepare(
-    text: String,
-    operation: Option<String>,
-    variables: Variables,
-) -> Result<Question, ServerError> {
-    bounds::check_text(&text)?;
-    let document = async_graphql::parser::parse_query(&text).map_err(|cause| {
+/// That it is no GraphQL, or too much, with its code.
+pub fn parse(text: &str) -> Result<ExecutableDocument, ServerError> {
+    bounds::check_text(text)?;
+    let document = async_graphql::parser::parse_query(text).map_err(|cause| {
         let cause = ServerError::from(cause);
         let message = format!("Syntax Error: {}", cause.message);
         error(PARSE_FAILED, message, cause.locations.first().copied())
     })?;
     bounds::check_document(&document)?;
-    let chosen = choose(&document, operation.as_deref())?;
-    check_variables(&chosen.node, &variables)?;
-    let summary = summary(&chosen.node);
-    let mut request = Request::new(text).variables(variables);
-    // A name that is given for the only, nameless operation is refused above.
-    request.operation_name = operation;
-    request.set_parsed_query(document);
-    Ok(Question { request, summary })
+    Ok(document)
 }
 
-fn choose<'a>(
+/// Finds the operation of that name, or the only one.
+///
+/// # Errors
+///
+/// That there is none, or that several are there to choose from.
+pub fn choose<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Result<&'a Positioned<OperationDefinition>, ServerError> {
@@ -93,7 +77,11 @@ fn choose<'a>(
 
 /// Checks the variables that the operation declares, in Apollo's words. Types that the schema does not know are
 /// told by the validation.
-fn check_variables(
+///
+/// # Errors
+///
+/// The first that is missing or of the wrong kind.
+pub fn check_variables(
     operation: &OperationDefinition,
     variables: &Variables,
 ) -> Result<(), ServerError> {
@@ -120,6 +108,9 @@ fn check_variables(
                     BaseType::Named(base) if base == "Boolean" => {
                         matches!(value, Value::Boolean(_))
                     }
+                    BaseType::Named(base) if base == "Int" => {
+                        matches!(value, Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()))
+                    }
                     BaseType::Named(_) | BaseType::List(_) => true,
                 };
                 if !fits {
@@ -133,7 +124,21 @@ fn check_variables(
     Ok(())
 }
 
-fn summary(operation: &OperationDefinition) -> String {
+/// Gives variables that are not there the values that the operation has for them. async-graphql does so for arguments,
+/// and forgets it for `@skip` and `@include`.
+pub fn fill_in(operation: &OperationDefinition, variables: &mut Variables) {
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        if let Some(default) = &definition.default_value
+            && !variables.contains_key(&definition.name.node)
+        {
+            variables.insert(definition.name.node.clone(), default.node.clone());
+        }
+    }
+}
+
+/// The fields at the top of an operation, for the log.
+pub fn summary(operation: &OperationDefinition) -> String {
     let mut names: Vec<&str> = Vec::new();
     for item in &operation.selection_set.node.items {
         let name = match &item.node {
@@ -155,12 +160,14 @@ mod tests {
     use serde_json::json;
 
     fn asked(text: &str, operation: Option<&str>, variables: serde_json::Value) -> String {
-        match prepare(
-            text.to_owned(),
-            operation.map(str::to_owned),
-            Variables::from_json(variables),
-        ) {
-            Ok(question) => question.summary,
+        let variables = Variables::from_json(variables);
+        let looked_at = parse(text).and_then(|document| {
+            let chosen = choose(&document, operation)?;
+            check_variables(&chosen.node, &variables)?;
+            Ok(summary(&chosen.node))
+        });
+        match looked_at {
+            Ok(summary) => summary,
             Err(refused) => {
                 let extensions = serde_json::to_value(&refused.extensions).unwrap();
                 format!(

@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 pub struct Refusal {
     path: String,
     reason: Reason,
+    /// What is said instead of the reason's own words.
+    words: Option<String>,
 }
 
 /// Why.
@@ -24,8 +26,14 @@ pub enum Reason {
     Forbidden,
     /// The operating system does not let it be read.
     Unreadable,
-    /// More than one file, or one answer, may hold. The limit, in bytes.
+    /// More than a file may hold to be read as text. The limit, in bytes.
     TooLarge(u64),
+    /// More than a file may hold that is sent here. The limit, in bytes.
+    TooLargeToStore(u64),
+    /// More than one answer may bring together. The limit, in bytes.
+    TooMuch(u64),
+    /// A directory of more entries than are listed at all. The limit, in entries.
+    TooMany(usize),
     /// The file is not UTF-8 text.
     NotText,
     /// The viewer may look, and not change anything: not a publisher, or the library is served for reading alone.
@@ -36,6 +44,8 @@ pub enum Reason {
     NotEmpty,
     /// The quota of the folder or the disk has no room.
     NoRoom,
+    /// A file was written while it was read, so that what was read is neither the one nor the other.
+    Changing,
     /// The operating system does not let it be changed.
     Unwritable,
     /// What is there is not what the request was made for.
@@ -48,6 +58,10 @@ pub enum Reason {
     BadName,
     /// This source of the library cannot do that.
     NotSupported,
+    /// Whoever holds the library for this server gives no answer.
+    Upstream,
+    /// They give none just now; later is worth a try.
+    UpstreamBusy,
 }
 
 impl Refusal {
@@ -56,6 +70,15 @@ impl Refusal {
         Self {
             path: path.to_owned(),
             reason,
+            words: None,
+        }
+    }
+
+    /// A refusal that says more than its reason. Like the path, `words` are for the viewer: nothing of the machine, no secret.
+    pub fn in_words(path: &str, reason: Reason, words: String) -> Self {
+        Self {
+            words: Some(words),
+            ..Self::new(path, reason)
         }
     }
 
@@ -77,18 +100,24 @@ impl Refusal {
             Reason::NotAFile => "NOT_A_FILE",
             Reason::Forbidden => "FORBIDDEN",
             Reason::Unreadable => "UNREADABLE",
-            Reason::TooLarge(_) => "TOO_LARGE",
+            Reason::TooLarge(_)
+            | Reason::TooLargeToStore(_)
+            | Reason::TooMuch(_)
+            | Reason::TooMany(_) => "TOO_LARGE",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
             Reason::NotEmpty => "NOT_EMPTY",
             Reason::NoRoom => "NO_ROOM",
+            Reason::Changing => "CHANGING",
             Reason::Unwritable => "UNWRITABLE",
             Reason::Changed => "PRECONDITION_FAILED",
             Reason::Busy => "BUSY",
             Reason::Impossible => "IMPOSSIBLE",
             Reason::BadName => "BAD_NAME",
             Reason::NotSupported => "NOT_SUPPORTED",
+            Reason::Upstream => "UPSTREAM",
+            Reason::UpstreamBusy => "UPSTREAM_BUSY",
         }
     }
 
@@ -103,14 +132,20 @@ impl Refusal {
             | Reason::NotAFile
             | Reason::Exists
             | Reason::NotEmpty
+            | Reason::Changing
             | Reason::Busy
             | Reason::Impossible => StatusCode::CONFLICT,
             Reason::BadName => StatusCode::BAD_REQUEST,
             Reason::Changed => StatusCode::PRECONDITION_FAILED,
-            Reason::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Reason::TooLarge(_)
+            | Reason::TooLargeToStore(_)
+            | Reason::TooMuch(_)
+            | Reason::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
+            Reason::Upstream => StatusCode::BAD_GATEWAY,
+            Reason::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -125,6 +160,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
+        if let Some(words) = &self.words {
+            return write!(f, "{path:?}: {words}");
+        }
         match self.reason {
             Reason::NotFound => write!(f, "{path:?} is not in the library"),
             Reason::NotADirectory => write!(f, "{path:?} is not a directory"),
@@ -135,12 +173,25 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "{path:?} is too large for an answer: the limit is {limit} bytes"
-                )
+                )?;
+                write_way(f, path)
             }
-            Reason::NotText => write!(f, "{path:?} is not UTF-8 text"),
+            Reason::TooLargeToStore(limit) => {
+                write!(f, "{path:?} is too large: the limit is {limit} bytes")
+            }
+            Reason::TooMuch(limit) => write!(
+                f,
+                "{path:?} would make the answer too large: the limit is {limit} bytes; ask for less at once"
+            ),
+            Reason::NotText => {
+                write!(f, "{path:?} is not UTF-8 text")?;
+                write_way(f, path)
+            }
+            Reason::TooMany(limit) => write!(f, "{path:?} holds more than {limit} entries"),
             Reason::ReadOnly => write!(f, "{path:?} cannot be changed by you here"),
             Reason::Exists => write!(f, "{path:?} is there already"),
             Reason::NotEmpty => write!(f, "{path:?} is not empty"),
+            Reason::Changing => write!(f, "{path:?} was written while it was read; ask again"),
             Reason::NoRoom => write!(f, "there is no room for {path:?}"),
             Reason::Unwritable => write!(f, "{path:?} cannot be changed"),
             Reason::Changed => write!(f, "{path:?} is not what the request was made for"),
@@ -148,8 +199,28 @@ impl fmt::Display for Refusal {
             Reason::Impossible => write!(f, "{path:?} cannot be moved there"),
             Reason::BadName => write!(f, "{path:?} is no name for a file here"),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
+            Reason::Upstream => write!(f, "{path:?}: where it is kept there is no answer"),
+            Reason::UpstreamBusy => write!(f, "{path:?}: where it is kept there is no answer now"),
         }
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// Names the way to a file's bytes. Relative to the endpoint, whose address outside only the client knows.
+fn write_way(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
+    f.write_str("; the file itself is at files")?;
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        f.write_str("/")?;
+        for byte in segment.bytes() {
+            match byte {
+                // RFC 3986, 2.3: the characters that are never escaped.
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    write!(f, "{}", char::from(byte))?;
+                }
+                _ => write!(f, "%{byte:02X}")?,
+            }
+        }
+    }
+    f.write_str(" below this address")
+}

@@ -1,27 +1,34 @@
 //! Runs the server until it is told to stop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::serve::{self, Ended};
+use tokio::net::TcpListener;
 
+use crate::serve::{self, Ended, Stop};
+
+use super::answer::Answers;
 use super::changes::Writing;
-use super::config::Settings;
+use super::config::{Mode, Settings};
 use super::contain::Root;
 use super::gate::Gate;
-use super::http::{Service, router};
+use super::gitlab::Gitlab;
+use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
-use super::schema::schema;
 use super::source::Source;
 use super::stale;
+
+/// The largest body of a request where nothing else is said, in bytes: v0.2's.
+pub const MAX_BODY: u64 = 100 << 10;
+/// The largest file that is read as text where nothing else is said, in bytes.
+pub const MAX_FILE: u64 = 16 << 20;
+/// What one request may bring together where nothing else is said, in bytes.
+pub const MAX_ANSWER: u64 = 64 << 20;
 
 /// What no `.env` file of v0.2 holds.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; by default `127.0.0.1` and the settings' port. Port 0 takes a free one.
-    pub listen: Option<SocketAddr>,
     /// Who may ask.
     pub gate: Gate,
     /// The largest body of a request, in bytes.
@@ -37,17 +44,31 @@ pub struct Options {
 /// How often it is looked for what was given up.
 const SWEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// Serves the library until SIGTERM or SIGINT, then lets the requests in hand end.
+impl Options {
+    /// What holds where nothing else is said.
+    pub fn new(gate: Gate) -> Self {
+        Self {
+            gate,
+            max_body: MAX_BODY,
+            max_file: MAX_FILE,
+            max_answer: MAX_ANSWER,
+            writing: None,
+        }
+    }
+}
+
+/// Serves the library until told to stop, then lets the requests in hand end.
 ///
 /// # Errors
 ///
-/// A failure when the address cannot be listened on.
-pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
+/// When the server breaks down, or TLS towards GitLab cannot be set up.
+pub async fn serve(
+    settings: Settings,
+    options: Options,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
     let log = Log::new(settings.level);
-    let address = options
-        .listen
-        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], settings.port)));
-    let listener = serve::listen("the library server", address).await?;
+    let stop = Stop::listen()?;
     let bound = listener.local_addr()?;
 
     if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
@@ -59,34 +80,69 @@ pub async fn serve(settings: Settings, options: Options) -> anyhow::Result<()> {
             format!("anyone who reaches this address {does} the whole library (--no-auth)");
         log.write(Level::Warn, warning);
     }
-    if settings.playground {
-        let warning = "GRAPHQL_PLAYGROUND='true' has no effect: this version has no playground yet";
+    for warning in &settings.warnings {
         log.write(Level::Warn, warning);
     }
-
-    let mut local = Local::new(Root::new(&settings.local_path), options.max_file);
-    if let Some(writing) = options.writing {
-        local = local.writable(writing);
+    let (mode, path) = (&settings.mode, &settings.path);
+    let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
+    let stopping = || log.event(Level::Info, "stopping");
+    let mut service = service(&settings, &options)?;
+    // A GitLab that does not answer is no reason not to start, and the operator is still there to be told.
+    let first_look = service.source.clone();
+    tokio::spawn(async move {
+        if let Err(why) = first_look.ready().await {
+            log.event(Level::Error, why);
+        }
+    });
+    // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.
+    service.shows_metrics = matches!(options.gate, Gate::Open) || bound.ip().is_loopback();
+    let traffic = Arc::clone(&service.traffic);
+    if let (Some(_), Some(local)) = (&options.writing, service.source.disk()) {
         tokio::spawn(sweep(local.clone(), log));
     }
-    let source: Arc<dyn Source> = Arc::new(local);
-    let service = Service {
-        schema: schema(source.clone()),
+    match serve::until_stopped(listener, router(service), stop, ready, stopping).await {
+        Ended::Whole => {}
+        Ended::Cut => {
+            let left = traffic.in_hand();
+            let warning = "stopped before every request had ended";
+            match left.is_empty() {
+                true => log.event(Level::Warn, warning),
+                false => log.event(Level::Warn, format_args!("{warning}: {}", left.join("; "))),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The library as these settings and options want it.
+///
+/// # Errors
+///
+/// When TLS towards GitLab cannot be set up.
+pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service> {
+    let log = Log::new(settings.level);
+    let source: Arc<dyn Source> = match &settings.mode {
+        Mode::Local(directory) => {
+            let local = Local::new(Root::new(directory), options.max_file);
+            match options.writing {
+                Some(writing) => Arc::new(local.writable(writing)),
+                None => Arc::new(local),
+            }
+        }
+        Mode::Gitlab(gitlab) => Arc::new(Gitlab::new(gitlab.clone(), options.max_file, log)?),
+    };
+    Ok(Service {
+        answers: Answers::new(source.clone()),
         source,
-        gate: options.gate,
+        gate: options.gate.clone(),
         path: settings.path.clone(),
         max_body: usize::try_from(options.max_body).unwrap_or(usize::MAX),
         max_answer: options.max_answer,
+        playground: Playground::new(settings.playground, &settings.path),
+        shows_metrics: false,
+        traffic: Arc::default(),
         log,
-    };
-    let (directory, path) = (settings.local_path.display(), &settings.path);
-    let ready = || say(format_args!("serving {directory} at http://{bound}{path}"));
-    let stopping = || log.write(Level::Info, "stopping");
-    match serve::until_stopped(listener, router(service), ready, stopping).await? {
-        Ended::Whole => {}
-        Ended::Cut => log.write(Level::Warn, "stopped before every request had ended"),
-    }
-    Ok(())
+    })
 }
 
 /// Clears away what was given up, now and again.

@@ -1,7 +1,9 @@
 //! Where the library's contents come from.
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::entries::Entries;
 use super::local::Local;
 use super::path::{Inside, Place};
 use super::refusal::Refusal;
@@ -10,6 +12,13 @@ use super::refusal::Refusal;
 pub trait Source: Send + Sync + 'static {
     /// What a directory holds.
     fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
+
+    /// The same in one piece of memory, which large directories need.
+    fn entries(&self, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+        self.list(place)
+            .map(|found| found.map(Entries::from))
+            .boxed()
+    }
 
     /// The text of a file.
     fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>>;

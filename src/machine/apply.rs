@@ -69,7 +69,7 @@ pub fn paths(desired: &Desired, plan: &Plan) -> Result<usize> {
     Ok(done)
 }
 
-/// Does what a plan says, phase by phase; within a phase side by side. What fails is reported and the rest goes on, except
+/// Does what a plan says, phase by phase; within a phase side by side, and images beside networks. What fails is reported and the rest goes on, except
 /// for what needs it.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub async fn apply(
         let phase = plan.steps[next].phase();
         let length = plan.steps[next..]
             .iter()
-            .take_while(|step| step.phase() == phase)
+            .take_while(|step| together(step.phase()) == together(phase))
             .count();
         let steps = plan.steps[next..next + length].iter().enumerate();
         let run = &run;
@@ -134,6 +134,23 @@ pub async fn apply(
         }
     }
     Ok(outcome)
+}
+
+/// The phase whose turn it is as well: no network needs an image, and both take their time.
+fn together(phase: Phase) -> Phase {
+    match phase {
+        Phase::Images | Phase::Networks => Phase::Images,
+        Phase::RemoveFiles
+        | Phase::RemoveContainers
+        | Phase::RemoveNetworks
+        | Phase::RemoveFirewall
+        | Phase::Directories
+        | Phase::Files
+        | Phase::Routes
+        | Phase::Firewall
+        | Phase::Containers
+        | Phase::RemoveImages => phase,
+    }
 }
 
 /// How many steps of a phase are done side by side.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::desired::{Component, Content, Desired, Directory, File, Mount, Probe, digest};
 use super::{ASSET_KINDS, COMMON, Input, auth, own_container, plain, read_only};
 use crate::render::RenderError;
+use crate::spec::model::Library;
 use crate::spec::names::UserName;
 
 /// Where the library lies inside the container.
@@ -25,8 +26,8 @@ struct Context {
 /// server runs as its owner. A root elsewhere is the operator's own.
 pub fn root(input: &Input<'_>) -> Option<Directory> {
     let owner = input.spec.workspace.user;
-    input.spec.library_root.is_relative().then(|| Directory {
-        path: input.spec.library_root.clone(),
+    input.spec.library.root.is_relative().then(|| Directory {
+        path: input.spec.library.root.clone(),
         mode: 0o700,
         owner: Some((owner.uid, owner.gid)),
         enforce: true,
@@ -46,7 +47,7 @@ pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Ve
         yielding,
         user: user.cloned(),
     };
-    let top = input.spec.library_root.join(name);
+    let top = input.spec.library.root.join(name);
     // The top is mounted, so nobody can move it from inside. What lies in it is the users'.
     let mut all = vec![directory(top.clone(), false)];
     all.extend(
@@ -58,6 +59,22 @@ pub fn directories(input: &Input<'_>, name: &str, user: Option<&UserName>) -> Ve
         all.push(directory(top.join(COMMON), true));
     }
     all
+}
+
+/// What the server is told about writing. It runs as `workspace.user`, so that what it makes is the workspaces' own.
+fn writing(library: &Library) -> Vec<String> {
+    if !library.writable {
+        return Vec::new();
+    }
+    let mut flags = vec![
+        "--writable".to_owned(),
+        "--max-upload".to_owned(),
+        library.max_upload.to_string(),
+    ];
+    if let Some(quota) = library.quota {
+        flags.extend(["--quota".to_owned(), quota.to_string()]);
+    }
+    flags
 }
 
 /// Adds the container and its files.
@@ -74,7 +91,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     let owner = spec.workspace.user;
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, spec.ports.library);
     let listen = address.to_string();
-    let command = [
+    let mut command = [
         "lib",
         "serve",
         "--env-file",
@@ -83,8 +100,11 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         &listen,
         "--gateway-secret-file",
         "/secrets/gateway-secret",
-    ];
-    let mut container = own_container(input, Component::Library, command.map(str::to_owned).into());
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    command.extend(writing(&spec.library));
+    let mut container = own_container(input, Component::Library, command);
     container.run_as = Some(String::from(owner));
     // It reads both when it starts. In a label the digest stands keyed, so that nobody can try secrets against it.
     container.config_digest = Some(digest([env.as_str(), input.secrets.gateway.expose()]));
@@ -94,7 +114,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         Mount {
             source: input.library_root(),
             target: INSIDE.into(),
-            read_only: true,
+            read_only: !spec.library.writable,
         },
     ];
     container.listens = vec![address];

@@ -66,7 +66,7 @@ pub const COMMON: &str = "common";
 impl Input<'_> {
     /// The library's root on the machine, absolute.
     pub fn library_root(&self) -> PathBuf {
-        self.root.join(&self.spec.library_root)
+        self.root.join(&self.spec.library.root)
     }
 
     /// Users whose door is open: enabled, with a password.

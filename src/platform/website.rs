@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::desired::{Component, Content, Desired, File, Probe, digest};
 use super::{Input, auth, own_container, plain, read_only};
-use crate::render::RenderError;
+use crate::render::{RenderError, Templates};
 use crate::secrets::Secret;
 
 /// The website serves public files and needs no rights at all: it runs as `nobody`.
@@ -14,17 +14,34 @@ const NOBODY: (u32, u32) = (65534, 65534);
 
 #[derive(Serialize)]
 struct Context<'a> {
-    url: String,
+    url: &'a str,
     basename: &'a str,
+    /// Whether there are workspaces for links to lead to.
+    workspaces: bool,
     vnc_link: String,
+}
+
+/// The `env.js` of a platform that has no workspaces, at the root of `url`.
+///
+/// # Errors
+/// When the template gives nothing.
+pub fn env_without_workspaces(templates: &Templates, url: &str) -> Result<String, RenderError> {
+    let context = Context {
+        url,
+        basename: "",
+        workspaces: false,
+        vnc_link: String::new(),
+    };
+    templates.render("client/env.js", &context)
 }
 
 /// Adds the container and its files.
 pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     let spec = input.spec;
     let context = Context {
-        url: super::url(spec),
+        url: &super::url(spec),
         basename: spec.base_path.as_str(),
+        workspaces: true,
         vnc_link: format!(
             "/tools/vnc/?password={}",
             input.secrets.vnc_password.expose()

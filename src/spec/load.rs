@@ -250,7 +250,7 @@ mod tests {
     fn the_library_lies_in_no_directory_of_the_deployments_own() {
         let root = |root: &str| {
             let text = format!("version: 1\ndomain: foo.com\nlibrary:\n  root: {root:?}\n");
-            from_texts(&text, &BTreeMap::new()).map(|spec| spec.library_root.display().to_string())
+            from_texts(&text, &BTreeMap::new()).map(|spec| spec.library.root.display().to_string())
         };
         for own in [
             "",

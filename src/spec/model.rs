@@ -31,8 +31,8 @@ pub struct Spec {
     pub pool: Ipv4Net,
     /// Who checks passwords.
     pub auth: AuthMode,
-    /// Users' files; absolute, or relative to the deployment.
-    pub library_root: PathBuf,
+    /// Users' files, and what may be done with them over HTTP.
+    pub library: Library,
     /// Put before every image's name.
     pub image_prefix: String,
     /// The gateway.
@@ -153,6 +153,19 @@ impl AuthMode {
             AuthMode::Basic => "basic",
         }
     }
+}
+
+/// Users' files, and what may be done with them over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Library {
+    /// Where they are; absolute, or relative to the deployment.
+    pub root: PathBuf,
+    /// Whether they can be changed through the library server.
+    pub writable: bool,
+    /// What a user's folder, or `common`, may come to by that; `None` is without a limit.
+    pub quota: Option<Bytes>,
+    /// The largest file that is taken.
+    pub max_upload: Bytes,
 }
 
 /// The gateway's settings.

@@ -13,8 +13,9 @@ use ipnet::Ipv4Net;
 use serde_yaml::Value;
 
 use super::document::{Document, Section};
-use super::model::{AuthMode, Gateway, Group, LogLevel, Ports, Spec, User};
+use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Spec, User};
 use super::names::{BasePath, DeploymentName, Domain};
+use super::quantity::Bytes;
 use image::{image, is_image};
 use tls::tls;
 use workspace::{limit_overrides, workspace};
@@ -50,7 +51,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         .get("auth", "write endpoint or basic")
         .unwrap_or(AuthMode::Endpoint);
     let mut library = top.section("library");
-    let library_root = library_root(&mut library);
+    let library_model = library_model(&mut library);
     library.finish();
     let mut images = top.section("images");
     let image_prefix: String = images
@@ -91,7 +92,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         tls: tls?,
         pool: pool?,
         auth,
-        library_root,
+        library: library_model?,
         image_prefix,
         gateway: gateway_model,
         workspace: workspace?,
@@ -190,6 +191,33 @@ fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
 
 /// Directories of a deployment that hold other things than users' files; those that begin with a dot are kept for more.
 const OWN_DIRECTORIES: &[&str] = &["auth", "config", "data", "secrets", "templates", "users"];
+
+fn library_model(section: &mut Section<'_>) -> Option<Library> {
+    let root = library_root(section);
+    let writable = section
+        .get("writable", "write true or false")
+        .unwrap_or(false);
+    let quota: Option<Limit<Bytes>> = section.get("quota", "write an amount such as 50g, or none");
+    let max_upload: Option<Bytes> = section.get("max_upload", "write an amount such as 10g");
+    for (key, amount) in [
+        ("quota", quota.and_then(Limit::most)),
+        ("max_upload", max_upload),
+    ] {
+        if amount == Some(Bytes(0)) {
+            let fix = "write an amount such as 10g, or writable: false";
+            section.problem(key, "nothing could be uploaded", fix);
+        }
+    }
+    Some(Library {
+        root,
+        writable,
+        quota: quota.and_then(Limit::most),
+        max_upload: match max_upload {
+            Some(bytes) => bytes,
+            None => default::MAX_UPLOAD.parse().ok()?,
+        },
+    })
+}
 
 fn library_root(section: &mut Section<'_>) -> PathBuf {
     let root: PathBuf = section

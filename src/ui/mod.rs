@@ -1,9 +1,11 @@
 //! Talking to the operator: data goes to standard output, talk to standard error.
 
 pub mod failure;
+pub mod printable;
 pub mod progress;
 pub mod prompt;
 pub mod table;
+pub mod transfer;
 
 use std::io::Write;
 

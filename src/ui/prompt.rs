@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use console::Term;
 use dialoguer::{Confirm, Input};
 
 use crate::error::{Exit, Failure};
@@ -63,4 +64,11 @@ where
     text.trim()
         .parse()
         .map_err(|error: T::Err| Failure::usage(error.to_string()).into())
+}
+
+/// Asks for a password, which is not shown.
+pub fn ask_password(question: &str) -> anyhow::Result<String> {
+    let terminal = Term::stderr();
+    terminal.write_str(&format!("{question}: "))?;
+    Ok(terminal.read_secure_line()?)
 }

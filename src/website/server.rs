@@ -7,25 +7,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-
-use super::assets::{self, Asset};
 use serde::Serialize;
 
+use super::assets;
 use crate::gate::{self, Proof};
+use crate::page;
 use crate::secrets::Secret;
 use crate::serve;
 use crate::spec::names::{BasePath, UserName};
-
-/// Nothing from elsewhere, nothing inline: a page that shows users' names and files runs no script but its own.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 
 /// How the website is run.
 #[derive(Debug, Clone)]
@@ -33,11 +26,20 @@ pub struct Settings {
     /// A loopback address.
     pub listen: SocketAddr,
     /// The rendered `env.js`.
-    pub env: PathBuf,
+    pub env: Env,
     /// Where the platform begins below its domain.
     pub base_path: BasePath,
     /// The file of the gateway's secret; `None` serves everyone who can connect, and believes nobody's name.
     pub gateway_secret_file: Option<PathBuf>,
+}
+
+/// Where `env.js` comes from.
+#[derive(Debug, Clone)]
+pub enum Env {
+    /// From a file, read anew at each request.
+    File(PathBuf),
+    /// From here.
+    Text(String),
 }
 
 /// Who is looking at the page, as the page is told.
@@ -50,7 +52,7 @@ struct Visitor {
 }
 
 struct Website {
-    env: PathBuf,
+    env: Env,
     base: String,
     secret: Option<Secret>,
     not_found: String,
@@ -61,35 +63,32 @@ struct Website {
 /// # Errors
 /// When the secret cannot be read or the address cannot be listened on.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let base = settings.base_path.path("");
+    let secret = settings
+        .gateway_secret_file
+        .as_deref()
+        .map(gate::read_secret)
+        .transpose()?;
+    let app = router(settings.env, &settings.base_path, secret);
+    serve::on_loopback("website", settings.listen, app).await
+}
+
+/// The website below a base path. With a secret it answers only those who bring it, and believes what they say about the
+/// user; without, it serves everyone, and believes nobody's name.
+pub fn router(env: Env, base_path: &BasePath, secret: Option<Secret>) -> Router {
+    let base = base_path.path("");
     let website = Website {
-        env: settings.env,
-        secret: settings
-            .gateway_secret_file
-            .as_deref()
-            .map(gate::read_secret)
-            .transpose()?,
+        env,
+        secret,
         // A base path is letters, digits, '.', '_' and '-': nothing that HTML would take for its own.
         not_found: include_str!("../../website/not-found.html").replace("{base}", &base),
         base,
     };
-    let app = Router::new().fallback(answer).with_state(Arc::new(website));
-    serve::on_loopback("website", settings.listen, app).await
+    Router::new().fallback(answer).with_state(Arc::new(website))
 }
 
 async fn answer(State(website): State<Arc<Website>>, request: Request) -> Response {
     let mut response = website.respond(&request.into_parts().0).await;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "same-origin"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    page::guard(&mut response);
     response
 }
 
@@ -118,11 +117,11 @@ impl Website {
                 let to_the_page = [(LOCATION, format!("{}/", self.base))];
                 (StatusCode::PERMANENT_REDIRECT, to_the_page).into_response()
             }
-            Some("/") => file(&assets::INDEX, headers),
+            Some("/") => assets::INDEX.send(headers),
             Some("/env.js") => self.env().await,
             Some("/whoami") => axum::Json(self.visitor(headers)).into_response(),
             Some(rest) => match rest.strip_prefix("/static/").and_then(assets::find) {
-                Some(asset) => file(asset, headers),
+                Some(asset) => asset.send(headers),
                 None => self.not_found(),
             },
             None => self.not_found(),
@@ -140,15 +139,19 @@ impl Website {
     }
 
     async fn env(&self) -> Response {
-        let script = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];
-        match tokio::fs::read(&self.env).await {
+        let script = [(CONTENT_TYPE, page::SCRIPT)];
+        let file = match &self.env {
+            Env::Text(text) => return (script, text.clone()).into_response(),
+            Env::File(file) => file,
+        };
+        match tokio::fs::read(file).await {
             Ok(text) => (script, text).into_response(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                eprintln!("website: {} is not there", self.env.display());
+                eprintln!("website: {} is not there", file.display());
                 self.not_found()
             }
             Err(error) => {
-                eprintln!("website: {}: {error}", self.env.display());
+                eprintln!("website: {}: {error}", file.display());
                 let text = "env.js cannot be read.\n";
                 (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
             }
@@ -156,22 +159,7 @@ impl Website {
     }
 
     fn not_found(&self) -> Response {
-        let html = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+        let html = [(CONTENT_TYPE, page::HTML)];
         (StatusCode::NOT_FOUND, html, self.not_found.clone()).into_response()
     }
-}
-
-/// A browser keeps the file and asks each time whether it is still the one: another version of the executable may have another.
-fn file(asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == asset.etag);
-    let caching = [(ETAG, asset.etag.as_str()), (CACHE_CONTROL, "no-cache")];
-    if known {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
-    }
-    (caching, [(CONTENT_TYPE, asset.content_type)], asset.body).into_response()
 }

@@ -1,6 +1,6 @@
 //! The auth endpoint, as the gateway asks it.
 
-mod fixture;
+pub mod fixture;
 mod floods;
 
 use std::fs;

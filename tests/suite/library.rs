@@ -1,17 +1,36 @@
 //! `dtaas lib serve`: the real binary, asked over HTTP.
 
+mod apollo;
 mod asking;
+mod beyond;
 mod changing;
+mod client;
 mod containment;
 mod files;
 mod files_client;
-mod fixture;
+pub mod fixture;
+mod gitlab;
+mod gitlab_server;
+mod hidden;
+mod kernels;
+mod large;
 mod limits;
+mod metrics;
+mod model;
+mod mutations;
+mod pages;
 mod parts;
 mod patience;
+mod playground;
+mod races;
 mod ranges;
 mod room;
+mod rude;
 mod running;
+mod search;
+mod transfers;
+mod tricks;
+mod twins;
 mod upload;
 mod users;
 mod zip;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod auth_htpasswd;
+mod browser;
 mod command;
 mod engine_proxy;
 mod golden;
@@ -14,5 +15,6 @@ mod machine_others;
 mod platform;
 mod rig;
 mod scripts;
+mod trial;
 mod website;
-mod website_links;
+mod website_scripts;

@@ -12,7 +12,7 @@ mod interrupted;
 mod isolation;
 mod keeps;
 mod killed;
-
+mod library;
 mod life;
 mod links;
 mod namespaces;

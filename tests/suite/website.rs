@@ -52,6 +52,11 @@ fn pages_and_their_files_come_with_the_right_headers() {
                 "no-cache",
             ),
             (
+                "/static/files.js",
+                "text/javascript; charset=utf-8",
+                "no-cache",
+            ),
+            (
                 "/static/links.js",
                 "text/javascript; charset=utf-8",
                 "no-cache",
@@ -185,6 +190,7 @@ fn pages_bring_nothing_from_elsewhere_and_nothing_inline() {
         include_str!("../../website/index.html"),
         include_str!("../../website/not-found.html"),
         include_str!("../../website/app.js"),
+        include_str!("../../website/files.js"),
         include_str!("../../website/style.css"),
     ] {
         for forbidden in [

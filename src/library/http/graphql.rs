@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Response as Answer, ServerError, Variables};
+use async_graphql::{ServerError, Variables};
 use axum::body::Body;
 use axum::extract::{Query, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -12,8 +12,9 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
+use super::super::answer::{Answer, Asked as Question, Told};
 use super::super::path::Viewer;
-use super::super::question::{self, VALIDATION_FAILED};
+use super::super::question;
 use super::super::schema::Allowance;
 use super::Service;
 
@@ -31,20 +32,23 @@ pub struct Outcome {
     /// The status of the answer.
     pub status: StatusCode,
     /// JSON.
-    body: String,
+    body: Vec<u8>,
     /// The fields asked for.
     pub summary: String,
     /// The first error's code and message.
     pub error: Option<(String, String)>,
+    /// The methods that are answered, where this one is not.
+    allow: &'static str,
 }
 
 impl Outcome {
-    fn new(status: StatusCode, body: String) -> Self {
+    fn new(status: StatusCode, body: Vec<u8>) -> Self {
         Self {
             status,
             body,
             summary: String::from("-"),
             error: None,
+            allow: "GET, POST",
         }
     }
 
@@ -55,7 +59,7 @@ impl Outcome {
 
     /// A request that was not executed: errors and no data.
     fn wrong(status: StatusCode, errors: &[ServerError]) -> Self {
-        let body = json!({ "errors": errors }).to_string();
+        let body = json!({ "errors": errors }).to_string().into_bytes();
         Self {
             error: errors.first().map(told),
             ..Self::new(status, body)
@@ -84,14 +88,15 @@ pub fn respond(outcome: Outcome) -> Response {
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
     }
     response
 }
 
 impl Service {
     /// Answers a question, or an array of them.
-    pub async fn answer(&self, viewer: Viewer, request: Request) -> Outcome {
+    pub async fn answer(&self, viewer: &Viewer, request: Request) -> Outcome {
+        let by_get = request.method() == Method::GET;
         let asked = match *request.method() {
             Method::GET => read_get(request.uri()),
             Method::POST => self.read_post(request).await,
@@ -105,8 +110,12 @@ impl Service {
             Ok(asked) => asked,
             Err(outcome) => return outcome,
         };
-        let allowance = Arc::new(Allowance::new(self.max_answer));
-        match tokio::time::timeout(ANSWER_TIME, self.execute_all(viewer, asked, allowance)).await {
+        let asker = Asker {
+            viewer,
+            allowance: Arc::new(Allowance::new(self.max_answer)),
+            by_get,
+        };
+        match tokio::time::timeout(ANSWER_TIME, self.execute_all(&asker, asked)).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::refused(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -149,61 +158,64 @@ impl Service {
         }
     }
 
-    async fn execute_all(
-        &self,
-        viewer: Viewer,
-        asked: Asked,
-        allowance: Arc<Allowance>,
-    ) -> Outcome {
+    async fn execute_all(&self, asker: &Asker<'_>, asked: Asked) -> Outcome {
         match asked {
-            Asked::One(one) => self.execute(viewer, one, allowance).await,
+            Asked::One(one) => self.execute(asker, one).await,
             Asked::Many(list) => {
-                let mut bodies = Vec::with_capacity(list.len());
+                let summary = format!("array of {}", list.len());
+                let mut body = Vec::new();
                 for one in list {
-                    let outcome = self.execute(viewer.clone(), one, allowance.clone()).await;
-                    bodies.push(outcome.body);
+                    body.push(if body.is_empty() { b'[' } else { b',' });
+                    body.extend_from_slice(&self.execute(asker, one).await.body);
                 }
-                let summary = format!("array of {}", bodies.len());
+                body.push(b']');
                 Outcome {
                     summary,
-                    ..Outcome::new(StatusCode::OK, format!("[{}]", bodies.join(",")))
+                    ..Outcome::new(StatusCode::OK, body)
                 }
             }
         }
     }
 
-    async fn execute(&self, viewer: Viewer, asked: Value, allowance: Arc<Allowance>) -> Outcome {
-        let (text, operation, variables) = match members(asked) {
-            Ok(members) => members,
+    async fn execute(&self, asker: &Asker<'_>, asked: Value) -> Outcome {
+        let Asker {
+            viewer,
+            allowance,
+            by_get,
+        } = asker;
+        let question = match members(asked, *by_get) {
+            Ok(question) => question,
             Err(message) => return bad_request(message),
         };
-        let question = match question::prepare(text, operation, variables) {
-            Ok(question) => question,
-            Err(error) => return Outcome::wrong(StatusCode::BAD_REQUEST, &[error]),
+        let Answer { summary, told } = self.answers.answer(viewer, allowance, question).await;
+        let outcome = match told {
+            Told::Json(body, error) => Outcome {
+                error: error.as_ref().map(self::told),
+                ..Outcome::new(StatusCode::OK, body)
+            },
+            Told::Wrong(errors) => Outcome::wrong(StatusCode::BAD_REQUEST, &errors),
+            // An address must not change anything: it is followed by whoever comes upon it.
+            Told::WantsPost => Outcome {
+                allow: "POST",
+                ..Outcome::refused(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    BAD_REQUEST,
+                    "mutations are sent with POST",
+                )
+            },
         };
-        let request = question.request.data(viewer).data(allowance);
-        let answer = self.schema.execute(request).await;
-        let outcome = if answer.errors.iter().any(|error| !has_code(error)) {
-            // What the library refuses has a code; what is left is about the question itself.
-            Outcome::wrong(StatusCode::BAD_REQUEST, &tagged(answer))
-        } else {
-            match serde_json::to_string(&answer) {
-                Ok(body) => Outcome {
-                    error: answer.errors.first().map(told),
-                    ..Outcome::new(StatusCode::OK, body)
-                },
-                Err(_) => Outcome::refused(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "INTERNAL_SERVER_ERROR",
-                    "the answer cannot be written as JSON",
-                ),
-            }
-        };
-        Outcome {
-            summary: question.summary,
-            ..outcome
+        match summary {
+            Some(summary) => Outcome { summary, ..outcome },
+            None => outcome,
         }
     }
+}
+
+/// Who asks, what all their questions may bring together, and how they ask.
+struct Asker<'a> {
+    viewer: &'a Viewer,
+    allowance: Arc<Allowance>,
+    by_get: bool,
 }
 
 /// One question, or an array of them.
@@ -214,21 +226,6 @@ enum Asked {
 
 fn bad_request(message: &str) -> Outcome {
     Outcome::refused(StatusCode::BAD_REQUEST, BAD_REQUEST, message)
-}
-
-fn has_code(error: &ServerError) -> bool {
-    let extensions = error.extensions.as_ref();
-    extensions.is_some_and(|extensions| extensions.get("code").is_some())
-}
-
-/// The errors of the validation, with the code that they lack.
-fn tagged(answer: Answer) -> Vec<ServerError> {
-    let mut errors = answer.errors;
-    for error in errors.iter_mut().filter(|error| !has_code(error)) {
-        let extensions = error.extensions.get_or_insert_default();
-        extensions.set("code", VALIDATION_FAILED);
-    }
-    errors
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -275,7 +272,7 @@ fn read_get(uri: &Uri) -> Result<Asked, Outcome> {
 }
 
 /// The text, the operation's name and the variables of a question.
-fn members(asked: Value) -> Result<(String, Option<String>, Variables), &'static str> {
+fn members(asked: Value, by_get: bool) -> Result<Question, &'static str> {
     let Value::Object(mut asked) = asked else {
         return Err("a question is an object with a \"query\"");
     };
@@ -295,5 +292,10 @@ fn members(asked: Value) -> Result<(String, Option<String>, Variables), &'static
         Some(variables @ Value::Object(_)) => Variables::from_json(variables),
         Some(_) => return Err("\"variables\" is not an object"),
     };
-    Ok((text, operation, variables))
+    Ok(Question {
+        text,
+        operation,
+        variables,
+        by_get,
+    })
 }

@@ -2,9 +2,12 @@
 
 mod files;
 mod graphql;
+mod metrics;
+mod playground;
+mod process;
+mod running;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,21 +17,26 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use self::graphql::{Outcome, respond};
+use self::metrics::Kind;
+pub use self::playground::Playground;
+use self::running::Running;
+pub use self::running::Traffic;
+use super::answer::Answers;
 use super::gate::Gate;
-use super::log::{Level, Log};
-use super::path::Viewer;
-use super::schema::LibrarySchema;
+use super::log::Log;
 use super::source::Source;
 
 /// Answers as long as the process can answer at all.
 pub const HEALTHZ: &str = "/healthz";
 /// Answers while the library can be read.
 pub const READYZ: &str = "/readyz";
+/// Tells what was counted.
+pub const METRICS: &str = "/metrics";
 
 /// What the server needs to answer.
 pub struct Service {
-    /// The schema with its source.
-    pub schema: LibrarySchema,
+    /// Answers GraphQL.
+    pub answers: Answers,
     /// The source, for readiness.
     pub source: Arc<dyn Source>,
     /// Who may ask.
@@ -39,6 +47,12 @@ pub struct Service {
     pub max_body: usize,
     /// What one request may bring together, in bytes.
     pub max_answer: u64,
+    /// The page that questions can be asked on.
+    pub playground: Playground,
+    /// Whether whoever reaches the server may know what it has counted.
+    pub shows_metrics: bool,
+    /// What is going on.
+    pub traffic: Arc<Traffic>,
     /// Where requests are logged.
     pub log: Log,
 }
@@ -52,33 +66,48 @@ async fn handle(State(service): State<Arc<Service>>, request: Request) -> Respon
     match request.uri().path() {
         HEALTHZ => return health(Ok(())),
         READYZ => return health(service.source.ready().await),
+        METRICS if service.shows_metrics => return service.traffic.metrics.respond(),
         _ => {}
     }
-    let begun = Instant::now();
+    let below = request.uri().path().strip_prefix(service.path.as_str());
+    let kind = match below {
+        Some("" | "/") if service.playground.is_wanted(&request) => Kind::Playground,
+        Some("" | "/") => Kind::Graphql,
+        Some(rest) if rest == files::PREFIX || rest.starts_with(files::BELOW) => Kind::Files,
+        Some(rest) if service.playground.has(rest) => Kind::Playground,
+        Some(_) | None => Kind::Other,
+    };
+    let mut running = Running::begin(&service, kind);
     let viewer = match service.gate.viewer(request.headers()) {
         Ok(viewer) => viewer,
         Err(denied) => {
             let outcome = Outcome::refused(denied.status, denied.code, denied.message);
-            service.record(None, &Entry::of(&outcome), begun.elapsed());
+            running.answered(Entry::of(&outcome));
             return respond(outcome);
         }
     };
-    let below = request.uri().path().strip_prefix(service.path.as_str());
-    match below {
-        Some("" | "/") => {
-            let outcome = service.answer(viewer.clone(), request).await;
-            service.record(Some(&viewer), &Entry::of(&outcome), begun.elapsed());
+    running.is_from(&viewer);
+    match kind {
+        Kind::Graphql => {
+            let outcome = service.answer(&viewer, request).await;
+            running.answered(Entry::of(&outcome));
             respond(outcome)
         }
-        Some(rest) if rest == files::PREFIX || rest.starts_with(files::BELOW) => {
+        Kind::Files => {
+            let method = request.method().clone();
+            let request = running.receives(request);
             let (response, entry) = files::answer(&service, &viewer, request).await;
-            service.record(Some(&viewer), &entry, begun.elapsed());
+            running.sends(&method, response, entry)
+        }
+        Kind::Playground => {
+            let (response, entry) = service.playground.answer(&request);
+            running.answered(entry);
             response
         }
-        Some(_) | None => {
+        Kind::Other => {
             let message = "nothing is served here";
             let outcome = Outcome::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message);
-            service.record(Some(&viewer), &Entry::of(&outcome), begun.elapsed());
+            running.answered(Entry::of(&outcome));
             respond(outcome)
         }
     }
@@ -121,34 +150,4 @@ fn health(state: Result<(), String>) -> Response {
         .headers_mut()
         .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     response
-}
-
-impl Service {
-    fn record(&self, viewer: Option<&Viewer>, entry: &Entry, took: Duration) {
-        let level = match entry.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Level::Warn,
-            status if status.is_server_error() => Level::Error,
-            _ => Level::Info,
-        };
-        if !self.log.wants(level) {
-            return;
-        }
-        let user = match viewer {
-            Some(Viewer::User { name, .. }) => name.as_str(),
-            Some(Viewer::Everyone) | None => "-",
-        };
-        let (summary, status) = (&entry.summary, entry.status.as_u16());
-        let code = match &entry.error {
-            Some((code, _)) => format!(" {code}"),
-            None => String::new(),
-        };
-        let millis = took.as_secs_f64() * 1e3;
-        self.log.write(
-            level,
-            format_args!("{user} {summary} {status}{code} {millis:.1} ms"),
-        );
-        if let Some((_, message)) = &entry.error {
-            self.log.write(Level::Debug, format_args!("{message:?}"));
-        }
-    }
 }

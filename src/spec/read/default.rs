@@ -18,6 +18,10 @@ pub const TLS: &str = "self-signed";
 pub const POOL: &str = "10.213.0.0/16";
 /// Where users' files are.
 pub const LIBRARY_ROOT: &str = "files";
+/// What a folder of the library may come to through the library server.
+pub const QUOTA: &str = "none";
+/// The largest file that the library server takes: the largest asset that users have.
+pub const MAX_UPLOAD: &str = "10g";
 /// A current Traefik; v0.2's v2.5 is long out of support.
 pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
 /// v0.2's workspace.

@@ -94,6 +94,44 @@ fn the_last_user_of_a_gateway_that_checks_passwords_may_leave() {
 }
 
 #[test]
+fn a_library_that_users_may_write() {
+    let library = |spec: &str| {
+        let spec = format!("version: 1\ndomain: foo.com\nworkspace:\n  user: \"1000:100\"\n{spec}");
+        let desired = Fixture::new(&spec, &[ALICE]).machine();
+        let named = |name: &str| desired.containers.iter().find(|found| found.name == name);
+        named("dtaas-foo.com-library").unwrap().clone()
+    };
+    let usual = library("");
+    assert!(usual.mounts.iter().all(|mount| mount.read_only));
+    // The limits say nothing where nothing is written.
+    assert_eq!(library("library: {quota: 50g, max_upload: 1g}\n"), usual);
+
+    let writable = library("library: {writable: true}\n");
+    assert_eq!(
+        writable.command,
+        [
+            usual.command.as_slice(),
+            &["--writable", "--max-upload", "10g"].map(str::to_owned)
+        ]
+        .concat()
+    );
+    let open: Vec<_> = writable
+        .mounts
+        .iter()
+        .filter(|mount| !mount.read_only)
+        .collect();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].target, Path::new("/library"));
+    assert_eq!(writable.run_as.as_deref(), Some("1000:100"));
+
+    let limited = library("library: {writable: true, quota: 50g, max_upload: 1536m}\n");
+    assert_eq!(
+        limited.command[usual.command.len()..],
+        ["--writable", "--max-upload", "1536m", "--quota", "50g"]
+    );
+}
+
+#[test]
 fn a_deployment_with_a_disabled_user() {
     let spec = "version: 1\ndomain: foo.com\n";
     let bob = ("bob", "slot: 1\nenabled: false\n");

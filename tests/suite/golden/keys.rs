@@ -45,6 +45,7 @@ const FILES: &[(&str, &str)] = &[
     ("tls.cert", "one.crt"),
     ("tls.key", "one.key"),
 ];
+const WRITABLE: &[(&str, &str)] = &[("library.writable", "true")];
 const MOUNT: &[(&str, &str)] = &[("workspace.mounts", "[{source: /srv/a, target: /a}]")];
 
 /// Keys of `dtaas.yaml`.
@@ -91,6 +92,15 @@ const SPEC: &[Row] = &[
     row("network.pool", "10.99.0.0/24"),
     row("auth", "basic"),
     row("library.root", "/srv/library"),
+    row("library.writable", "true"),
+    Row {
+        beside: WRITABLE,
+        ..row("library.quota", "50g")
+    },
+    Row {
+        beside: WRITABLE,
+        ..row("library.max_upload", "1g")
+    },
     row("images.prefix", "registry.lab.example/"),
     row("gateway.image", "traefik:v3.8.0"),
     row("gateway.log_level", "DEBUG"),

@@ -114,6 +114,36 @@ async fn variables_fragments_aliases_directives_and_operation_names() {
 }
 
 #[tokio::test]
+async fn the_answer_has_the_order_of_the_question_and_nothing_where_a_field_fails() {
+    let library = Library::new();
+    let server = library.serve();
+    let ask = async |query: &str| server.ask(query, json!({})).await.text;
+    // The introspection has it answered by another way than the rest.
+    for kind in ["", "__schema { queryType { name } }"] {
+        let query = format!(
+            "{{ listDirectory(path: \"alice/data\") {{ __typename }} {kind} one: __typename }}"
+        );
+        let schema = match kind {
+            "" => "",
+            _ => r#""__schema":{"queryType":{"name":"Query"}},"#,
+        };
+        let expected = format!(
+            r#"{{"data":{{"listDirectory":{{"__typename":"Project"}},{schema}"one":"Query"}}}}"#
+        );
+        assert_eq!(ask(&query).await, expected);
+        let query = format!(
+            "{{ {kind} a: readFile(path: \"alice/README.md\") {{ __typename }} b: readFile(path: \"x\") {{ __typename }} }}"
+        );
+        let answer: Value = serde_json::from_str(&ask(&query).await).unwrap();
+        assert_eq!(answer["data"], Value::Null);
+        assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
+        assert_eq!(answer["errors"][0]["path"], json!(["b"]));
+    }
+    let default = "query($yes: Boolean = true) { kind: __typename @include(if: $yes) }";
+    assert_eq!(ask(default).await, r#"{"data":{"kind":"Query"}}"#);
+}
+
+#[tokio::test]
 async fn an_array_of_questions_gets_an_array_of_answers() {
     let library = Library::new();
     let server = library.serve();

@@ -29,18 +29,22 @@ impl Library {
         let library = Self {
             directory: tempfile::tempdir().unwrap(),
         };
+        library.lay_out();
+        library
+    }
+
+    fn lay_out(&self) {
         for owner in ["alice", "bob", "common"] {
             for folder in ["data", "digital twins", "functions", "models", "tools"] {
-                library.make_directory(&format!("{owner}/{folder}"));
+                self.make_directory(&format!("{owner}/{folder}"));
             }
         }
-        library.make_directory("alice/common");
-        library.write("alice/README.md", "# alice\n");
-        library.write("alice/models/spring.txt", "k = 1\n");
-        library.write("bob/secret.txt", HIDDEN);
-        library.write("common/README.md", "# common\n");
-        std::fs::write(library.directory.path().join("outside.txt"), HIDDEN).unwrap();
-        library
+        self.make_directory("alice/common");
+        self.write("alice/README.md", "# alice\n");
+        self.write("alice/models/spring.txt", "k = 1\n");
+        self.write("bob/secret.txt", HIDDEN);
+        self.write("common/README.md", "# common\n");
+        std::fs::write(self.directory.path().join("outside.txt"), HIDDEN).unwrap();
     }
 
     pub fn root(&self) -> PathBuf {
@@ -57,6 +61,20 @@ impl Library {
 
     pub fn write(&self, path: &str, contents: impl AsRef<[u8]>) {
         std::fs::write(self.path(path), contents).unwrap();
+    }
+
+    /// Sets when something's contents were changed last, in seconds and nanoseconds since 1970; of a link, the link's.
+    pub fn set_modified(&self, path: impl AsRef<Path>, seconds: i64, nanoseconds: i64) {
+        let time = rustix::fs::Timespec {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(rustix::fs::CWD, &self.root().join(path), &times, flags).unwrap();
     }
 
     pub fn link(&self, path: &str, target: impl AsRef<Path>) {
@@ -81,6 +99,15 @@ impl Library {
         make_fifo(&self.path("alice/fifo"));
     }
 
+    /// Alice's folder and the shared one anew, traps and all.
+    pub fn replant(&self) {
+        for folder in ["alice", "common"] {
+            let _ = std::fs::remove_dir_all(self.path(folder));
+        }
+        self.lay_out();
+        self.plant_traps();
+    }
+
     /// The server over this library as v0.2 has it: everything, for everyone.
     pub fn serve(&self) -> Server {
         self.serve_with("", &["--no-auth"])
@@ -93,22 +120,35 @@ impl Library {
 
     /// The server as it stands behind the gateway, with more flags.
     pub fn serve_users_with(&self, flags: &[&str]) -> Server {
+        Server::start(self.behind_the_gateway(lib_serve(), flags))
+    }
+
+    /// The server as it stands behind the gateway, begun by another command.
+    pub fn serve_users_by(&self, command: Command) -> Server {
+        Server::start(self.behind_the_gateway(command, &[]))
+    }
+
+    /// How the server is started that stands behind the gateway.
+    pub fn behind_the_gateway(&self, command: Command, flags: &[&str]) -> Command {
         let secret = self.directory.path().join("gateway-secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
         let gateway = ["--gateway-secret-file", secret.to_str().unwrap()];
-        self.serve_with("", &[&gateway, flags].concat())
+        self.command(command, "", &[&gateway, flags].concat())
     }
 
     /// The server with more settings and flags.
     pub fn serve_with(&self, settings: &str, flags: &[&str]) -> Server {
+        Server::start(self.command(lib_serve(), settings, flags))
+    }
+
+    fn command(&self, mut command: Command, settings: &str, flags: &[&str]) -> Command {
         let file = self.directory.path().join("lib.env");
         let root = self.root();
         let settings = format!("LOCAL_PATH='{}'\n{settings}", root.display());
         std::fs::write(&file, settings).unwrap();
-        let mut command = lib_serve();
         command.arg("--env-file").arg(&file).args(flags);
         command.args(["--listen", "127.0.0.1:0"]);
-        Server::start(command)
+        command
     }
 }
 
@@ -127,15 +167,20 @@ pub fn make_fifo(path: &Path) {
 /// A running server; it ends with the test.
 pub struct Server {
     child: Child,
-    /// What it said first.
+    /// What it said first: that it serves,
     pub ready: String,
+    /// and what came before that.
+    pub said: Vec<String>,
     /// Where it answers.
     pub url: String,
     lines: Receiver<String>,
+    /// Keeps connections to it.
+    pub client: reqwest::Client,
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    /// Starts it, and waits until it says that it serves.
+    pub fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -156,8 +201,10 @@ impl Server {
         Self {
             child,
             ready,
+            said,
             url,
             lines,
+            client: client(),
         }
     }
 
@@ -165,6 +212,11 @@ impl Server {
     pub fn address(&self) -> String {
         let url = reqwest::Url::parse(&self.url).unwrap();
         format!("127.0.0.1:{}", url.port().unwrap())
+    }
+
+    /// The path of its endpoint.
+    pub fn path(&self) -> String {
+        reqwest::Url::parse(&self.url).unwrap().path().to_owned()
     }
 
     /// Another path of the same server.
@@ -213,7 +265,8 @@ impl Server {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let request = client()
+        let request = self
+            .client
             .post(&self.url)
             .header("Content-Type", "application/json")
             .headers(map)
@@ -235,7 +288,7 @@ impl Server {
     /// GETs with `?query=…`.
     pub async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
         let url = reqwest::Url::parse_with_params(&self.url, parameters).unwrap();
-        Reply::of(client().get(url)).await
+        Reply::of(self.client.get(url)).await
     }
 }
 
@@ -246,12 +299,13 @@ impl Drop for Server {
     }
 }
 
+/// A client that waits as long as something comes.
 pub fn client() -> reqwest::Client {
     // Built with TLS, a client wants to know whose; this one does not use it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .read_timeout(PATIENCE)
         .build()
         .unwrap()
 }

@@ -110,29 +110,73 @@ async fn health_and_readiness_need_no_gateway() {
 }
 
 #[tokio::test]
+async fn told_twice_to_stop_it_says_what_it_cuts() {
+    let library = Library::new();
+    let mut server = library.serve();
+    // Given two questions that do not come to their end,
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        let head = "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // (in hand once their bodies are asked for)
+        let mut asked = [0; 25];
+        connection.read_exact(&mut asked).await.unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+        begun.push(connection);
+    }
+    // when the server is told to stop, and told again,
+    server.signal(Signal::TERM);
+    server.logged(" stopping");
+    server.signal(Signal::TERM);
+    // then it stops and says what was not answered.
+    let line = server.logged("stopped before");
+    assert!(
+        line.ends_with("Z stopped before every request had ended: 2 questions"),
+        "{line}"
+    );
+    assert!(server.wait().success());
+}
+
+/// What a line of the log tells between the time, to the millisecond, and how long it took.
+fn event(line: &str) -> &str {
+    let rest = line.strip_prefix("library: ").unwrap();
+    let (stamp, rest) = rest.split_once(' ').unwrap();
+    let pattern: String = stamp
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    assert_eq!(pattern, "0000-00-00T00:00:00.000Z", "{line}");
+    let (event, took) = rest.strip_suffix(" ms").unwrap().rsplit_once(' ').unwrap();
+    took.parse::<f64>().unwrap();
+    event
+}
+
+#[tokio::test]
 async fn each_request_is_a_line_of_the_log() {
     let library = Library::new();
     let server = library.serve_users();
     server.ask_as("alice", LIST, json!({"path": "alice"})).await;
     let line = server.logged("alice ");
-    assert!(
-        line.starts_with("library: alice listDirectory 200 "),
-        "{line}"
-    );
-    assert!(line.ends_with(" ms"), "{line}");
+    assert_eq!(event(&line), "alice listDirectory 200");
     server
         .ask_as("alice", READ, json!({"path": "bob/secret.txt"}))
         .await;
     let line = server.logged("readFile");
-    assert!(
-        line.starts_with("library: alice readFile 200 NOT_FOUND "),
-        "{line}"
-    );
+    assert_eq!(event(&line), "alice readFile 200 NOT_FOUND");
     server.ask(LIST, json!({"path": "\n forged"})).await;
     let line = server.logged("401");
+    assert_eq!(event(&line), "- - 401 UNAUTHENTICATED");
+
+    // What somebody sends steers no terminal, also where a message repeats it.
+    let talkative = library.serve_with("LOG_LEVEL='debug'", &["--no-auth"]);
+    let evil = "alice/\u{1b}]0;title\u{7}\u{9b}31m\n\u{202e}x";
+    talkative.ask(READ, json!({"path": evil})).await;
+    let line = talkative.logged("is not in the library");
     assert!(
-        line.starts_with("library: - - 401 UNAUTHENTICATED "),
-        "{line}"
+        !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+        "{line:?}"
     );
 
     let quiet = library.serve_with("LOG_LEVEL='error'", &["--no-auth"]);
@@ -182,6 +226,38 @@ async fn told_to_stop_it_ends_what_it_has_begun() {
         drop(idle);
         assert!(server.wait().success());
     }
+}
+
+#[test]
+fn it_names_wrong_flags_settings_and_a_taken_port_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let file = directory.path().join("lib.env");
+    std::fs::write(
+        &file,
+        format!("PORT='{port}'\nLOCAL_PATH='/none'\nAPOLLO_PATH='/metrics'\n"),
+    )
+    .unwrap();
+    let secret = directory.path().join("secret");
+    let mut command = lib_serve();
+    command.arg("--env-file").arg(&file);
+    command.arg("--gateway-secret-file").arg(&secret);
+    let (code, said) = refused(&command.output().unwrap());
+    let (name, secret) = (file.display(), secret.display());
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(
+        said,
+        format!(
+            "error: 4 things keep the library server from starting:\n  \
+             cannot read the gateway's secret from {secret}: No such file or directory (os error 2)\n  \
+             the library server cannot listen on 127.0.0.1:{port}: Address already in use (os error 98); \
+             choose another address with --listen, or see who has it: ss -ltnp 'sport = :{port}'\n  \
+             {name}:2: LOCAL_PATH='/none': cannot be listed (No such file or directory (os error 2)); \
+             write the absolute path of the directory to serve\n  \
+             {name}:3: APOLLO_PATH='/metrics': the server's own health is reported there; write '/lib' or ''\n"
+        )
+    );
 }
 
 #[test]

@@ -45,6 +45,12 @@ impl Deployment {
         .with("Content-Type", "application/json")
     }
 
+    /// A connection by TLS, for what is not one request and its answer.
+    pub fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        let tls = ClientConnection::new(self.trust(), self.server_name()).unwrap();
+        StreamOwned::new(tls, connect(self.address, self.port()))
+    }
+
     /// Whether the gateway speaks TLS.
     pub fn has_tls(&self) -> bool {
         self.path("config/gateway/tls/cert.pem").exists()
@@ -92,7 +98,7 @@ impl Deployment {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// With a user's credentials.
     pub fn by(self, user: &str) -> Self {
         let credentials = self.deployment.credentials(user);
@@ -111,6 +117,12 @@ impl Request<'_> {
         self
     }
 
+    /// With another method.
+    pub fn method(mut self, method: &'a str) -> Self {
+        self.method = method;
+        self
+    }
+
     /// The answer's status.
     pub fn status(self) -> u16 {
         self.send().status
@@ -119,13 +131,11 @@ impl Request<'_> {
     /// Sends it to the gateway's usual port.
     pub fn send(self) -> Answer {
         let deployment = self.deployment;
-        let connection = connect(deployment.address, deployment.port());
         let request = self.text(&deployment.host());
         if !deployment.has_tls() {
-            return exchange(connection, &request);
+            return exchange(connect(deployment.address, deployment.port()), &request);
         }
-        let tls = ClientConnection::new(deployment.trust(), deployment.server_name()).unwrap();
-        exchange(StreamOwned::new(tls, connection), &request)
+        exchange(deployment.connect(), &request)
     }
 
     /// Sends it without TLS to the port for that.

@@ -2,15 +2,21 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::client::within;
 use super::deployment::Deployment;
 use super::engine;
 use super::steps::Steps;
+use crate::engine_proxy::{Fault, Proxy, Which};
 use crate::rig::rig;
+
+/// Nothing that is waited for here takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came of a run that was sent signals.
 struct Interrupted {
@@ -110,8 +116,8 @@ fn two_deployments_take_turns_on_a_machine() {
     let mut holder = Command::new("flock")
         .args(["--no-fork", "/run/dtaas.lock", "sh", "-c"])
         .arg("echo 'dtaas up of foo.com (process 1, since then)' >/run/dtaas.lock; echo held; read line")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut held = String::new();
@@ -140,6 +146,42 @@ fn two_deployments_take_turns_on_a_machine() {
     assert_eq!(waits.wait().unwrap().code(), Some(0), "{talk}");
     assert_eq!(lines.last().unwrap()["exit"], 0);
     holder.wait().unwrap();
+}
+
+#[test]
+fn a_second_ctrl_c_stops_at_once() {
+    const TEST: &str = "platform::interrupted::a_second_ctrl_c_stops_at_once";
+    let Some(rig) = rig(TEST) else { return };
+    let here = Deployment::init(&rig, "twice", "localhost", "alice", &["--tls", "off"]);
+    // The engine does not answer, so the step in hand has no end.
+    let proxy = Proxy::new();
+    proxy.fail(Fault::Hangs, Which::First("/networks/create"));
+    let mut run = here
+        .command(&["up", "--json"])
+        .env("DOCKER_HOST", proxy.host())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = |part: &str| proxy.seen().iter().any(|line| line.contains(part));
+    within(PATIENCE, "the step is in hand", || {
+        asked("/networks/create")
+    });
+
+    send(&run, Signal::INT);
+    let mut talk = BufReader::new(run.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("once more stops at once") {
+        assert_ne!(talk.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    send(&run, Signal::INT);
+
+    talk.read_to_string(&mut said).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{said}");
+    let end = "Stopped at once. Run the command again to do the rest.\n";
+    assert!(said.ends_with(end), "{said}");
+    here.dtaas(&["up"]).succeeded();
+    here.dtaas(&["plan", "--exit-code"]).succeeded();
 }
 
 impl Interrupted {
@@ -185,8 +227,7 @@ fn interrupted(
 ) -> Interrupted {
     let mut child = deployment.spawn(arguments);
     let mut lines = until(&mut child, moment);
-    let process = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(process, signal).unwrap();
+    send(&child, signal);
     let (others, talk) = rest(&mut child);
     lines.extend(others);
     Interrupted {
@@ -194,6 +235,10 @@ fn interrupted(
         lines,
         talk,
     }
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 /// Its lines up to the first like that. They are read byte by byte, so that none is taken that comes after it.

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::super::super::aside::is_aside;
 use super::super::super::contain::{Found, Root};
 use super::super::super::details::{Details, Kind};
-use super::super::super::local::shown;
+use super::super::super::entries::shown;
 use super::super::super::path::Place;
 use super::super::super::refusal::{Reason, Refusal};
 use super::super::super::walk::names;
@@ -147,7 +147,7 @@ impl Pieces for Listing {
             self.state = State::Begun;
             let details = Details::of(&stat);
             let entry = json!({
-                "name": shown(name.into_bytes()),
+                "name": shown(&name.into_bytes()),
                 "type": details.kind.word(),
                 "size": (details.kind == Kind::File).then_some(details.size),
                 "modified": details.modified_text(),

@@ -1,6 +1,6 @@
 //! What the name of an entry is in a zip, and says of its contents.
 
-use super::super::super::local::shown;
+use super::super::super::entries::shown;
 
 /// Endings of files that are compressed already.
 const COMPRESSED: &[&str] = &[
@@ -22,7 +22,7 @@ pub fn shrinks(name: &str) -> bool {
 pub fn safe(name: &[u8]) -> String {
     let text = match str::from_utf8(name) {
         Ok(text) => text,
-        Err(_) => return shown(name.to_vec()),
+        Err(_) => return shown(name),
     };
     let unsafe_one = |c: char| c == '\\' || c.is_control();
     if !text.contains(unsafe_one) {

@@ -1,0 +1,173 @@
+//! The trial: website, library and what guards them in one process on loopback, with no docker and nothing to configure.
+//!
+//! It stands in for the gateway alone. The website, the library and what decides about passwords are the platform's own.
+
+mod gate;
+mod sample;
+mod scratch;
+pub mod users;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use crate::auth::endpoint::{Directories, Endpoint};
+use crate::error::Failure;
+use crate::library;
+use crate::library::changes::Writing;
+use crate::library::config::{Mode, Settings};
+use crate::library::http::router as library_router;
+use crate::library::log::Level;
+use crate::library::serve::{Options, service};
+use crate::platform::website::env_without_workspaces;
+use crate::render::Templates;
+use crate::secrets::Secret;
+use crate::serve::{self, Ended, Stop};
+use crate::spec::names::BasePath;
+use crate::website::server::{self as website, Env};
+
+use gate::{LIBRARY, Passage};
+use scratch::Scratch;
+use users::Member;
+
+/// The port where nothing else is said.
+const PORT: u16 = 8000;
+/// How many ports are tried from there on.
+const PORTS: u16 = 20;
+
+/// What may be written, where anything may: as `dtaas lib serve` has it.
+const WRITING: Writing = Writing {
+    max_upload: 10 << 30,
+    quota: None,
+    patience: Duration::from_secs(60),
+};
+
+/// What is tried.
+#[derive(Debug)]
+pub struct Trial {
+    /// The library to show, as it is; `None` makes a small one of its own.
+    pub library: Option<PathBuf>,
+    /// Who may sign in.
+    pub members: Vec<Member>,
+    /// Whether users may change what is in their own folders.
+    pub writable: bool,
+}
+
+/// A free port of 127.0.0.1, and whether another was taken instead of the usual one.
+#[derive(Debug)]
+pub struct Place {
+    listener: TcpListener,
+    /// `127.0.0.1` and the port.
+    pub address: SocketAddr,
+    /// The usual port, where something else listens there.
+    pub instead_of: Option<u16>,
+}
+
+impl Place {
+    /// Takes `port` (0: any free one), or the first free one from 8000 on.
+    ///
+    /// # Errors
+    /// When the port, or all of them, are taken.
+    pub async fn take(port: Option<u16>) -> anyhow::Result<Self> {
+        let candidates = match port {
+            Some(port) => port..=port,
+            None => PORT..=PORT + PORTS - 1,
+        };
+        let mut last = None;
+        for candidate in candidates {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, candidate)).await {
+                Ok(listener) => {
+                    return Ok(Self {
+                        address: listener.local_addr()?,
+                        listener,
+                        instead_of: (port.is_none() && candidate != PORT).then_some(PORT),
+                    });
+                }
+                Err(error) => last = Some((candidate, error)),
+            }
+        }
+        let (tried, error) = last.context("no port was tried")?;
+        let what = match port {
+            Some(port) => format!("the trial cannot listen on 127.0.0.1:{port}"),
+            None => format!("the trial finds no free port from {PORT} to {tried}"),
+        };
+        Err(anyhow::Error::new(error).context(Failure::new(what).hint(format!(
+            "choose another with --port (0 takes any that is free), or see who has it: ss -ltnp 'sport = :{tried}'"
+        ))))
+    }
+
+    /// Where a browser finds it, with the final slash.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+}
+
+/// Runs the trial until told to stop, and takes away what it made. `ready` is called once it answers.
+///
+/// # Errors
+/// When its directory cannot be made or taken away, or the server breaks down.
+pub async fn run(
+    trial: Trial,
+    place: Place,
+    stop: Stop,
+    ready: impl FnOnce(),
+) -> anyhow::Result<Ended> {
+    let scratch = Scratch::new()?;
+    let ended = served(&trial, &scratch, place, stop, ready).await;
+    scratch.remove()?;
+    ended
+}
+
+async fn served(
+    trial: &Trial,
+    scratch: &Scratch,
+    place: Place,
+    stop: Stop,
+    ready: impl FnOnce(),
+) -> anyhow::Result<Ended> {
+    let library = match &trial.library {
+        Some(directory) => directory.clone(),
+        None => {
+            let directory = scratch.path().join("files");
+            sample::write(&directory, trial.members.iter().map(|member| &member.name))
+                .with_context(|| {
+                    Failure::new(format!(
+                        "cannot write the sample library to {}",
+                        directory.display()
+                    ))
+                })?;
+            directory
+        }
+    };
+    let directories = Directories {
+        htpasswd: scratch.path().join("auth"),
+        users: scratch.path().join("users"),
+    };
+    users::write(&trial.members, &directories)?;
+    let secret = Secret::generate(40);
+    let url = place.url();
+    let env = env_without_workspaces(&Templates::new(&Default::default())?, &url)?;
+    let root: BasePath = "".parse()?;
+    let settings = Settings {
+        port: place.address.port(),
+        mode: Mode::Local(library),
+        path: LIBRARY.into(),
+        level: Level::Error,
+        playground: true,
+        warnings: Vec::new(),
+    };
+    let options = Options {
+        writing: trial.writable.then_some(WRITING),
+        ..Options::new(library::gate::Gate::Gateway(secret.clone()))
+    };
+    let app = gate::router(Passage {
+        endpoint: Endpoint::new(directories, "DTaaS trial")?,
+        website: website::router(Env::Text(env), &root, Some(secret.clone())),
+        library: library_router(service(&settings, &options)?),
+        secret,
+    })?;
+    Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)
+}

@@ -1,0 +1,7 @@
+//! `dtaas trial`: the real binary, as someone would try it.
+
+mod asking;
+mod fixture;
+mod leaving;
+mod page;
+mod starting;

@@ -1,0 +1,119 @@
+//! The trial's page in a browser.
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::library::fixture::Library;
+
+use super::fixture::{Trial, trial};
+
+const ENTRIES: &str =
+    "[...document.querySelectorAll('#entries a')].map((one) => one.textContent).join(', ')";
+
+#[tokio::test]
+async fn the_page_greets_and_leads_through_the_library() {
+    const TEST: &str = "trial::page::the_page_greets_and_leads_through_the_library";
+    let Some(mut browser) = Browser::start(TEST).await else {
+        return;
+    };
+    // Given a library with names that HTML would take for its own,
+    let temporary = tempfile::tempdir().unwrap();
+    let library = Library::new();
+    library.make_directory("alice/data/<img src=x onerror=alert(1)>");
+    library.write("alice/data/50% of #1?.csv", "1,2\n");
+    let mut command = trial(temporary.path());
+    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
+    command.arg(library.root());
+    let trial = Trial::start(command, "alices-password\n");
+
+    // alice is greeted and sees her folder and the shared one,
+    // (with name and password in the address, as people write them)
+    let opened = trial
+        .url
+        .replace("http://", "http://alice:alices-password@");
+    browser.open(&opened).await;
+    browser.until(ENTRIES).await;
+    assert_eq!(
+        browser
+            .text("document.querySelector('h1').textContent")
+            .await,
+        "Welcome, alice"
+    );
+    assert_eq!(browser.text(ENTRIES).await, "alice, common");
+    // nothing leads to a workspace, as there is none,
+    assert_eq!(
+        browser
+            .text("document.getElementById('lead').textContent")
+            .await,
+        "This is your library. No workspaces run here."
+    );
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('[data-link]:not([hidden]), #tools').length")
+            .await,
+        json!(0)
+    );
+
+    // folders open where they are,
+    let open = |name: &str| {
+        let name = json!(name);
+        format!(
+            "[...document.querySelectorAll('#entries a, #way a')].find((one) => one.textContent === {name}).click()"
+        )
+    };
+    browser.value(&open("alice")).await;
+    browser
+        .until(&format!("{ENTRIES}.includes('README.md')"))
+        .await;
+    assert_eq!(
+        browser.text(ENTRIES).await,
+        "common, data, digital twins, functions, models, tools, README.md"
+    );
+    browser.value(&open("data")).await;
+    browser.until(&format!("{ENTRIES}.includes('50%')")).await;
+    assert_eq!(
+        browser.text(ENTRIES).await,
+        "<img src=x onerror=alert(1)>, 50% of #1?.csv"
+    );
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('#files img').length")
+            .await,
+        json!(0)
+    );
+    // files lead to their address,
+    assert_eq!(
+        browser
+            .text("document.querySelector('#entries .file a').href")
+            .await,
+        format!("{}lib/files/alice/data/50%25%20of%20%231%3F.csv", trial.url)
+    );
+    browser.value(&open("<img src=x onerror=alert(1)>")).await;
+    browser
+        .until("document.getElementById('files-state').textContent === 'This folder is empty.'")
+        .await;
+    // and the way back is there: by the way above, and by the browser's own button.
+    assert_eq!(
+        browser
+            .text("document.getElementById('way').innerText.replaceAll('\\n', '')")
+            .await,
+        "Libraryalicedata<img src=x onerror=alert(1)>"
+    );
+    browser.value(&open("alice")).await;
+    browser
+        .until(&format!("{ENTRIES}.includes('README.md')"))
+        .await;
+    browser.value("history.go(-2)").await;
+    browser.until(&format!("{ENTRIES}.includes('50%')")).await;
+
+    // What is not hers is not shown, and said so.
+    browser.value("location.hash = '#files/bob'").await;
+    browser
+        .until("document.getElementById('files-state').textContent === 'This folder cannot be shown: \"bob\" is not in the library.'")
+        .await;
+    assert_eq!(browser.complaints, [""; 0]);
+    for url in &browser.asked {
+        let bare = url.replace("alice:alices-password@", "");
+        assert!(bare.starts_with(&trial.url), "{url}");
+    }
+}

@@ -361,7 +361,7 @@ fn dos_time(at: OffsetDateTime) -> u32 {
         false => (1, 1, 0, 0, 0),
     };
     let date = (year - 1980).cast_unsigned() << 9 | u32::from(month) << 5 | u32::from(day);
-    let time = u32::from(hour) << 11 | u32::from(minute) << 5 | u32::from(second) / 2;
+    let time = u32::from(hour) << 11 | u32::from(minute) << 5 | u32::from(second / 2);
     date << 16 | time
 }
 

@@ -211,11 +211,11 @@ impl Begun {
         if announced.is_some_and(|announced| self.brought < announced) {
             return Err(Stopped::NotWhatWasSent);
         }
-        if let Some(part) = &self.announced.part {
-            if self.there < part.total {
-                self.file.sync_data().map_err(told)?;
-                return Ok(Placed::Partly(self.there));
-            }
+        if let Some(part) = &self.announced.part
+            && self.there < part.total
+        {
+            self.file.sync_data().map_err(told)?;
+            return Ok(Placed::Partly(self.there));
         }
         if let Some(expected) = self.announced.sum {
             let found = match &self.hash {

@@ -184,6 +184,7 @@ async fn on_a_full_disk_nothing_is_left_by_half() {
     assert_eq!(part(100_000, total - 1).await, "507 NO_ROOM");
     let small = files.put("alice/data/small", "a few bytes").await;
     assert_eq!(small.said(), "507 NO_ROOM");
+    drop(filling);
     std::fs::remove_file(library.path("alice/data/filling")).unwrap();
     assert_eq!(part(100_000, total - 1).await, "201");
     let found = std::fs::read(library.path("alice/data/part")).unwrap();

@@ -99,7 +99,7 @@ pub async fn serve(
     let first_look = service.source.clone();
     tokio::spawn(async move {
         if let Err(why) = first_look.ready().await {
-            log.event(Level::Error, why);
+            log.write(Level::Error, why);
         }
     });
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.

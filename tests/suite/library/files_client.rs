@@ -87,12 +87,8 @@ impl<'a> Files<'a> {
         body: impl Into<Body>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-<<<<<<< HEAD
         let client = &self.server.client;
         let mut request = client.request(method, self.address(path)).body(body);
-=======
-        let mut request = patient().request(method, self.address(path)).body(body);
->>>>>>> room-trial
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -74,7 +74,7 @@ impl Library {
             last_modification: time,
         };
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::utimensat(rustix::fs::CWD, &self.root().join(path), &times, flags).unwrap();
+        rustix::fs::utimensat(rustix::fs::CWD, self.root().join(path), &times, flags).unwrap();
     }
 
     pub fn link(&self, path: &str, target: impl AsRef<Path>) {

@@ -230,7 +230,7 @@ async fn slow_clients_do_not_stop_a_fast_one() {
 #[tokio::test]
 async fn answers_that_nobody_takes_have_their_bounds() {
     let library = Library::new();
-    library.write("alice/large.txt", "large ".repeat(500_000));
+    library.write("alice/large.txt", "large ".repeat(250_000));
     let server = library.serve_users_with(&["--max-answer", "4m"]);
     let whole = as_alice(&question(READ, json!({"path": "alice/large.txt"})));
     // Given ten clients that ask for three megabytes each and take nothing but the begin,

@@ -23,9 +23,11 @@ WARM = 0.2
 # What the later half may have more than the earlier one, in KiB.
 SLACK = 4096
 
-LIST = "query($path: String!) { listDirectory(path: $path) { repository { tree { trees { edges { node { name } } } blobs { edges { node { name } } } } } } }"
+LIST = """query($path: String!) { listDirectory(path: $path) { repository { tree {
+  trees { edges { node { name } } } blobs { edges { node { name } } } } } } }"""
 READ = "query($path: String!) { readFile(path: $path) { repository { blobs { nodes { name rawBlob } } } } }"
-SEARCH = "query($path: String!) { search(path: $path, name: \"model\", first: 10) { nodes { path } } }"
+SEARCH = 'query($path: String!) { search(path: $path, name: "model-0", first: 10) { edges { cursor } truncated } }'
+TWINS = "query($path: String!) { digitalTwins(path: $path) { __typename } }"
 
 
 def post(user, query, path, text=None):
@@ -56,7 +58,8 @@ class Mix:
             (1, self.delete, {204, 404}, b""),
             (1, self.move, {201, 204, 404}, b""),
             (1, self.upload_in_parts, {308}, b""),
-            (1, self.search, {200}, b""),
+            (1, self.search, {200}, b'"cursor"'),
+            (1, self.twins, {200}, b"DigitalTwin"),
             (0.3, self.zip, {200}, b"PK"),
             (0.2, self.large, {200}, b"0.1,"),
         ]
@@ -128,6 +131,9 @@ class Mix:
 
     def search(self):
         return post(self.user, SEARCH, self.user)
+
+    def twins(self):
+        return post(self.user, TWINS, self.user)
 
     def zip(self):
         return request("GET", self.address("digital%20twins?zip"), self.user)

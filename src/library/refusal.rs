@@ -32,6 +32,8 @@ pub enum Reason {
     TooLargeToStore(u64),
     /// More than one answer may bring together. The limit, in bytes.
     TooMuch(u64),
+    /// More than there is memory for, with all that is asked for at this moment.
+    Crowded,
     /// A directory of more entries than are listed at all. The limit, in entries.
     TooMany(usize),
     /// The file is not UTF-8 text.
@@ -104,6 +106,7 @@ impl Refusal {
             | Reason::TooLargeToStore(_)
             | Reason::TooMuch(_)
             | Reason::TooMany(_) => "TOO_LARGE",
+            Reason::Crowded => "OVERLOADED",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
@@ -145,7 +148,7 @@ impl Refusal {
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
             Reason::Upstream => StatusCode::BAD_GATEWAY,
-            Reason::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::UpstreamBusy | Reason::Crowded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -182,6 +185,10 @@ impl fmt::Display for Refusal {
             Reason::TooMuch(limit) => write!(
                 f,
                 "{path:?} would make the answer too large: the limit is {limit} bytes; ask for less at once"
+            ),
+            Reason::Crowded => write!(
+                f,
+                "there is no memory for {path:?} now, with all that is asked for; ask again in a moment"
             ),
             Reason::NotText => {
                 write!(f, "{path:?} is not UTF-8 text")?;

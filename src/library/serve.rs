@@ -16,6 +16,7 @@ use super::gitlab::Gitlab;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
+use super::schema::Room;
 use super::source::Source;
 use super::stale;
 
@@ -25,6 +26,9 @@ pub const MAX_BODY: u64 = 100 << 10;
 pub const MAX_FILE: u64 = 16 << 20;
 /// What one request may bring together where nothing else is said, in bytes.
 pub const MAX_ANSWER: u64 = 64 << 20;
+
+/// How many answers of the largest size there is memory for at a time.
+const LARGEST_AT_ONCE: u64 = 4;
 
 /// What no `.env` file of v0.2 holds.
 #[derive(Debug, Clone)]
@@ -83,6 +87,10 @@ pub async fn serve(
     for warning in &settings.warnings {
         log.write(Level::Warn, warning);
     }
+    if let (Mode::Gitlab(_), Some(_)) = (&settings.mode, &options.writing) {
+        let warning = "--writable has no effect: a library in GitLab is changed through git";
+        log.write(Level::Warn, warning);
+    }
     let (mode, path) = (&settings.mode, &settings.path);
     let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
     let stopping = || log.event(Level::Info, "stopping");
@@ -138,6 +146,7 @@ pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service
         path: settings.path.clone(),
         max_body: usize::try_from(options.max_body).unwrap_or(usize::MAX),
         max_answer: options.max_answer,
+        room: Room::new(options.max_answer.saturating_mul(LARGEST_AT_ONCE)),
         playground: Playground::new(settings.playground, &settings.path),
         shows_metrics: false,
         traffic: Arc::default(),

@@ -72,8 +72,15 @@ impl Record {
         }
     }
 
-    /// How far it is.
+    /// How far it is. An answer that its client has not taken yet is still in hand.
     pub fn phase(&self) -> Phase {
+        match self.write_awaited.load(Ordering::Relaxed) {
+            true => Phase::Busy,
+            false => self.entered(),
+        }
+    }
+
+    fn entered(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             phase if phase == Phase::Idle as u8 => Phase::Idle,
             phase if phase == Phase::Head as u8 => Phase::Head,
@@ -100,15 +107,19 @@ impl Record {
     /// So many bytes have come in.
     pub fn arrived(&self, bytes: usize) {
         self.count(bytes);
-        if bytes > 0 && self.phase() == Phase::Idle {
+        if bytes > 0 && self.entered() == Phase::Idle {
             self.enter(Phase::Head);
         }
     }
 
     /// What came of writing: without anything, the client must take what is on its way first.
     pub fn wrote(&self, outcome: &Poll<std::io::Result<usize>>) {
-        self.write_awaited
-            .store(outcome.is_pending(), Ordering::Relaxed);
+        let awaited = outcome.is_pending();
+        if self.write_awaited.load(Ordering::Relaxed) && !awaited && self.entered() == Phase::Idle {
+            // The next request is waited for from now on.
+            self.enter(Phase::Idle);
+        }
+        self.write_awaited.store(awaited, Ordering::Relaxed);
         if let Poll::Ready(Ok(bytes)) = outcome {
             self.count(*bytes);
         }

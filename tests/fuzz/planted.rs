@@ -28,10 +28,12 @@ impl Planted {
     /// Alice, bob and the shared folder, and links from alice's to everything that is not hers.
     pub fn new() -> Self {
         // In memory where there is some: it is made anew many times.
-        let place = ["/dev/shm", "/tmp"].into_iter().find(|place| Path::new(place).is_dir());
+        let place = ["/dev/shm", "/tmp"]
+            .into_iter()
+            .find(|place| Path::new(place).is_dir());
         let directory = tempfile::tempdir_in(place.unwrap()).unwrap();
         let planted = Self { directory };
-        fs::write(planted.beside("outside.txt"), HIDDEN).unwrap();
+        fs::write(planted.beside("unasked-outside.txt"), HIDDEN).unwrap();
         planted.make();
         planted
     }
@@ -51,17 +53,26 @@ impl Planted {
     }
 
     fn make(&self) {
-        for folder in ["alice/a/b", "alice/common", "bob/hidden-folder", "common/a", "common/b"] {
+        for folder in [
+            "alice/a/b",
+            "alice/common",
+            "bob/unasked-folder",
+            "common/a",
+            "common/b",
+        ] {
             fs::create_dir_all(self.at(folder)).unwrap();
         }
         for (file, text) in [
-            ("alice/a/f", "alice's own text: long enough for more than one range of its bytes"),
+            (
+                "alice/a/f",
+                "alice's own text: long enough for more than one range of its bytes",
+            ),
             ("alice/README.md", "# alice"),
             ("alice/a/b/caf\u{e9}", "\u{e9}"),
             ("common/f", "common"),
             ("bob/f", HIDDEN),
-            ("bob/hidden-folder/f", HIDDEN),
-            ("hidden-top", HIDDEN),
+            ("bob/unasked-folder/f", HIDDEN),
+            ("unasked-top", HIDDEN),
         ] {
             fs::write(self.at(file), text).unwrap();
         }
@@ -70,7 +81,7 @@ impl Planted {
             ("alice/d", "a"),
             ("alice/a/up", ".."),
             ("alice/a/upup", "../.."),
-            ("alice/out", "../../outside.txt"),
+            ("alice/out", "../../unasked-outside.txt"),
             ("alice/bobs", "../bob"),
             ("alice/bobf", "../bob/f"),
             ("alice/through", "a/../../bob/f"),
@@ -86,7 +97,14 @@ impl Planted {
         }
         symlink(self.at("bob/f"), self.at("alice/absolute")).unwrap();
         symlink(self.root(), self.at("alice/whole")).unwrap();
-        mknodat(CWD, self.at("alice/fifo"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+        mknodat(
+            CWD,
+            self.at("alice/fifo"),
+            FileType::Fifo,
+            Mode::from_raw_mode(0o644),
+            0,
+        )
+        .unwrap();
         drop(UnixListener::bind(self.at("alice/socket")).unwrap());
     }
 
@@ -107,7 +125,10 @@ impl Planted {
                     continue;
                 }
                 let contents = if path.is_symlink() {
-                    fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+                    fs::read_link(&path)
+                        .unwrap()
+                        .into_os_string()
+                        .into_encoded_bytes()
                 } else if path.is_dir() {
                     todo.push(path.clone());
                     Vec::new()
@@ -123,9 +144,15 @@ impl Planted {
 
 /// Fails when these bytes hold what must stay hidden, or a name of it.
 pub fn judge(bytes: &[u8], what: &dyn std::fmt::Debug) {
-    let traces = [HIDDEN, "hidden-", "root:x:0", "outside.txt\"", "/dev/shm/"];
+    let traces = [HIDDEN, "unasked-", "root:x:0", "/dev/shm/"];
     for trace in traces {
-        let found = bytes.windows(trace.len()).any(|window| window == trace.as_bytes());
-        assert!(!found, "{trace:?} in {:?} for {what:?}", String::from_utf8_lossy(bytes));
+        let found = bytes
+            .windows(trace.len())
+            .any(|window| window == trace.as_bytes());
+        assert!(
+            !found,
+            "{trace:?} in {:?} for {what:?}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }

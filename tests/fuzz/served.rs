@@ -1,9 +1,20 @@
 //! Requests as a fuzzer makes them up, answered by the library server in this process.
 
+use std::path::Path;
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use dtaas::library::changes::Writing;
+use dtaas::library::config::{Mode, Settings};
+use dtaas::library::gate::Gate;
+use dtaas::library::http::router;
+use dtaas::library::log::Level;
+use dtaas::library::serve::{Options, service};
+use dtaas::secrets::Secret;
+use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 
 /// What the gateway of these runs knows.
@@ -30,27 +41,68 @@ pub fn request(data: &[u8]) -> Option<Request> {
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
         headers.append(name, value);
     }
-    for (name, value) in [
-        ("x-dtaas-gateway", SECRET),
-        ("x-forwarded-user", "alice"),
-    ] {
+    for (name, value) in [("x-dtaas-gateway", SECRET), ("x-forwarded-user", "alice")] {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Some(request)
 }
 
-/// What is answered: the status, and everything else in one piece. A body that breaks off counts as far as it came.
-pub async fn answer(router: &Router, request: Request) -> (StatusCode, Vec<u8>) {
-    let response = match router.clone().call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
-    let (parts, body) = response.into_parts();
-    let mut all = Vec::new();
-    for (name, value) in &parts.headers {
-        all.extend_from_slice(name.as_str().as_bytes());
-        all.extend_from_slice(value.as_bytes());
+/// The library server, in this process.
+pub struct Server {
+    router: Router,
+    runtime: Runtime,
+}
+
+impl Server {
+    /// Over a library that is only read.
+    pub fn reading(root: &Path) -> Self {
+        Self::new(root, None)
     }
-    all.extend_from_slice(&to_bytes(body, 1 << 24).await.unwrap_or_default());
-    (parts.status, all)
+
+    /// Over a library that may be written.
+    pub fn writing(root: &Path) -> Self {
+        let writing = Writing {
+            max_upload: 1 << 16,
+            quota: Some(1 << 20),
+            patience: Duration::from_secs(1),
+        };
+        Self::new(root, Some(writing))
+    }
+
+    fn new(root: &Path, writing: Option<Writing>) -> Self {
+        let settings = Settings {
+            port: 0,
+            mode: Mode::Local(root.to_owned()),
+            path: "/lib".into(),
+            level: Level::Silent,
+            playground: true,
+            warnings: Vec::new(),
+        };
+        let gate = Gate::Gateway(Secret::new(SECRET));
+        let options = Options {
+            writing,
+            ..Options::new(gate)
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let router = runtime.block_on(async { router(service(&settings, &options).unwrap()) });
+        Self { router, runtime }
+    }
+
+    /// What is answered: the status, and everything else in one piece. A body that breaks off counts as far as it came.
+    pub fn answer(&self, request: Request) -> (StatusCode, Vec<u8>) {
+        self.runtime.block_on(async {
+            let response = match self.router.clone().call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            let (parts, body) = response.into_parts();
+            let mut all = Vec::new();
+            for (name, value) in &parts.headers {
+                all.extend_from_slice(name.as_str().as_bytes());
+                all.extend_from_slice(value.as_bytes());
+            }
+            all.extend_from_slice(&to_bytes(body, 1 << 24).await.unwrap_or_default());
+            (parts.status, all)
+        })
+    }
 }

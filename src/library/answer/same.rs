@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::super::contain::Root;
 use super::super::local::Local;
+use super::super::schema::Room;
 use super::*;
 
 /// Types, each with its fields and what they hold; nothing is text or a name.
@@ -266,7 +267,7 @@ impl Library {
             name: "alice".parse().unwrap(),
             publisher: false,
         };
-        let allowance = Arc::new(Allowance::new(limit));
+        let allowance = Arc::new(Allowance::new(limit, Room::new(1 << 30)));
         let answers = match way {
             Way::Direct => &self.direct,
             Way::Schema => &self.schema,

@@ -211,7 +211,10 @@ impl Problem {
         const TRUST: &str = "if it is the platform's own authority, get it on the platform's machine with `dtaas cert show --authority` \
              and name the file with --cacert";
         let (reason, hint) = match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+            // A bad signature is that of another authority of the same name.
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => (
                 "nobody whom this machine trusts has signed it".to_owned(),
                 TRUST,
             ),
@@ -260,20 +263,24 @@ impl From<Problem> for Failure {
     }
 }
 
-/// An [`io::Error`] hides what it was made of from the chain of causes.
+/// What lies below an error. An [`io::Error`] leaves out what it was made of.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(found) = cause {
         if let Some(tls) = found.downcast_ref::<rustls::Error>() {
             return Some(tls);
         }
-        let inner = found
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(tls);
-        }
-        cause = found.source();
+        cause = below(found);
     }
     None
 }

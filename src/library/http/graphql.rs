@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{ServerError, Variables};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -39,6 +39,8 @@ pub struct Outcome {
     pub error: Option<(String, String)>,
     /// The methods that are answered, where this one is not.
     allow: &'static str,
+    /// What the answer takes room of until it is sent.
+    held: Option<Arc<Allowance>>,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
             summary: String::from("-"),
             error: None,
             allow: "GET, POST",
+            held: None,
         }
     }
 
@@ -79,7 +82,14 @@ fn told(error: &ServerError) -> (String, String) {
 
 /// The answer as HTTP has it.
 pub fn respond(outcome: Outcome) -> Response {
-    let mut response = Response::new(Body::from(outcome.body));
+    let body = match outcome.held {
+        Some(allowance) => Bytes::from_owner(Held {
+            body: outcome.body,
+            _allowance: allowance,
+        }),
+        None => Bytes::from(outcome.body),
+    };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = outcome.status;
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
@@ -91,6 +101,18 @@ pub fn respond(outcome: Outcome) -> Response {
         headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
     }
     response
+}
+
+/// An answer that takes room until its last byte is sent.
+struct Held {
+    body: Vec<u8>,
+    _allowance: Arc<Allowance>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 impl Service {
@@ -112,11 +134,14 @@ impl Service {
         };
         let asker = Asker {
             viewer,
-            allowance: Arc::new(Allowance::new(self.max_answer)),
+            allowance: Arc::new(Allowance::new(self.max_answer, self.room.clone())),
             by_get,
         };
         match tokio::time::timeout(ANSWER_TIME, self.execute_all(&asker, asked)).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => Outcome {
+                held: asker.allowance.holds().then_some(asker.allowance),
+                ..outcome
+            },
             Err(_) => Outcome::refused(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "TIMEOUT",

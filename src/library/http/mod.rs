@@ -24,6 +24,7 @@ pub use self::running::Traffic;
 use super::answer::Answers;
 use super::gate::Gate;
 use super::log::Log;
+use super::schema::Room;
 use super::source::Source;
 
 /// Answers as long as the process can answer at all.
@@ -47,6 +48,8 @@ pub struct Service {
     pub max_body: usize,
     /// What one request may bring together, in bytes.
     pub max_answer: u64,
+    /// What all requests may bring together at a time.
+    pub room: Room,
     /// The page that questions can be asked on.
     pub playground: Playground,
     /// Whether whoever reaches the server may know what it has counted.

@@ -19,11 +19,17 @@ static PLANTED: LazyLock<(Planted, Root)> = LazyLock::new(|| {
 fuzz_target!(|path: &str| {
     let (_planted, root) = &*PLANTED;
     let name = "alice".parse().unwrap();
-    let viewer = Viewer::User { name, publisher: false };
+    let viewer = Viewer::User {
+        name,
+        publisher: false,
+    };
     let Ok(Place::Inside(place)) = resolve(&viewer, path) else {
         return;
     };
-    assert!(matches!(place.scope.as_str(), "alice" | "common"), "{place:?}");
+    assert!(
+        matches!(place.scope.as_str(), "alice" | "common"),
+        "{place:?}"
+    );
     for segment in &place.rest {
         assert!(!matches!(segment.as_str(), "" | "." | ".."), "{place:?}");
         assert!(!segment.contains(['/', '\0']), "{place:?}");

@@ -22,5 +22,8 @@ fuzz_target!(|data: &[u8]| {
     let what = format!("{request:?}");
     let (status, answer) = server.answer(request);
     judge(&answer, &what);
-    assert!(!status.is_server_error() || status == 501, "{status} for {what}");
+    assert!(
+        !status.is_server_error() || status == 501,
+        "{status} for {what}"
+    );
 });

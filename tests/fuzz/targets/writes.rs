@@ -26,7 +26,10 @@ fuzz_target!(|data: &[u8]| {
     let writes = !matches!(request.method().as_str(), "GET" | "HEAD" | "OPTIONS");
     let (status, answer) = server.answer(request);
     judge(&answer, &what);
-    assert!(!status.is_server_error() || matches!(status.as_u16(), 501 | 507), "{status} for {what}");
+    assert!(
+        !status.is_server_error() || matches!(status.as_u16(), 501 | 507),
+        "{status} for {what}"
+    );
     if writes && !status.is_client_error() {
         assert_eq!(planted.others(), *others, "{what}");
         planted.again();

@@ -408,11 +408,7 @@ async fn hundreds_of_megabytes_stream_in_little_memory() {
     }
     let server = library.serve();
     let address = Files::of(&server).address("alice/large.mat");
-    let mut response = super::files_client::patient()
-        .get(address)
-        .send()
-        .await
-        .unwrap();
+    let mut response = super::fixture::client().get(address).send().await.unwrap();
     let mut read = 0;
     while let Some(chunk) = response.chunk().await.unwrap() {
         let mut rest = &chunk[..];

@@ -87,7 +87,8 @@ impl<'a> Files<'a> {
         body: impl Into<Body>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = patient().request(method, self.address(path)).body(body);
+        let client = &self.server.client;
+        let mut request = client.request(method, self.address(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -190,14 +191,6 @@ impl<'a> Files<'a> {
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
-}
-
-/// A client that waits as long as something comes.
-pub fn patient() -> reqwest::Client {
-    // Built with TLS, a client wants to know whose; this one does not use it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().no_proxy();
-    builder.read_timeout(PATIENCE).build().unwrap()
 }
 
 /// The status of an answer and the code of what went wrong, if something did.

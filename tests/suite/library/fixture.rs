@@ -214,6 +214,11 @@ impl Server {
         format!("127.0.0.1:{}", url.port().unwrap())
     }
 
+    /// The path of its endpoint.
+    pub fn path(&self) -> String {
+        reqwest::Url::parse(&self.url).unwrap().path().to_owned()
+    }
+
     /// Another path of the same server.
     pub fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
@@ -294,12 +299,13 @@ impl Drop for Server {
     }
 }
 
+/// A client that waits as long as something comes.
 pub fn client() -> reqwest::Client {
     // Built with TLS, a client wants to know whose; this one does not use it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .read_timeout(PATIENCE)
         .build()
         .unwrap()
 }

@@ -122,9 +122,7 @@ async fn ten_gigabytes_are_served_in_little_memory() {
     // A quarter of a gigabyte of it, which would not fit where 64 megabytes do.
     let range = format!("bytes={}-{}", 5_u64 << 30, (5_u64 << 30) + (256 << 20) - 1);
     let address = files.address("alice/huge.mat");
-    let request = super::files_client::patient()
-        .get(address)
-        .header("Range", range);
+    let request = super::fixture::client().get(address).header("Range", range);
     let mut response = request.send().await.unwrap();
     let mut read = 0;
     while let Some(chunk) = response.chunk().await.unwrap() {

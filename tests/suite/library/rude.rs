@@ -227,6 +227,39 @@ async fn slow_clients_do_not_stop_a_fast_one() {
     }
 }
 
+#[tokio::test]
+async fn answers_that_nobody_takes_have_their_bounds() {
+    let library = Library::new();
+    library.write("alice/large.txt", "large ".repeat(500_000));
+    let server = library.serve_users_with(&["--max-answer", "4m"]);
+    let whole = as_alice(&question(READ, json!({"path": "alice/large.txt"})));
+    // Given ten clients that ask for three megabytes each and take nothing but the begin,
+    let mut held = Vec::new();
+    let mut turned_away = 0;
+    for _ in 0..10 {
+        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        connection.write_all(whole.as_bytes()).await.unwrap();
+        let mut begin = [0; 300];
+        connection.read_exact(&mut begin).await.unwrap();
+        turned_away += usize::from(String::from_utf8_lossy(&begin).contains("OVERLOADED"));
+        held.push(connection);
+    }
+    // five have taken all the room that there is for four of the largest answers.
+    assert_eq!(turned_away, 5);
+    still_well(&server).await;
+    // When they are gone there is room again.
+    drop(held);
+    let again = async {
+        loop {
+            let reply = server.ask_as("alice", READ, json!({"path": "alice/large.txt"}));
+            if reply.await.code() == "200 ok" {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
+}
+
 /// The server, allowed so many descriptors.
 fn with_descriptors(library: &Library, soft: u32, hard: u32) -> Server {
     let inner = library.behind_the_gateway(lib_serve(), &[]);

@@ -158,7 +158,7 @@ async fn the_door_opens_with_the_right_password_alone() {
         )
     );
     // Whoever was refused got nothing from behind the door.
-    assert_eq!(door.passed(), ["POST /", "POST /", "POST /"]);
+    assert_eq!(door.passed(), ["POST /lib", "POST /lib", "POST /lib"]);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl Door {
         };
         tokio::spawn(async move { axum::serve(tls, app).await });
         Self {
-            url: format!("https://localhost:{port}"),
+            url: format!("https://localhost:{port}{}", library.path()),
             authority,
             inside,
             _directory: directory,
@@ -197,13 +197,18 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
     });
     let sent = body.into_data_stream().map_err(io::Error::other).boxed();
     let url = format!("{}{}", inside.library, parts.uri);
-    let forwarded = client()
+    let has_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| parts.headers.contains_key(name));
+    let mut forwarded = client()
         .request(parts.method, url)
         .headers(parts.headers)
         .header("X-Dtaas-Gateway", SECRET)
         .header("X-Forwarded-User", user)
-        .header("X-Forwarded-Groups", groups)
-        .body(reqwest::Body::wrap_stream(cut(sent, cut_off)));
+        .header("X-Forwarded-Groups", groups);
+    if has_body {
+        forwarded = forwarded.body(reqwest::Body::wrap_stream(cut(sent, cut_off)));
+    }
     let Ok(answer) = forwarded.send().await else {
         return StatusCode::BAD_GATEWAY.into_response();
     };

@@ -184,6 +184,7 @@ async fn another_run_goes_on_with_what_the_first_one_left() {
     };
     let length = |name: &str| std::fs::metadata(here.path().join(name)).unwrap().len();
     while !part().is_some_and(|name| length(&name) > 0) {
+        assert_eq!(child.try_wait().unwrap(), None);
         tokio::task::yield_now().await;
     }
     child.kill().await.unwrap();
@@ -198,8 +199,8 @@ async fn another_run_goes_on_with_what_the_first_one_left() {
     assert_eq!(
         door.passed()[1..],
         [
-            "GET /files/alice/data/run.csv".to_owned(),
-            format!("GET /files/alice/data/run.csv bytes={length}-")
+            "GET /lib/files/alice/data/run.csv".to_owned(),
+            format!("GET /lib/files/alice/data/run.csv bytes={length}-")
         ]
     );
 }

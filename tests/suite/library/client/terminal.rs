@@ -2,13 +2,13 @@
 
 use std::process::Stdio;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::fixture::Library;
 use super::door::Door;
 
-/// What `dtaas lib <line>` shows on a terminal where these keys are pressed, and what it exits with.
-async fn on_a_terminal(line: &str, keys: &str) -> (i32, String) {
+/// What `dtaas lib <line>` shows on a terminal, and what it exits with. Once it has shown the first of these, the other is typed.
+async fn on_a_terminal(line: &str, typed: Option<(&str, &str)>) -> (i32, String) {
     let command = format!("'{}' lib {line}", env!("CARGO_BIN_EXE_dtaas"));
     let mut child = tokio::process::Command::new("script")
         .args(["-q", "-e", "-f", "-c", &command, "/dev/null"])
@@ -22,11 +22,19 @@ async fn on_a_terminal(line: &str, keys: &str) -> (i32, String) {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(keys.as_bytes()).await.unwrap();
-    let output = child.wait_with_output().await.unwrap();
-    drop(stdin);
-    let shown = String::from_utf8(output.stdout).unwrap();
-    (output.status.code().unwrap(), shown.replace('\r', ""))
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    if let Some((prompt, keys)) = typed {
+        while !String::from_utf8_lossy(&shown).contains(prompt) {
+            let read = stdout.read_buf(&mut shown).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&shown));
+        }
+        stdin.write_all(keys.as_bytes()).await.unwrap();
+    }
+    stdout.read_to_end(&mut shown).await.unwrap();
+    let status = child.wait().await.unwrap();
+    let shown = String::from_utf8(shown).unwrap().replace('\r', "");
+    (status.code().unwrap(), shown)
 }
 
 #[tokio::test]
@@ -39,25 +47,29 @@ async fn nothing_in_a_library_steers_the_terminal() {
     let server = library.serve();
     let url = &server.url;
     assert_eq!(
-        on_a_terminal(&format!("ls alice/tools --url {url}"), "").await,
+        on_a_terminal(&format!("ls alice/tools --url {url}"), None).await,
         (
             0,
             "\\u{1b}[2Jgone\\nagain\nbinary\nnotes.txt\ntrap.txt\n".to_owned()
         )
     );
     assert_eq!(
-        on_a_terminal(&format!("cat alice/tools/notes.txt --url {url}"), "").await,
+        on_a_terminal(&format!("cat alice/tools/notes.txt --url {url}"), None).await,
         (0, "fine\n".to_owned())
     );
     for name in ["trap.txt", "binary"] {
-        let (code, shown) = on_a_terminal(&format!("cat alice/tools/{name} --url {url}"), "").await;
+        let (code, shown) =
+            on_a_terminal(&format!("cat alice/tools/{name} --url {url}"), None).await;
         let message =
             format!("error: alice/tools/{name} is no text, and would upset the terminal\n");
         assert!(code == 1 && shown.starts_with(&message), "{shown:?}");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
-    let (code, shown) =
-        on_a_terminal(&format!("cat alice/tools/trap.txt --force --url {url}"), "").await;
+    let (code, shown) = on_a_terminal(
+        &format!("cat alice/tools/trap.txt --force --url {url}"),
+        None,
+    )
+    .await;
     assert_eq!((code, shown.as_str()), (0, "fine\n\u{1b}]0;not\u{7}"));
 }
 
@@ -71,7 +83,8 @@ async fn a_password_is_asked_for_and_not_shown() {
         door.url,
         door.authority.display()
     );
-    let (code, shown) = on_a_terminal(&line, "alice's password\n").await;
+    let (code, shown) =
+        on_a_terminal(&line, Some(("Password of alice: ", "alice's password\n"))).await;
     assert_eq!(code, 0, "{shown}");
     assert!(shown.ends_with("alice/\ncommon/\n"), "{shown:?}");
     assert!(shown.contains("Password of alice: "), "{shown:?}");

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 /// A project and what is at the head of its repository.
 #[derive(Default)]
 pub struct Project {
     /// By path in the repository. Directories are what the paths imply, as in git.
     objects: BTreeMap<String, Object>,
+    /// Directories that have been looked at since the last change.
+    directories: Mutex<BTreeMap<String, Arc<Vec<Child>>>>,
     /// Whether the token may see the project and not its code.
     pub code_is_hidden: bool,
 }
@@ -36,6 +39,7 @@ impl Project {
             data,
         };
         self.objects.insert(path.to_owned(), object);
+        self.directories.lock().unwrap().clear();
     }
 
     /// Every file below a directory of the disk, read as `git add` would.
@@ -70,7 +74,15 @@ impl Project {
 
     /// What a directory holds, in git's order, which compares a directory as if a slash followed its name. Of a path that is
     /// no directory: nothing.
-    pub fn children(&self, path: &str) -> Vec<Child> {
+    pub fn children(&self, path: &str) -> Arc<Vec<Child>> {
+        let mut known = self.directories.lock().unwrap();
+        let children = known.entry(path.to_owned());
+        children
+            .or_insert_with(|| Arc::new(self.find(path)))
+            .clone()
+    }
+
+    fn find(&self, path: &str) -> Vec<Child> {
         let below = below(path);
         let mut found = BTreeSet::new();
         for (key, object) in self.objects.range(below.clone()..) {

@@ -300,7 +300,7 @@ pub enum RefType {
 }
 
 pub struct Tree {
-    children: Vec<Child>,
+    children: Arc<Vec<Child>>,
 }
 
 macro_rules! entries {

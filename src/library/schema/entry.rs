@@ -115,6 +115,8 @@ impl TreeEntry {
 }
 
 /// An entry of a directory.
+// Two fields of one type are two fields.
+#[allow(clippy::duplicated_attributes)]
 #[derive(Interface)]
 #[graphql(
     field(name = "name", ty = "String"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{LIST, Library, PATIENCE, READ, SECRET, Server, lib_serve, question, text};
 
@@ -230,14 +230,18 @@ async fn slow_clients_do_not_stop_a_fast_one() {
 #[tokio::test]
 async fn answers_that_nobody_takes_have_their_bounds() {
     let library = Library::new();
-    library.write("alice/large.txt", "large ".repeat(500_000));
+    library.write("alice/large.txt", "large ".repeat(250_000));
     let server = library.serve_users_with(&["--max-answer", "4m"]);
     let whole = as_alice(&question(READ, json!({"path": "alice/large.txt"})));
     // Given ten clients that ask for three megabytes each and take nothing but the begin,
     let mut held = Vec::new();
     let mut turned_away = 0;
     for _ in 0..10 {
-        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        // The kernel takes little in their place.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let address = server.address().parse().unwrap();
+        let mut connection = socket.connect(address).await.unwrap();
         connection.write_all(whole.as_bytes()).await.unwrap();
         let mut begin = [0; 300];
         connection.read_exact(&mut begin).await.unwrap();

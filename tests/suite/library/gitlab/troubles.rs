@@ -308,7 +308,7 @@ fn wrong_settings_are_told_at_once_and_no_secret() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     let name = file.display();
     for line in [
-        "4 things keep the library server from starting".to_owned(),
+        "4 settings of the library server are wrong".to_owned(),
         format!(
             "{name}:2: GITLAB_URL='http://gitlab.foo.com/api/graphql': over http anyone on the way could read the token;"
         ),

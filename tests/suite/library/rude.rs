@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{LIST, Library, PATIENCE, READ, SECRET, Server, lib_serve, question, text};
 
-const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// What comes back on a connection of its own until the server closes it. The connection stays open for writing.
 async fn exchange(server: &Server, bytes: &[u8]) -> String {
@@ -36,7 +36,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 /// The bytes of a question in alice's name.
 fn as_alice(body: &str) -> String {
     format!(
-        "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "POST /lib HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          X-Dtaas-Gateway: {SECRET}\r\nX-Forwarded-User: alice\r\n\r\n{body}",
         body.len()
     )

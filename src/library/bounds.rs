@@ -17,6 +17,9 @@ const MAX_DEPTH: usize = 20;
 /// Fields altogether, those of fragments counted as often as they are used. Tools' introspection asks for about 400.
 const MAX_FIELDS: u64 = 1000;
 
+/// What the answer may call a field, in bytes. It stands there as often as the field has values, and is not counted with them.
+const MAX_KEY: usize = 64;
+
 /// Looks at the text before it is parsed.
 ///
 /// # Errors
@@ -124,6 +127,11 @@ impl<'a> Measure<'a> {
         for item in &set.items {
             let size = match &item.node {
                 Selection::Field(field) => {
+                    if field.node.response_key().node.len() > MAX_KEY {
+                        let message =
+                            format!("A name in the answer would be longer than {MAX_KEY} bytes.");
+                        return Err(error(VALIDATION_FAILED, message, Some(item.pos)));
+                    }
                     let inner = self.selection(&field.node.selection_set.node)?;
                     Size {
                         fields: inner.fields.saturating_add(1),
@@ -221,6 +229,16 @@ mod tests {
         let path = "[".repeat(200);
         let query = format!("{{a(x:\"{path}\\\"\", y:\"\"\"{path}\"\"\")}} # {path}");
         assert_eq!(checked(&query), "fine");
+    }
+
+    #[test]
+    fn names_in_the_answer_are_short() {
+        let query = |length: usize| format!("{{{}:__typename}}", "a".repeat(length));
+        assert_eq!(checked(&query(64)), "fine");
+        assert_eq!(
+            checked(&query(65)),
+            "GRAPHQL_VALIDATION_FAILED: A name in the answer would be longer than 64 bytes."
+        );
     }
 
     #[test]

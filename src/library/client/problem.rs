@@ -252,10 +252,12 @@ impl Problem {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let hint = problem.hint();
-        let failure = Failure::new(match &problem {
+        let said = match &problem {
             Problem::Here { what, source } => format!("{what}: {source}"),
             other => other.to_string(),
-        });
+        };
+        // Names of the library's files are in it, and anyone may have given them.
+        let failure = Failure::new(printable(&said));
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -70,6 +70,7 @@ impl Asking<'_> {
             "modified",
             "mediaType",
             "cursor",
+            "__typename",
         ];
         let wants = Wants {
             pattern: Pattern::new(name),

@@ -73,6 +73,25 @@ pub enum PhaseName {
     Terminate,
 }
 
+/// What is told of a twin, of its phases and its README, once for each time it is asked for.
+const VALUES: &[&str] = &[
+    "name",
+    "path",
+    "executable",
+    "mediaType",
+    "size",
+    "modified",
+    "sha256",
+    "isText",
+    "etag",
+    "__typename",
+];
+
+/// What one such value counts for: its text, and what it takes while the answer is put together.
+fn cost(path: &str) -> u64 {
+    path.len() as u64 + 256
+}
+
 impl Asking<'_> {
     /// The twins of a folder, for `field`, which is a list of them.
     ///
@@ -88,6 +107,7 @@ impl Asking<'_> {
             Place::Top(_) => self.names(path).await?.trees,
             Place::Inside(inside) => vec![inside.shown],
         };
+        let times = asked_for(field, VALUES);
         let mut twins = Vec::new();
         for folder in folders {
             let (folder, names) = match folder.rsplit('/').next() {
@@ -111,7 +131,14 @@ impl Asking<'_> {
                 .filter(|name| !name.starts_with('.'))
             {
                 let path = format!("{folder}/{name}");
-                twins.push(self.twin(name, path, field).await?);
+                self.allowance
+                    .take(cost(&path).saturating_mul(times), &path)?;
+                let twin = self.twin(name, path, field).await?;
+                for phase in &twin.phases {
+                    self.allowance
+                        .take(cost(&phase.path).saturating_mul(times), &phase.path)?;
+                }
+                twins.push(twin);
             }
         }
         Ok(twins)

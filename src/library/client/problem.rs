@@ -264,7 +264,7 @@ impl From<Problem> for Failure {
 }
 
 /// What lies below an error. An [`io::Error`] leaves out what it was made of.
-fn below(error: &(dyn Error + 'static)) -> Option<&(dyn Error + 'static)> {
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref)

@@ -75,8 +75,8 @@ function folder(name, path) {
   return item('folder', anchor(name, placeOf(path)));
 }
 
-function file(name, path) {
-  const made = anchor(name, addressOf(path));
+function file(here, name, path) {
+  const made = anchor(name, here + addressOf(path));
   made.target = '_blank';
   made.rel = 'noopener';
   return item('file', made);
@@ -96,7 +96,7 @@ export function browse(here, { way, state, entries, archive }) {
     try {
       const { folders, files } = await list(here, path);
       const within = (name) => (path ? `${path}/${name}` : name);
-      const all = [...folders.map((name) => [folder, name]), ...files.map((name) => [file, name])];
+      const all = [...folders.map((name) => [folder, name]), ...files.map((name) => [file.bind(null, here), name])];
       rows = all.slice(0, ROWS).map(([make, name]) => make(name, within(name)));
       if (!all.length) said = 'This folder is empty.';
       if (all.length > ROWS) said = `And ${all.length - ROWS} more, which are not shown here.`;
@@ -108,7 +108,7 @@ export function browse(here, { way, state, entries, archive }) {
     entries.replaceChildren(...rows);
     state.textContent = said;
     archive.hidden = !path || !rows.length;
-    archive.href = archiveOf(path);
+    archive.href = here + archiveOf(path);
   }
 
   window.addEventListener('hashchange', () => {

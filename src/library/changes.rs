@@ -15,6 +15,7 @@ use super::aside::{self, Purpose};
 use super::conditions::Conditions;
 use super::contain::{Root, Spot};
 use super::details::Details;
+use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
 use super::quota::Ledger;
@@ -156,7 +157,14 @@ impl Local {
         conditions: Conditions,
     ) -> Result<(), Refusal> {
         let desk = self.desk(viewer, &place)?;
-        self.change(move |root| remove(root, &desk, &place, recursive, &conditions))
+        let stopping = || Err(Refusal::new("", Reason::Unwritable));
+        if recursive {
+            // What was begun is ended, whether somebody waits for it or not: half a directory is of no use.
+            let work =
+                move |root: &Root, _: &GivenUp| remove(root, &desk, &place, true, &conditions);
+            return self.off_thread_long(work).await.unwrap_or_else(stopping);
+        }
+        self.change(move |root| remove(root, &desk, &place, false, &conditions))
             .await
     }
 

@@ -23,7 +23,6 @@ use super::source::{Listing, Source, Text};
 const AT_ONCE: usize = 32;
 /// How many of those that take long (digests of large files, searches) run at once, beside the others.
 const LONG_AT_ONCE: usize = 4;
-
 /// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
 const ARCHIVES_AT_ONCE: usize = 8;
 

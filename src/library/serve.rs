@@ -87,6 +87,10 @@ pub async fn serve(
     for warning in &settings.warnings {
         log.write(Level::Warn, warning);
     }
+    if let (Mode::Gitlab(_), Some(_)) = (&settings.mode, &options.writing) {
+        let warning = "--writable has no effect: a library in GitLab is changed through git";
+        log.write(Level::Warn, warning);
+    }
     let (mode, path) = (&settings.mode, &settings.path);
     let ready = || say(format_args!("serving {mode} at http://{bound}{path}"));
     let stopping = || log.event(Level::Info, "stopping");
@@ -95,7 +99,7 @@ pub async fn serve(
     let first_look = service.source.clone();
     tokio::spawn(async move {
         if let Err(why) = first_look.ready().await {
-            log.event(Level::Error, why);
+            log.write(Level::Error, why);
         }
     });
     // Behind the gateway nobody but this machine asks; elsewhere the gateway's secret guards everything but this.

@@ -58,11 +58,15 @@ fn all_at_once(mut failures: Vec<anyhow::Error>, settings: Vec<String>) -> anyho
     if settings.is_empty() && failures.len() == 1 {
         return failures.remove(0);
     }
-    let all: Vec<String> = failures.iter().map(in_a_line).chain(settings).collect();
-    let heading = match all.len() {
-        1 => "a setting of the library server is wrong".to_owned(),
-        count => format!("{count} things keep the library server from starting"),
+    let heading = match (failures.len(), settings.len()) {
+        (0, 1) => "a setting of the library server is wrong".to_owned(),
+        (0, count) => format!("{count} settings of the library server are wrong"),
+        (others, count) => {
+            let count = others + count;
+            format!("{count} things keep the library server from starting")
+        }
     };
+    let all: Vec<String> = failures.iter().map(in_a_line).chain(settings).collect();
     let list: String = all.iter().map(|one| format!("\n  {one}")).collect();
     Failure::usage(format!("{heading}:{list}")).into()
 }

@@ -16,13 +16,14 @@ use bytes::Bytes;
 use rustix::fs::AtFlags;
 use tokio::task::JoinHandle;
 
-use self::begun::{Begun, begin, sum_of};
+use self::begun::{Begun, begin, has_sum};
 use self::part::{aside_of, lock, open_part};
 use super::changes::{reason, size_of, stat_of};
 use super::conditions::Conditions;
 use super::contain::{Found, Root};
 use super::details::Details;
 use super::flow::Turn;
+use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
 use super::refusal::{Reason, Refusal};
@@ -135,9 +136,19 @@ impl Local {
     ) -> Result<Placed, Refusal> {
         let _allowed = self.desk(viewer, &place)?;
         let whose = name_of(viewer);
-        self.off_thread(move |root| progress(root, &place, &whose, &upload, total, sum))
-            .await
-            .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
+        let stopping = || Err(Refusal::new("", Reason::Unreadable));
+        let work = move |root: &Root, given_up: &GivenUp| {
+            let wanted = sum.as_ref().map(|sum| (sum, given_up));
+            progress(root, &place, &whose, (&upload, total), wanted)
+        };
+        let done = match sum {
+            Some(_) => self.off_thread_long(work).await,
+            None => {
+                let short = move |root: &Root| work(root, &GivenUp::default());
+                self.off_thread(short).await
+            }
+        };
+        done.unwrap_or_else(stopping)
     }
 
     /// Gives an upload up: what is there of it goes.
@@ -274,10 +285,17 @@ impl Upload {
     pub async fn finish(mut self) -> Result<Placed, Stopped> {
         self.pass_on().await?;
         let begun = self.ready().await?;
-        self.local
-            .off_thread(move |root| begun.finish(root))
-            .await
-            .unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))
+        let done = match begun.is_summed_from_disk() {
+            true => {
+                let work = move |root: &Root, given_up: &GivenUp| begun.finish(root, given_up);
+                self.local.off_thread_long(work).await
+            }
+            false => {
+                let work = move |root: &Root| begun.finish(root, &GivenUp::default());
+                self.local.off_thread(work).await
+            }
+        };
+        done.unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))
     }
 
     /// Ends a request that broke off: what arrived of a named upload is kept.
@@ -302,9 +320,8 @@ fn progress(
     root: &Root,
     place: &Inside,
     whose: &str,
-    upload: &str,
-    total: u64,
-    sum: Option<Sum>,
+    (upload, total): (&str, u64),
+    sum: Option<(&Sum, &GivenUp)>,
 ) -> Result<Placed, Refusal> {
     let spot = match root.spot(place) {
         Ok(spot) => spot,
@@ -316,25 +333,29 @@ fn progress(
     if let Ok(stat) = stat_of(&spot.directory, &aside) {
         return Ok(Placed::Partly(size_of(&stat)));
     }
-    match sum.map(|sum| whole_already(root, place, total, sum)) {
-        Some(Some(details)) => Ok(Placed::Whole {
+    let there = sum.and_then(|(sum, given_up)| whole_already(root, place, total, sum, given_up));
+    Ok(match there {
+        Some(details) => Placed::Whole {
             details,
             replaced: true,
-        }),
-        Some(None) | None => Ok(Placed::Partly(0)),
-    }
+        },
+        None => Placed::Partly(0),
+    })
 }
 
 /// The file at `place`, where it has that size and that sum.
-fn whole_already(root: &Root, place: &Inside, total: u64, sum: Sum) -> Option<Details> {
+fn whole_already(
+    root: &Root,
+    place: &Inside,
+    total: u64,
+    sum: &Sum,
+    given_up: &GivenUp,
+) -> Option<Details> {
     let Ok(Found::File(file, size)) = root.find(place) else {
         return None;
     };
-    if size != total {
+    if size != total || !has_sum(&file, size, sum, given_up).ok()? {
         return None;
     }
-    let before = Details::of(&rustix::fs::fstat(&file).ok()?);
-    let found = sum_of(&file).ok()?;
-    let after = Details::of(&rustix::fs::fstat(&file).ok()?);
-    (found == sum && before == after).then_some(after)
+    Some(Details::of(&rustix::fs::fstat(&file).ok()?))
 }

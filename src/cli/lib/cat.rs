@@ -36,9 +36,9 @@ impl Cat {
                 && !guard.lets_pass(&piece)
             {
                 return Err(Failure::new(format!("{path} is no text, and would upset the terminal"))
-                    .hint(format!(
-                        "`dtaas lib get` writes it to a file, `dtaas lib cat … | …` gives it to a program, --force shows it all the same"
-                    ))
+                    .hint(
+                        "`dtaas lib get` writes it to a file, `dtaas lib cat … | …` gives it to a program, --force shows it all the same",
+                    )
                     .into());
             }
             match stdout.write_all(&piece) {

@@ -12,7 +12,7 @@ use crate::ui::printable::printable;
 use crate::ui::transfer::Transfer;
 
 /// Look through the library for what users would stumble on: names that are not UTF-8, entries that cannot be read, digital twins
-/// without a README.md or without a program for any phase. Ends with 1 when there is something.
+/// without a README.md or without a program for any phase, programs that are not executable. Ends with 1 when there is something.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The directory to begin at

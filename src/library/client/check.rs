@@ -1,11 +1,13 @@
 //! What users of a library would stumble on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::library::path::COMMON;
+use crate::library::twins::{DIGITAL_TWINS, LIFECYCLE, programs};
 
 use super::connection::Connection;
 use super::listing::{Listing, not_utf8};
@@ -14,20 +16,9 @@ use super::problem::Problem;
 
 /// How many files are tried side by side.
 const SIDE_BY_SIDE: usize = 8;
-/// The folder of a user, or of `common`, whose directories are digital twins (the v0.2 documentation, "Library").
-const TWINS: &str = "digital twins";
-/// The directory of a digital twin that holds a program for each phase.
-const LIFECYCLE: &str = "lifecycle";
-/// The phases of a digital twin's life that have a program; none is mandatory (the v0.2 documentation, "Lifecycle").
-const PHASES: [&str; 7] = [
-    "create",
-    "execute",
-    "analyze",
-    "save",
-    "evolve",
-    "clean",
-    "terminate",
-];
+/// What only our own server knows of the programs, asked for once all has been gone through.
+const TWINS: &str =
+    "query($path: String!) { digitalTwins(path: $path) { phases { name path executable } } }";
 
 /// Something that a user would stumble on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -52,6 +43,8 @@ pub enum Kind {
     NoReadme,
     /// A digital twin without a program for any phase.
     NoPhases,
+    /// A phase's program that its owner may not execute.
+    NotExecutable,
 }
 
 /// What a check came to.
@@ -106,8 +99,37 @@ impl Connection {
             looked(report.directories, report.files);
         }
         report.twins(&twins);
+        self.programs(&twins, &mut report).await?;
         report.findings.sort();
         Ok(report)
+    }
+
+    /// Asks whether the programs can be executed, folder of twins by folder. Servers that do not know are not asked twice.
+    async fn programs(
+        &self,
+        twins: &BTreeMap<RemotePath, Twin>,
+        report: &mut Report,
+    ) -> Result<(), Problem> {
+        let folders: BTreeSet<RemotePath> = twins.keys().filter_map(RemotePath::parent).collect();
+        for folder in folders {
+            let variables = json!({ "path": folder.to_string() });
+            let data = match self.ask(TWINS, variables).await {
+                Ok(data) => data,
+                Err(Problem::Refused(_)) => return Ok(()),
+                Err(problem) => return Err(problem),
+            };
+            let known = data["digitalTwins"].as_array().into_iter().flatten();
+            for phase in known.flat_map(|twin| twin["phases"].as_array().into_iter().flatten()) {
+                let path = phase["path"].as_str().and_then(RemotePath::parse);
+                if let (Some(path), Some(false)) = (path, phase["executable"].as_bool())
+                    && is_of_one(twins, &path)
+                {
+                    let message = "the program is not executable: chmod +x";
+                    report.add(&path, Kind::NotExecutable, message.to_owned());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Asks for the head of each file.
@@ -175,14 +197,18 @@ impl Report {
                 self.add(path, Kind::NoReadme, message.to_owned());
             }
             if !twin.phases {
-                let message = format!(
-                    "the digital twin has no program for any phase: {LIFECYCLE}/ with some of {}",
-                    PHASES.join(", ")
-                );
-                self.add(path, Kind::NoPhases, message);
+                let message = "the digital twin has no program for any phase: lifecycle/ with some of create, execute, analyze, \
+                               save, evolve, clean, terminate";
+                self.add(path, Kind::NoPhases, message.to_owned());
             }
         }
     }
+}
+
+/// Whether a program, `…/<twin>/lifecycle/<program>`, is of one of these twins.
+fn is_of_one(twins: &BTreeMap<RemotePath, Twin>, program: &RemotePath) -> bool {
+    let twin = program.parent().and_then(|lifecycle| lifecycle.parent());
+    twin.is_some_and(|twin| twins.contains_key(&twin))
 }
 
 fn named_not_utf8(path: &RemotePath) -> bool {
@@ -190,20 +216,21 @@ fn named_not_utf8(path: &RemotePath) -> bool {
 }
 
 fn know_twins(twins: &mut BTreeMap<RemotePath, Twin>, path: &RemotePath, listing: &Listing) {
-    let has = |name: &str| listing.blobs.iter().any(|blob| blob == name);
     match in_its_folder(path) {
-        [kind] if kind == TWINS => {
-            let names = listing.trees.iter().filter(|name| not_utf8(name).is_none());
-            for name in names {
+        [kind] if kind == DIGITAL_TWINS => {
+            // Hidden ones are nobody's twins, as for the server.
+            let is_twin = |name: &&String| !name.starts_with('.') && not_utf8(name).is_none();
+            for name in listing.trees.iter().filter(is_twin) {
                 twins.entry(path.join(name)).or_default();
             }
         }
-        [kind, _] if kind == TWINS => {
-            twins.entry(path.clone()).or_default().readme = has("README.md");
+        [kind, name] if kind == DIGITAL_TWINS && !name.starts_with('.') => {
+            let is_readme = |name: &String| name.eq_ignore_ascii_case("README.md");
+            twins.entry(path.clone()).or_default().readme = listing.blobs.iter().any(is_readme);
         }
-        [kind, _, inside] if kind == TWINS && inside == LIFECYCLE => {
+        [kind, _, inside] if kind == DIGITAL_TWINS && inside == LIFECYCLE => {
             if let Some(twin) = path.parent().and_then(|twin| twins.get_mut(&twin)) {
-                twin.phases = PHASES.iter().any(|phase| has(phase));
+                twin.phases = !programs(&listing.blobs).is_empty();
             }
         }
         _ => {}

@@ -52,8 +52,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Makes a directory (RFC 4918, 9.3); one that is there is fine.
+    /// Makes a directory, and those on the way to it. What is there is fine.
     async fn make_directory(&self, path: &RemotePath) -> Result<(), Problem> {
+        // MKCOL makes one at a time (RFC 4918, 9.3.1): up to the first that has what it lies in, and down again.
+        let mut missing = vec![path.clone()];
+        while let Some(lowest) = missing.last() {
+            match (self.make_one_directory(lowest).await, lowest.parent()) {
+                (Err(Problem::Refused(no)), Some(above))
+                    if no.is("NOT_FOUND") && !above.is_top() =>
+                {
+                    missing.push(above);
+                }
+                (made, _) => {
+                    made?;
+                    break;
+                }
+            }
+        }
+        missing.pop();
+        for path in missing.iter().rev() {
+            self.make_one_directory(path).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_one_directory(&self, path: &RemotePath) -> Result<(), Problem> {
         let method = Method::from_bytes(b"MKCOL").unwrap_or(Method::PUT);
         match self.send(self.file(method, path)).await {
             Ok(_) => Ok(()),

@@ -107,14 +107,14 @@ impl Client {
         match &outcome {
             Ok(_) => {
                 if self.rest.answered() {
-                    self.log.write(Level::Warn, "GitLab answers again");
+                    self.log.event(Level::Warn, "GitLab answers again");
                 }
             }
             Err(trouble) => {
                 if let Some(length) = self.rest.failed(trouble, Instant::now()) {
                     let seconds = length.as_secs();
                     let line = format_args!("{trouble}; left alone for {seconds} s");
-                    self.log.write(Level::Error, line);
+                    self.log.event(Level::Error, line);
                 }
             }
         }

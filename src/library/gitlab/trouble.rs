@@ -125,7 +125,9 @@ impl Trouble {
             | Trouble::Broken(_)
             | Trouble::Redirected { .. }
             | Trouble::NotGraphql(_) => Weight::Counts,
-            Trouble::Status { status, .. } if matches!(status, 502..=504) => Weight::Counts,
+            Trouble::Status {
+                status: 502..=504, ..
+            } => Weight::Counts,
             Trouble::Status { .. }
             | Trouble::Forbidden(_)
             | Trouble::TooLarge(_)

@@ -13,9 +13,8 @@ use rustls::{ClientConfig, RootCertStore};
 ///
 /// Why there are none, in words.
 pub fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file)
-        .map_err(|error| format!("cannot be read ({error})"))?
-        .collect();
+    let text = std::fs::read(file).map_err(|error| format!("cannot be read ({error})"))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| format!("cannot be read ({error})"))?;
     if found.is_empty() {
         return Err("no certificate is in it".to_owned());

@@ -23,8 +23,8 @@ mod zip;
 mod zip_name;
 
 use axum::extract::{Query, Request};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::header::{ALLOW, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
@@ -124,11 +124,6 @@ pub async fn answer(service: &Service, viewer: &Viewer, request: Request) -> (Re
     match outcome {
         Ok(response) => {
             let status = response.status();
-            if let Some(length) = response.headers().get(CONTENT_LENGTH)
-                && method == Method::GET
-            {
-                summary.push_str(&format!(" ({} bytes)", length.to_str().unwrap_or("?")));
-            }
             let entry = Entry {
                 summary,
                 status,

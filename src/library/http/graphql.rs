@@ -120,7 +120,7 @@ impl Service {
     pub async fn answer(&self, viewer: &Viewer, request: Request) -> Outcome {
         let by_get = request.method() == Method::GET;
         let asked = match *request.method() {
-            Method::GET => read_get(request.uri()),
+            Method::GET => read_get(request.uri()).map_err(bad_request),
             Method::POST => self.read_post(request).await,
             _ => Err(Outcome::refused(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -279,16 +279,17 @@ async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, Outcome> {
     Ok(bytes)
 }
 
-fn read_get(uri: &Uri) -> Result<Asked, Outcome> {
+fn read_get(uri: &Uri) -> Result<Asked, &'static str> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|_| bad_request("the address holds no question"))?;
+        .map_err(|_| "the address holds no question")?;
     let mut asked = Map::new();
     for (name, value) in pairs {
         let value = match name.as_str() {
             "query" | "operationName" => Value::String(value),
             "variables" if value.is_empty() => Value::Null,
-            "variables" => serde_json::from_str(&value)
-                .map_err(|_| bad_request("the variables are not JSON"))?,
+            "variables" => {
+                serde_json::from_str(&value).map_err(|_| "the variables are not JSON")?
+            }
             _ => continue,
         };
         asked.insert(name, value);

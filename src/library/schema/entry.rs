@@ -18,8 +18,8 @@ use crate::library::refusal::Refusal;
 /// What an entry's fields are made of. What was not asked for is not there.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Its name, as clients see it.
-    pub name: String,
+    /// Its name.
+    pub name: Vec<u8>,
     /// The directory that it is in, as the viewer knows it; empty at the top.
     pub directory: Arc<str>,
     /// What the file system knows of the entry itself.
@@ -29,10 +29,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    fn name(&self) -> String {
+        shown(&self.name)
+    }
+
     fn path(&self) -> String {
         match &*self.directory {
-            "" => self.name.clone(),
-            directory => format!("{directory}/{}", self.name),
+            "" => self.name(),
+            directory => format!("{directory}/{}", self.name()),
         }
     }
 
@@ -47,8 +51,8 @@ pub struct Blob(pub Facts);
 /// An entry that is not a directory.
 #[Object]
 impl Blob {
-    async fn name(&self) -> &str {
-        &self.0.name
+    async fn name(&self) -> String {
+        self.0.name()
     }
 
     /// Always `blob`.
@@ -74,7 +78,7 @@ impl Blob {
 
     /// What it should be, by its name.
     async fn media_type(&self) -> String {
-        media::type_of(&self.0.name)
+        media::type_of(&String::from_utf8_lossy(&self.0.name))
     }
 
     /// The SHA-256 digest of its bytes, in hexadecimal. Null for a link, and for whatever else is not a file.
@@ -89,8 +93,8 @@ pub struct TreeEntry(pub Facts);
 /// A directory.
 #[Object]
 impl TreeEntry {
-    async fn name(&self) -> &str {
-        &self.0.name
+    async fn name(&self) -> String {
+        self.0.name()
     }
 
     /// Always `tree`.
@@ -111,9 +115,11 @@ impl TreeEntry {
 }
 
 /// An entry of a directory.
+// Two fields of one type are two fields.
+#[allow(clippy::duplicated_attributes)]
 #[derive(Interface)]
 #[graphql(
-    field(name = "name", ty = "&str"),
+    field(name = "name", ty = "String"),
     field(
         name = "type",
         method = "kind",
@@ -151,11 +157,11 @@ impl Part {
     }
 
     fn edges<'a, E: OutputType + 'a>(&'a self, make: fn(Facts, &[u8]) -> E) -> Made<'a, E> {
-        Made::new(self.range.clone(), move |index| {
+        Made::new(&self.listed.path, self.range.clone(), move |index| {
             let side = self.side();
             let name = &side.names[index];
             let facts = Facts {
-                name: shown(name),
+                name: name.clone(),
                 directory: self.listed.path.clone(),
                 known: side.known.get(&index).copied(),
                 sha256: side.digests.get(&index).cloned().unwrap_or(Ok(None)),

@@ -19,8 +19,13 @@ use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
 use crate::library::source::Listing;
 
-/// What one more field of an entry counts for: the longest, a digest, takes no more as JSON.
-const FIELD: u64 = 96;
+/// What fields beyond v0.2 count for that do not hold the name, as JSON.
+const FIELDS: &[(&str, u64)] = &[
+    ("size", 24),
+    ("modified", 48),
+    ("mediaType", 64),
+    ("sha256", 80),
+];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -60,7 +65,11 @@ struct Page {
     window: Window,
     /// How often fields of v0.2 are asked for, where they are not counted with the whole directory.
     plain: u64,
-    /// How often other fields are asked for.
+    /// How often fields that hold the name.
+    named: u64,
+    /// How often paths.
+    paths: u64,
+    /// What the other fields of an entry come to, in bytes.
     more: u64,
     /// Whether the file system is asked about each entry.
     known: bool,
@@ -81,14 +90,19 @@ impl Page {
             }
         }
         let window = Window::new(first, after.as_deref())?;
-        let more = ["path", "size", "modified", "mediaType", "sha256", "cursor"];
+        let more = FIELDS
+            .iter()
+            .map(|(name, bytes)| asked_for(field, &[name]).saturating_mul(*bytes));
         Ok(Self {
             of,
             plain: match window.first {
                 Some(_) => asked_for(field, NAMING_FIELDS),
                 None => 0,
             },
-            more: asked_for(field, &more),
+            // A cursor is a third longer than the name, which what is counted around a name makes good mostly.
+            named: asked_for(field, &["path", "cursor"]),
+            paths: asked_for(field, &["path"]),
+            more: more.sum(),
             known: asked_for(field, &["size", "modified", "sha256"]) > 0,
             digests: asked_for(field, &["sha256"]) > 0,
             window,
@@ -278,10 +292,9 @@ impl Reading {
             let range = page.window.range(names);
             let bytes = bytes(&names[range.clone()]);
             take(bytes.saturating_mul(page.plain))?;
-            // A path and a cursor hold the name again.
-            let one = (self.shown.len() as u64 + FIELD).saturating_mul(range.len() as u64);
-            let more = bytes.saturating_mul(2).saturating_add(one);
-            take(more.saturating_mul(page.more))?;
+            take(bytes.saturating_mul(page.named))?;
+            let one = page.more + page.paths.saturating_mul(self.shown.len() as u64);
+            take(one.saturating_mul(range.len() as u64))?;
             pages.push((page, range));
         }
         Ok((listed, pages))

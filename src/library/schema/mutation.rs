@@ -40,8 +40,8 @@ impl Mutation {
     async fn write_file(
         &self,
         ctx: &Context<'_>,
-        path: String,
-        text: String,
+        #[graphql(desc = "Where the file shall be.")] path: String,
+        #[graphql(desc = "What it shall hold, as it is.")] text: String,
         #[graphql(
             desc = "Whether a file that is there already may be replaced.",
             default
@@ -72,8 +72,8 @@ impl Mutation {
     async fn rename(
         &self,
         ctx: &Context<'_>,
-        from: String,
-        to: String,
+        #[graphql(desc = "What is moved.")] from: String,
+        #[graphql(desc = "What it is called then.")] to: String,
         #[graphql(
             desc = "Whether it may take the place of a file, or a directory that of an empty one.",
             default
@@ -91,7 +91,7 @@ impl Mutation {
     async fn delete(
         &self,
         ctx: &Context<'_>,
-        path: String,
+        #[graphql(desc = "What is removed.")] path: String,
         #[graphql(
             desc = "Whether a directory goes with everything that it holds.",
             default
@@ -220,7 +220,7 @@ fn directory_of(place: &Inside) -> &str {
 
 fn facts(place: &Inside, details: Option<Details>) -> Facts {
     Facts {
-        name: place.name().to_owned(),
+        name: place.name().as_bytes().to_vec(),
         directory: Arc::from(directory_of(place)),
         known: details.map(Known::from),
         sha256: Ok(None),

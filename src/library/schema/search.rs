@@ -8,7 +8,6 @@ use super::ask::{Asking, asked_for};
 use super::entry::{Blob, Entry, Facts, TreeEntry};
 use super::listed::digest;
 use super::page::{PageInfo, bad_input, cursor, read_cursor};
-use crate::library::entries::shown;
 use crate::library::folder::Folder;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
@@ -170,7 +169,7 @@ fn connection(
     let edges = found.hits.into_iter().zip(digests).map(|(hit, sha256)| {
         let facts = Facts {
             directory: Arc::from(directory_of(&hit)),
-            name: shown(&hit.name),
+            name: hit.name,
             known: hit.known,
             sha256,
         };

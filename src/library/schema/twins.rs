@@ -190,10 +190,15 @@ impl Asking<'_> {
     }
 }
 
-/// What cannot be listed holds nothing, but a request that has read enough ends.
+/// What cannot be listed holds nothing for this viewer. That a request has read enough, or that a source gives no answer,
+/// is no such reason.
 fn passed_over(refusal: Refusal) -> Result<Listing, Refusal> {
     match refusal.reason() {
-        Reason::TooMuch(_) => Err(refusal),
-        _ => Ok(Listing::default()),
+        Reason::NotFound
+        | Reason::NotADirectory
+        | Reason::Forbidden
+        | Reason::Unreadable
+        | Reason::TooMany(_) => Ok(Listing::default()),
+        _ => Err(refusal),
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
@@ -12,10 +13,15 @@ use async_graphql::{
     ContextSelectionSet, Name, OutputType, Positioned, Response, ServerError, ServerResult, Value,
 };
 
+use super::allowance::Allowance;
+use crate::library::refusal::Refusal;
+
 /// The key of an object that stands for JSON text: not a name that a field can have.
 const WRITTEN: &str = "\0";
 /// Lists up to here stay values.
-const SHORT: usize = 1000;
+const SHORT: usize = 100;
+/// What an item counts for that stays a value in a longer list, for the room that it takes.
+const VALUE: u64 = 512;
 
 /// Whether no field is asked for twice in one place. Where one is, its values are merged, and text cannot be.
 #[derive(Debug, Clone, Copy)]
@@ -55,14 +61,21 @@ fn unmerged(document: &ExecutableDocument, set: &SelectionSet) -> bool {
 
 /// A list whose items are made one at a time.
 pub struct Made<'a, T> {
+    /// What it is a list of, for refusals.
+    path: &'a str,
     range: Range<usize>,
     make: Box<dyn Fn(usize) -> T + Send + Sync + 'a>,
 }
 
 impl<'a, T> Made<'a, T> {
-    /// A list of what `make` makes for each of `range`.
-    pub fn new(range: Range<usize>, make: impl Fn(usize) -> T + Send + Sync + 'a) -> Self {
+    /// A list of what `make` makes for each of `range`; `path` is what it is a list of.
+    pub fn new(
+        path: &'a str,
+        range: Range<usize>,
+        make: impl Fn(usize) -> T + Send + Sync + 'a,
+    ) -> Self {
         Self {
+            path,
             range,
             make: Box::new(make),
         }
@@ -87,12 +100,23 @@ impl<T: OutputType> OutputType for Made<'_, T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
+        let length = self.range.len();
         let unmerged = ctx
             .data_opt::<Unmerged>()
             .is_some_and(|unmerged| unmerged.0);
-        let mut list = match self.range.len() {
-            length if length <= SHORT || !unmerged => List::Values(Vec::with_capacity(length)),
-            _ => List::Text(b"[".to_vec()),
+        let mut list = match length > SHORT {
+            true if unmerged => List::Text(b"[".to_vec()),
+            true => {
+                let bytes = (length as u64).saturating_mul(VALUE);
+                let taken = match ctx.data_opt::<Arc<Allowance>>() {
+                    Some(allowance) => allowance.take(bytes, self.path),
+                    None => Ok(()),
+                };
+                let told = |refusal: Refusal| refusal.told().into_server_error(field.pos);
+                taken.map_err(|refusal| ctx.set_error_path(told(refusal)))?;
+                List::Values(Vec::with_capacity(length))
+            }
+            false => List::Values(Vec::with_capacity(length)),
         };
         for (position, index) in self.range.clone().enumerate() {
             let ctx = ctx.with_index(position);
@@ -169,7 +193,14 @@ fn write(value: Value, into: &mut Vec<u8>) -> Result<(), serde_json::Error> {
                 match value {
                     Value::Binary(text) if name == WRITTEN => {
                         into.pop();
-                        into.extend_from_slice(&text);
+                        let mut text = Vec::from(text);
+                        if text.len() > into.len() {
+                            // What is longer stays where it is: there is not twice its room.
+                            text.splice(..0, into.drain(..));
+                            *into = text;
+                        } else {
+                            into.append(&mut text);
+                        }
                         return Ok(());
                     }
                     value => {

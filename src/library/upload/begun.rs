@@ -1,7 +1,7 @@
 //! An upload as the disk knows it: a file aside, locked, and what it shall become.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode};
@@ -13,12 +13,15 @@ use super::super::changes::{
 };
 use super::super::contain::{Root, Spot};
 use super::super::details::Details;
+use super::super::digest::{Wanted, examine_file};
+use super::super::given_up::GivenUp;
 use super::super::path::Inside;
 use super::super::quota::Reservation;
 use super::super::refusal::{Reason, Refusal};
 use super::part::{aside_of, new_file, part_file};
-use super::way::{GivenUp, spot_for};
+use super::way::{Made, spot_for};
 use super::{Announced, Placed, Stopped, Sum};
+use crate::platform::desired::hex;
 
 /// How much is written before the disk has to have it, in bytes: the last of a large file then waits for no more than
 /// this, and the others' reads are not crowded out of the memory.
@@ -71,7 +74,7 @@ pub fn begin(
     }
     not_too_deep(&place)?;
     let (spot, made) = spot_for(root, &place)?;
-    let mut given_up = GivenUp(made);
+    let mut to_undo = Made(made);
     check(root, &place, &announced.conditions)?;
     let replaced = replaced(&spot, &place)?;
     let told = |error: io::Error| place.refuse(reason(&error));
@@ -96,7 +99,7 @@ pub fn begin(
         spot,
         aside,
         file,
-        made: std::mem::take(&mut given_up.0),
+        made: std::mem::take(&mut to_undo.0),
         room: None,
         there,
         brought: 0,
@@ -196,7 +199,12 @@ impl Begun {
         Ok(())
     }
 
-    pub fn finish(mut self: Box<Self>, root: &Root) -> Result<Placed, Stopped> {
+    /// Whether its end takes reading all of it again.
+    pub fn is_summed_from_disk(&self) -> bool {
+        self.announced.sum.is_some() && self.hash.is_none()
+    }
+
+    pub fn finish(mut self: Box<Self>, root: &Root, given_up: &GivenUp) -> Result<Placed, Stopped> {
         let told = |error: io::Error| Stopped::Refused(self.place.refuse(reason(&error)));
         if let (Some(expected), Some(hash)) = (self.announced.part_sum, &self.part_hash)
             && hash.clone().finalize()[..] != expected
@@ -218,11 +226,15 @@ impl Begun {
             return Ok(Placed::Partly(self.there));
         }
         if let Some(expected) = self.announced.sum {
-            let found = match &self.hash {
-                Some(hash) => hash.clone().finalize().into(),
-                None => sum_of(&self.file).map_err(told)?,
+            let is_the_one = match &self.hash {
+                Some(hash) => hash.clone().finalize()[..] == expected,
+                None => {
+                    (&self.file).rewind().map_err(told)?;
+                    has_sum(&self.file, self.there, &expected, given_up)
+                        .map_err(|reason| self.place.refuse(reason))?
+                }
             };
-            if found != expected {
+            if !is_the_one {
                 // Of no use any more, also for an upload that could go on.
                 self.fate = Fate::Removed;
                 return Err(Stopped::NotWhatWasSent);
@@ -312,20 +324,17 @@ impl Drop for Begun {
         }
         if left == 0 {
             let _ = rustix::fs::unlinkat(&self.spot.directory, &self.aside, AtFlags::empty());
-            drop(GivenUp(std::mem::take(&mut self.made)));
+            drop(Made(std::mem::take(&mut self.made)));
         }
     }
 }
 
-/// The SHA-256 of a file, from its begin.
-pub fn sum_of(mut file: &File) -> io::Result<Sum> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    file.seek(SeekFrom::Start(0))?;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            read => hash.update(&buffer[..read]),
-        }
-    }
+/// Whether a file that is read from its begin has that sum.
+pub fn has_sum(file: &File, size: u64, sum: &Sum, given_up: &GivenUp) -> Result<bool, Reason> {
+    let wanted = Wanted {
+        sha256: true,
+        is_text: false,
+    };
+    let examined = examine_file(file, size, wanted, given_up)?;
+    Ok(examined.sha256 == Some(hex(sum)))
 }

@@ -9,9 +9,9 @@ use super::super::refusal::{Reason, Refusal};
 
 /// Directories that were made for nothing, unless they are taken out: they go when this is dropped.
 #[derive(Debug, Default)]
-pub struct GivenUp(pub Vec<Spot>);
+pub struct Made(pub Vec<Spot>);
 
-impl Drop for GivenUp {
+impl Drop for Made {
     fn drop(&mut self) {
         for Spot { directory, name } in self.0.drain(..).rev() {
             // One that holds something by now stays.
@@ -26,7 +26,7 @@ pub fn spot_for(root: &Root, place: &Inside) -> Result<(Spot, Vec<Spot>), Refusa
         Err(refusal) if refusal.reason() == Reason::NotFound => {}
         other => return other.map(|spot| (spot, Vec::new())),
     }
-    let mut made = GivenUp(Vec::new());
+    let mut made = Made(Vec::new());
     for depth in 1..place.rest.len() {
         let above = Inside {
             rest: place.rest[..depth].to_vec(),

@@ -139,8 +139,9 @@ async fn the_answer_has_the_order_of_the_question_and_nothing_where_a_field_fail
         assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
         assert_eq!(answer["errors"][0]["path"], json!(["b"]));
     }
-    let default = "query($yes: Boolean = true) { kind: __typename @include(if: $yes) }";
-    assert_eq!(ask(default).await, r#"{"data":{"kind":"Query"}}"#);
+    let default = "query($yes: Boolean = true) { listDirectory(path: \"\") @include(if: $yes) { __typename } }";
+    let expected = r#"{"data":{"listDirectory":{"__typename":"Project"}}}"#;
+    assert_eq!(ask(default).await, expected);
 }
 
 #[tokio::test]

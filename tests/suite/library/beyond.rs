@@ -332,13 +332,14 @@ async fn what_is_asked_for_often_counts_often() {
         file(&server, "alice/text.txt", &fields).await[0],
         "TOO_LARGE"
     );
+    // Ten names of one byte count for 33 bytes each.
     for (fields, fits) in [
-        (times(5, "name"), true),
-        (times(20, "name"), false),
-        (times(2, "size"), true),
-        (times(4, "size"), false),
-        (times(4, "path"), false),
-        (times(4, "sha256"), false),
+        (times(12, "name"), true),
+        (times(13, "name"), false),
+        (times(15, "size"), true),
+        (times(16, "size"), false),
+        (times(9, "path"), false),
+        (times(5, "sha256"), false),
     ] {
         let fields = format!("blobs {{ edges {{ node {{ {fields} }} }} }}");
         let reply = tree(&server, "alice/data", &fields).await;

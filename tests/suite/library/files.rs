@@ -549,13 +549,13 @@ async fn the_log_tells_each_request_and_nothing_breaks_its_lines() {
     files.get("alice/README.md").await;
     let line = server.logged("README");
     assert!(
-        line.starts_with("library: alice GET \"alice/README.md\" (8 bytes) 200 "),
+        line.contains("Z alice GET \"alice/README.md\" 200 8 bytes "),
         "{line}"
     );
     files.get("alice/no%0Asuch").await;
     let line = server.logged("such");
     assert!(
-        line.starts_with("library: alice GET \"alice/no\\nsuch\" 404 NOT_FOUND "),
+        line.contains("Z alice GET \"alice/no\\nsuch\" 404 NOT_FOUND "),
         "{line}"
     );
 }

@@ -74,7 +74,7 @@ impl Library {
             last_modification: time,
         };
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::utimensat(rustix::fs::CWD, &self.root().join(path), &times, flags).unwrap();
+        rustix::fs::utimensat(rustix::fs::CWD, self.root().join(path), &times, flags).unwrap();
     }
 
     pub fn link(&self, path: &str, target: impl AsRef<Path>) {
@@ -229,8 +229,11 @@ impl Server {
         self.child.id()
     }
 
-    /// The next line of its log that holds `part`.
+    /// A line that it said before it served, or else the next line of its log, that holds `part`.
     pub fn logged(&self, part: &str) -> String {
+        if let Some(line) = self.said.iter().find(|line| line.contains(part)) {
+            return line.clone();
+        }
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap();
             if line.contains(part) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{LIST, Library, PATIENCE, READ, SECRET, Server, lib_serve, question, text};
 
@@ -237,7 +237,11 @@ async fn answers_that_nobody_takes_have_their_bounds() {
     let mut held = Vec::new();
     let mut turned_away = 0;
     for _ in 0..10 {
-        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        // The kernel takes little in their place.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let address = server.address().parse().unwrap();
+        let mut connection = socket.connect(address).await.unwrap();
         connection.write_all(whole.as_bytes()).await.unwrap();
         let mut begin = [0; 300];
         connection.read_exact(&mut begin).await.unwrap();

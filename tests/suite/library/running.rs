@@ -34,21 +34,16 @@ fn it_does_not_start_before_someone_says_who_may_see_the_library() {
 fn it_names_every_wrong_setting_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("lib.env");
-    std::fs::write(
-        &file,
-        "PORT='x'\nMODE='gitlab'\nLOCAL_PATH='/none'\nLOG_LEVLE='info'\n",
-    )
-    .unwrap();
+    std::fs::write(&file, "PORT='x'\nLOCAL_PATH='/none'\nLOG_LEVLE='info'\n").unwrap();
     let mut command = lib_serve();
     command.args(["--no-auth", "--env-file"]).arg(&file);
     let (code, said) = refused(&command.output().unwrap());
     let name = file.display();
     assert_eq!(code, Some(2), "{said}");
     for line in [
-        format!("{name}:4: LOG_LEVLE: no such setting; did you mean LOG_LEVEL?"),
+        format!("{name}:3: LOG_LEVLE: no such setting; did you mean LOG_LEVEL?"),
         format!("{name}:1: PORT='x': not a port; write a number from 1 to 65535"),
-        format!("{name}:2: MODE='gitlab': this version cannot serve a library from GitLab yet;"),
-        format!("{name}:3: LOCAL_PATH='/none': cannot be listed (No such file or directory"),
+        format!("{name}:2: LOCAL_PATH='/none': cannot be listed (No such file or directory"),
     ] {
         assert!(said.contains(&line), "{line}\nis not in\n{said}");
     }

@@ -41,8 +41,9 @@ pub async fn get(asked: Asked<'_>, request: Request) -> Result<Response, Wrong> 
         headers: request.headers().clone(),
         reads: *request.method() == Method::GET,
     };
+    let reads = question.reads;
     match find(&asked, place, question).await? {
-        Met::File(plan) => send(&asked, place, *plan),
+        Met::File(plan) => send(&asked, place, *plan, reads),
         Met::Directory => directory::get(asked, request).await,
         Met::Fresh(_) => Err(place.refuse(Reason::Unreadable).into()),
     }
@@ -161,7 +162,7 @@ fn look_at(
     })))
 }
 
-fn send(asked: &Asked<'_>, place: &Inside, plan: Plan) -> Result<Response, Wrong> {
+fn send(asked: &Asked<'_>, place: &Inside, plan: Plan, reads: bool) -> Result<Response, Wrong> {
     let Plan {
         details,
         now,
@@ -199,13 +200,13 @@ fn send(asked: &Asked<'_>, place: &Inside, plan: Plan) -> Result<Response, Wrong
         }
         None => StatusCode::OK,
     };
-    // A client that asks for the head alone is sent no body, whatever is here.
-    let contents = match rest.at == rest.end {
-        true => Body::from(first),
-        false => {
-            let pieces = Begun { first, rest };
-            body(asked.local, asked.local.flow().turn(), pieces, told(asked))
-        }
+    let contents = if !reads {
+        Body::empty()
+    } else if rest.at == rest.end {
+        Body::from(first)
+    } else {
+        let pieces = Begun { first, rest };
+        body(asked.local, asked.local.flow().turn(), pieces, told(asked))
     };
     let mut response = Response::new(contents);
     *response.status_mut() = status;

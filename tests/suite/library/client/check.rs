@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ fn troubled() -> Library {
     library.make_directory(&format!("{twins}/good/lifecycle"));
     library.write(&format!("{twins}/good/README.md"), "# good\n");
     library.write(&format!("{twins}/good/lifecycle/execute"), "#!/bin/sh\n");
+    let program = library.path(&format!("{twins}/good/lifecycle/execute"));
+    std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
     library.make_directory(&format!("{twins}/mute/lifecycle"));
     library.write(&format!("{twins}/mute/lifecycle/create"), "#!/bin/sh\n");
     library.make_directory(&format!("{twins}/empty"));
@@ -51,11 +54,12 @@ async fn what_users_would_stumble_on_is_named() {
                  alice/digital twins/empty: the digital twin has no README.md\n\
                  alice/digital twins/empty: the digital twin has no program for any phase: {phases}\n\
                  alice/digital twins/mute: the digital twin has no README.md\n\
+                 alice/digital twins/mute/lifecycle/create: the program is not executable: chmod +x\n\
                  alice/models/gone: cannot be read: a link to nothing\n\
                  alice/models/out: cannot be read: no rights, or a link that leads out of its folder\n\
                  alice/tools/pipe: cannot be read: no regular file (a pipe, a device, a link in a circle)\n"
             ),
-            talk: "11 directories, 9 files, 3 digital twins: 7 things to stumble on\n".to_owned(),
+            talk: "11 directories, 9 files, 3 digital twins: 8 things to stumble on\n".to_owned(),
         }
     );
 }

@@ -183,7 +183,7 @@ async fn another_run_goes_on_with_what_the_first_one_left() {
         names.into_iter().find(|name| name.ends_with(".part"))
     };
     let length = |name: &str| std::fs::metadata(here.path().join(name)).unwrap().len();
-    while !part().is_some_and(|name| length(&name) > 0) {
+    while part().is_none_or(|name| length(&name) == 0) {
         assert_eq!(child.try_wait().unwrap(), None);
         tokio::task::yield_now().await;
     }

@@ -37,8 +37,11 @@ const OF_THIS_MACHINE: &[u64] = &[
 
 /// Finding something without opening it.
 const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
-/// Opening it, once it is known to be a file or a directory.
-const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+/// Opening it, once it is known to be a file or a directory; a lease on it is not waited for (see [`super::contain`]).
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NONBLOCK);
 
 /// What was read lately, and where the kernel shows this process's descriptors.
 #[derive(Debug)]

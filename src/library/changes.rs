@@ -106,6 +106,8 @@ pub(super) fn reason(error: &io::Error) -> Reason {
         Errno::NAMETOOLONG | Errno::ILSEQ => Reason::BadName,
         Errno::XDEV | Errno::INVAL | Errno::BUSY => Reason::Impossible,
         Errno::LOOP => Reason::Forbidden,
+        Errno::AGAIN => Reason::Busy,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded,
         _ => Reason::Unwritable,
     }
 }

@@ -167,7 +167,7 @@ pub(super) fn open_found(found: OwnedFd) -> io::Result<Found> {
     match kind(&found)? {
         FileType::Directory => open_directory(found).map(Found::Directory),
         FileType::RegularFile => {
-            let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+            let file = reopen(&found, OFlags::RDONLY)?;
             let size = file.metadata()?.len();
             Ok(Found::File(file, size))
         }
@@ -178,6 +178,14 @@ pub(super) fn open_found(found: OwnedFd) -> io::Result<Found> {
         | FileType::BlockDevice
         | FileType::Unknown => Ok(Found::Other),
     }
+}
+
+/// Opens a regular file that was found, by its descriptor. It is not waited for: a program may hold a lease on a file of its
+/// user's (fcntl(2), `F_SETLEASE`), and an opening that waits would wait for 45 seconds.
+pub(super) fn reopen(found: impl AsFd, access: OFlags) -> io::Result<File> {
+    let itself = format!("/proc/self/fd/{}", found.as_fd().as_raw_fd());
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(itself, flags, Mode::empty())?.into())
 }
 
 fn open_directory(found: OwnedFd) -> io::Result<OwnedFd> {
@@ -195,6 +203,8 @@ pub(super) fn reason(error: &io::Error) -> Reason {
         Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL => Reason::NotFound,
         Errno::NOTDIR => Reason::NotADirectory,
         Errno::LOOP | Errno::XDEV => Reason::Forbidden,
+        Errno::AGAIN => Reason::Busy,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded,
         _ => Reason::Unreadable,
     }
 }

@@ -35,6 +35,8 @@ const LARGEST_AT_ONCE: u64 = 4;
 pub struct Options {
     /// Who may ask.
     pub gate: Gate,
+    /// Names that the server is asked by besides those of this machine, where it serves this machine alone without a gateway.
+    pub hosts: Vec<String>,
     /// The largest body of a request, in bytes.
     pub max_body: u64,
     /// The largest file that is read as text, in bytes.
@@ -53,6 +55,7 @@ impl Options {
     pub fn new(gate: Gate) -> Self {
         Self {
             gate,
+            hosts: Vec::new(),
             max_body: MAX_BODY,
             max_file: MAX_FILE,
             max_answer: MAX_ANSWER,
@@ -68,14 +71,17 @@ impl Options {
 /// When the server breaks down, or TLS towards GitLab cannot be set up.
 pub async fn serve(
     settings: Settings,
-    options: Options,
+    mut options: Options,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let log = Log::new(settings.level);
     let stop = Stop::listen()?;
     let bound = listener.local_addr()?;
 
-    if matches!(options.gate, Gate::Open) && !bound.ip().is_loopback() {
+    if matches!(options.gate, Gate::Open) && bound.ip().is_loopback() {
+        options.gate = Gate::Local(std::mem::take(&mut options.hosts));
+    }
+    if matches!(options.gate, Gate::Open) {
         let does = match options.writing {
             Some(_) => "reads and changes",
             None => "reads",

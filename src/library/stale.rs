@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use time::OffsetDateTime;
 
-use super::aside::{self, Purpose};
+use super::aside::{self, Purpose, is_aside};
 use super::changes::size_of;
-use super::contain::Root;
+use super::contain::{Root, reopen};
 use super::details::Details;
 use super::walk::{Entry, Step, Walk, names};
 
@@ -86,10 +86,15 @@ pub(super) fn size_of_all(walk: Walk, counts: impl Fn(&Stat) -> bool) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-/// Clears away what is aside in a directory and that no request is busy with, however young.
+/// Clears away what is aside in a directory that holds nothing else and that no request is busy with, however young. A directory
+/// that stays keeps its uploads.
 pub(super) fn clear_given_up(above: &OwnedFd, name: &str) -> io::Result<()> {
     let directory = open_directory(above, name)?;
-    for (name, _) in names(&directory)? {
+    let names = names(&directory)?;
+    if !names.iter().all(|(name, _)| is_aside(name.to_bytes())) {
+        return Ok(());
+    }
+    for (name, _) in names {
         if let Some(purpose) = aside::purpose(name.to_bytes()) {
             clear(&directory, &name, purpose, Duration::ZERO);
         }
@@ -166,16 +171,13 @@ pub(super) fn open_aside(
     name: &CStr,
     access: OFlags,
 ) -> io::Result<std::fs::File> {
-    use std::os::fd::AsRawFd;
     let find = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(directory, name, find, Mode::empty())?;
     let stat = rustix::fs::fstat(&found)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL.into());
     }
-    let itself = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let file = rustix::fs::open(itself, access | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(file.into())
+    reopen(found, access)
 }
 
 fn open_directory(above: &OwnedFd, name: &str) -> io::Result<OwnedFd> {

@@ -14,6 +14,7 @@ mod gitlab_server;
 mod hidden;
 mod kernels;
 mod large;
+mod leases;
 mod limits;
 mod metrics;
 mod model;

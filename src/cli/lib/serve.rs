@@ -32,6 +32,10 @@ pub struct Serve {
     #[arg(long)]
     no_auth: bool,
 
+    /// Another name that is asked for, as of a proxy in front: with --no-auth on this machine alone only its own names count
+    #[arg(long, value_name = "NAME", requires = "no_auth")]
+    host: Vec<String>,
+
     /// The largest request
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_BODY))]
     max_body: Bytes,
@@ -81,6 +85,7 @@ impl Serve {
         } = prepare(self.env_file.as_deref(), self.listen, self.gate()).await?;
         let options = Options {
             gate,
+            hosts: self.host,
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,

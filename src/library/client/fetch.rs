@@ -40,7 +40,8 @@ impl Connection {
         }
         let mut aside = self.aside(path, place, &download.about)?;
         if download.go_on_from(aside.length).await? != aside.length {
-            // Another version by now: its part has another name.
+            // Another version by now: its part has another name. Or the same one from its beginning: its part is let go of first.
+            drop(aside);
             aside = self.aside(path, place, &download.about)?;
             aside.begin_anew()?;
         }

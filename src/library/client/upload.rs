@@ -270,7 +270,8 @@ impl<'a> Upload<'a> {
                 .ok()?
                 .strip_prefix("bytes=")?
                 .split_once('-')?;
-            last.parse::<u64>().ok()?.checked_add(1)
+            let there = last.parse::<u64>().ok()?.checked_add(1);
+            there.filter(|there| *there <= self.size)
         });
         match (answer.status(), there) {
             (status, _) if status.is_success() && answer.headers().contains_key(ETAG) => {

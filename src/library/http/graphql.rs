@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_graphql::{ServerError, Variables};
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -99,6 +101,10 @@ pub fn respond(outcome: Outcome) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     if outcome.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static(outcome.allow));
+    }
+    if outcome.status == StatusCode::UNAUTHORIZED {
+        // Who is turned away must be told what is missing (RFC 9110, 15.5.2): the gateway's proof, which nobody types in.
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Dtaas-Gateway"));
     }
     response
 }

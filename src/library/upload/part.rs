@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::super::aside::{self, Purpose};
@@ -39,18 +40,27 @@ pub fn lock(file: &File, place: &Inside) -> Result<(), Refusal> {
         .map_err(|_| place.refuse(Reason::Busy))
 }
 
+/// How often a file is made anew that was cleared away before it was locked.
+const TRIES: usize = 3;
+
 /// A file for one request, locked, and its name.
 pub fn new_file(directory: &OwnedFd) -> io::Result<(File, String)> {
-    let name = aside::fresh(Purpose::Arriving);
-    Ok((create(directory, &name)?, name))
+    for _ in 0..TRIES {
+        let name = aside::fresh(Purpose::Arriving);
+        let file = create(directory, &name)?;
+        // Until it is locked it looks like one that was given up.
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if locked && stat_of_is(directory, &name, &rustix::fs::fstat(&file)?) {
+            return Ok((file, name));
+        }
+    }
+    Err(Errno::AGAIN.into())
 }
 
-/// Makes a file that nobody else reads yet, and locks it.
+/// Makes a file that nobody else may read yet.
 fn create(directory: &OwnedFd, name: &str) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file: File = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?.into();
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(file)
+    Ok(rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
 /// What has arrived of an upload, open and locked, and how much it is.
@@ -62,10 +72,7 @@ pub fn part_file(
 ) -> Result<(File, u64), Stopped> {
     let told = |error: io::Error| Stopped::Refused(place.refuse(reason(&error)));
     let file = match open_part(directory, aside) {
-        Ok(file) => {
-            lock(&file, place)?;
-            file
-        }
+        Ok(file) => file,
         Err(error) if reason(&error) == Reason::NotFound => {
             if part.from > 0 {
                 return Err(Stopped::Elsewhere(0));
@@ -80,6 +87,7 @@ pub fn part_file(
         }
         Err(error) => return Err(told(error)),
     };
+    lock(&file, place)?;
     let stat = rustix::fs::fstat(&file).map_err(|error| told(error.into()))?;
     // Between the opening and the lock another request may have ended the upload.
     if !stat_of_is(directory, aside, &stat) {

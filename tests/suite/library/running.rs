@@ -112,7 +112,7 @@ async fn told_twice_to_stop_it_says_what_it_cuts() {
     let mut begun = Vec::new();
     for _ in 0..2 {
         let mut connection = TcpStream::connect(server.address()).await.unwrap();
-        let head = "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        let head = "POST /lib HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                     Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
         connection.write_all(head.as_bytes()).await.unwrap();
         // (in hand once their bodies are asked for)
@@ -194,7 +194,7 @@ async fn told_to_stop_it_ends_what_it_has_begun() {
         let (first, second) = body.split_at(body.len() / 2);
         let mut begun = TcpStream::connect(server.address()).await.unwrap();
         let head = format!(
-            "POST /lib HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "POST /lib HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
              X-Dtaas-Gateway: {SECRET}\r\nX-Forwarded-User: alice\r\n\r\n",
             body.len()
         );

@@ -20,7 +20,7 @@ fn with_large_file() -> Library {
 async fn begin(server: &Server, path: &str) -> TcpStream {
     let mut connection = TcpStream::connect(server.address()).await.unwrap();
     let request = format!(
-        "GET /lib/files/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "GET /lib/files/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          X-Dtaas-Gateway: {SECRET}\r\nX-Forwarded-User: alice\r\n\r\n"
     );
     connection.write_all(request.as_bytes()).await.unwrap();

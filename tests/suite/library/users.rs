@@ -132,3 +132,22 @@ async fn stand_alone_the_users_header_changes_nothing() {
     let own = server.ask(LIST, json!({"path": "alice/common"})).await;
     assert_eq!(names(&own), " | ");
 }
+
+#[tokio::test]
+async fn on_this_machine_alone_only_its_own_names_count() {
+    let library = Library::new();
+    let body = || question(LIST, json!({"path": ""}));
+    let server = library.serve();
+    // A page at a name of its own that leads here is no page of this machine's.
+    for (host, expected) in [
+        ("localhost", "200 ok"),
+        ("127.0.0.1:4001", "200 ok"),
+        ("evil.com:4001", "421 MISDIRECTED"),
+    ] {
+        let reply = server.post_as(body(), &[("Host", host)]).await;
+        assert_eq!(reply.code(), expected, "{host}");
+    }
+    let behind_a_proxy = library.serve_with("", &["--no-auth", "--host", "foo.com"]);
+    let reply = behind_a_proxy.post_as(body(), &[("Host", "foo.com")]).await;
+    assert_eq!(reply.code(), "200 ok");
+}

@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::super::archive::{Archive, Entry};
 use super::super::super::aside::is_aside;
-use super::super::super::contain::{Found, Root};
+use super::super::super::contain::{Found, Root, reopen};
 use super::super::super::details::Details;
 use super::super::super::path::{COMMON, Inside, Place, Viewer};
 use super::super::super::refusal::{Reason, Refusal};
@@ -221,7 +221,7 @@ impl Zip {
                 match open(&entry) {
                     Ok(file) => self.add(file, &entry.path),
                     // Gone since.
-                    Err(rustix::io::Errno::NOENT) => Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                     Err(_) => {
                         self.leave_out(&entry.path, "cannot be read");
                         Ok(())
@@ -364,17 +364,13 @@ impl Pieces for Zip {
 }
 
 /// Opens a regular file of the walk, and nothing else.
-fn open(entry: &walk::Entry) -> rustix::io::Result<File> {
-    // What has this name by now may be a FIFO, which must not be waited for, or a link.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+fn open(entry: &walk::Entry) -> io::Result<File> {
+    // What has this name by now may be a FIFO or a link.
     let found = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(&entry.directory, &entry.name, found, Mode::empty())?;
     let stat = rustix::fs::fstat(&found)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(rustix::io::Errno::INVAL);
+        return Err(rustix::io::Errno::INVAL.into());
     }
-    use std::os::fd::AsRawFd;
-    let itself = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let flags = flags.difference(OFlags::NOFOLLOW);
-    Ok(rustix::fs::open(itself, flags, Mode::empty())?.into())
+    reopen(found, OFlags::RDONLY)
 }

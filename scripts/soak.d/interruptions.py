@@ -59,7 +59,11 @@ def again(dtaas, words, after, settled, findings, moment):
         findings.stuck.append(f"{moment}: files differ: {sorted(found.keys() ^ after.keys())}")
 
 
-def soak(subject, runs, chance):
+# Each way of ending a run: the signal, and what the run may end with.
+WAYS = {"kill": (signal.SIGKILL, {-9}), "interrupt": (signal.SIGINT, {130, -2})}
+
+
+def soak(subject, runs, ways, chance):
     dtaas, words, settled = subject["dtaas"], subject["words"], subject["settled"]
     subject["reset"]()
     before = tree(dtaas.root)
@@ -70,7 +74,8 @@ def soak(subject, runs, chance):
     dtaas.well(*settled)
     say(f"{subject['name']}: undisturbed {took:.2f} s")
     findings, figures = Findings(), {"undisturbed_seconds": round(took, 2)}
-    for way, number, fine in (("kill", signal.SIGKILL, {-9}), ("interrupt", signal.SIGINT, {130, -2})):
+    for way in ways:
+        number, fine = WAYS[way]
         in_time = temporary = 0
         for run in range(runs):
             pause = chance.uniform(0, took)

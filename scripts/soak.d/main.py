@@ -13,7 +13,7 @@ import tempfile
 import library
 import slow
 from deployment import Dtaas
-from interruptions import soak
+from interruptions import WAYS, soak
 from subjects import MAKERS
 from talk import machine, say
 
@@ -25,6 +25,7 @@ SUBJECTS = [*MAKERS, *SERVERS]
 def arguments(about):
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=40, help="kills, and interruptions, of each subject")
+    parser.add_argument("--ways", type=lambda text: text.split(","), default=list(WAYS), help="kill, interrupt, or both with a comma between")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--only", default=",".join(SUBJECTS), help="the subjects, separated by commas")
     parser.add_argument("--users", type=int, default=100, help="how many `init` and `add` make")
@@ -49,7 +50,7 @@ def run(one, options, place, chance):
     root = place / one
     try:
         subject = MAKERS[one](options, place) | {"name": one}
-        return soak(subject, options.runs, chance)
+        return soak(subject, options.runs, options.ways, chance)
     finally:
         if one in ("up", "live") and (root / "dtaas.yaml").exists():
             Dtaas(options.binary, root, engine=True).run("down", "--purge", "--yes")
@@ -64,6 +65,9 @@ def main(about):
     options.binary = (options.binary or built()).resolve()
     wanted = options.only.split(",")
     unknown = set(wanted) - set(SUBJECTS)
+    strange = set(options.ways) - set(WAYS)
+    if strange:
+        sys.exit(f"soak: there is no way {', '.join(sorted(strange))}; there are {', '.join(WAYS)}")
     if unknown:
         sys.exit(f"soak: there is no subject {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
     chance = random.Random(options.seed)

@@ -122,8 +122,9 @@ class Mix:
         return request("DELETE", self.address(f"data/put-{self.chance.randrange(50)}"), self.user)
 
     def move(self):
-        to = f"Destination: {self.address(f'data/put-{self.chance.randrange(50)}')}"
-        return request("MOVE", self.address(f"data/put-{self.chance.randrange(50)}"), self.user, [to])
+        here, there = self.chance.sample(range(50), 2)
+        to = f"Destination: {self.address(f'data/put-{there}')}"
+        return request("MOVE", self.address(f"data/put-{here}"), self.user, [to])
 
     def upload_in_parts(self):
         name = f"data/parts-{self.chance.randrange(5)}?upload=u{self.chance.randrange(5)}"

@@ -1,6 +1,7 @@
 //! On a terminal, which `script` (of Debian's bsdutils, on every Debian and Ubuntu) makes.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,12 +30,27 @@ async fn on_a_terminal(line: &str, typed: Option<(&str, &str)>) -> (i32, String)
             let read = stdout.read_buf(&mut shown).await.unwrap();
             assert!(read > 0, "{}", String::from_utf8_lossy(&shown));
         }
+        // The prompt stands there a moment before the terminal stops showing what is typed, and what was typed by then is lost.
+        while !is_silent(child.id().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         stdin.write_all(keys.as_bytes()).await.unwrap();
     }
     stdout.read_to_end(&mut shown).await.unwrap();
     let status = child.wait().await.unwrap();
     let shown = String::from_utf8(shown).unwrap().replace('\r', "");
     (status.code().unwrap(), shown)
+}
+
+/// Whether the terminal that `script` made does not show what is typed.
+fn is_silent(script: u32) -> bool {
+    let said = |program: &str, words: &[&str]| {
+        let output = std::process::Command::new(program).args(words).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let terminal = said("ps", &["--ppid", &script.to_string(), "-o", "tty="]);
+    let state = said("stty", &["-F", &format!("/dev/{}", terminal.trim()), "-a"]);
+    state.split_whitespace().any(|word| word == "-echo")
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, Stat
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::path::DecInt;
 
+use super::contain::FIND;
 use super::entries::Entries;
 use super::path::Inside;
 
@@ -35,8 +36,6 @@ const OF_THIS_MACHINE: &[u64] = &[
     0x0102_1994, // tmpfs
 ];
 
-/// Finding something without opening it.
-const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 /// Opening it, once it is known to be a file or a directory; a lease on it is not waited for (see [`super::contain`]).
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)

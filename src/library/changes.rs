@@ -34,6 +34,15 @@ pub struct Writing {
     pub patience: Duration,
 }
 
+impl Writing {
+    /// What holds where nothing else is said.
+    pub const USUAL: Self = Self {
+        max_upload: 10 << 30,
+        quota: None,
+        patience: Duration::from_secs(60),
+    };
+}
+
 /// How often a file that was changed this moment is looked at again before it counts as changed.
 const LOOKS: usize = 3;
 

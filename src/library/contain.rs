@@ -180,9 +180,27 @@ pub(super) fn open_found(found: OwnedFd) -> io::Result<Found> {
     }
 }
 
+/// Opens the regular file of a name in a directory. It lies where users can put things: a link is not followed, and nothing but a
+/// regular file is opened.
+///
+/// # Errors
+///
+/// Those of the operating system; [`Errno::INVAL`] for anything but a regular file.
+pub(super) fn open_regular(
+    directory: impl AsFd,
+    name: impl rustix::path::Arg,
+    access: OFlags,
+) -> io::Result<File> {
+    let found = rustix::fs::openat(directory, name, FIND | OFlags::NOFOLLOW, Mode::empty())?;
+    match kind(&found)? {
+        FileType::RegularFile => reopen(found, access),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
 /// Opens a regular file that was found, by its descriptor. It is not waited for: a program may hold a lease on a file of its
 /// user's (fcntl(2), `F_SETLEASE`), and an opening that waits would wait for 45 seconds.
-pub(super) fn reopen(found: impl AsFd, access: OFlags) -> io::Result<File> {
+fn reopen(found: impl AsFd, access: OFlags) -> io::Result<File> {
     let itself = format!("/proc/self/fd/{}", found.as_fd().as_raw_fd());
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(rustix::fs::open(itself, flags, Mode::empty())?.into())

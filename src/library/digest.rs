@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::details::Details;
 use super::given_up::GivenUp;
 use super::refusal::Reason;
+use crate::platform::desired::hex;
 
 /// Bytes that are read at once.
 const PIECE: usize = 128 * 1024;
@@ -33,7 +34,7 @@ pub struct Examined {
 /// Looks through bytes that are in memory.
 pub fn examine(bytes: &[u8], wanted: Wanted) -> Examined {
     Examined {
-        sha256: wanted.sha256.then(|| hexadecimal(Sha256::digest(bytes))),
+        sha256: wanted.sha256.then(|| hex(&Sha256::digest(bytes))),
         is_text: wanted.is_text.then(|| std::str::from_utf8(bytes).is_ok()),
     }
 }
@@ -84,13 +85,9 @@ pub fn examine_file(
         return Err(Reason::Changing);
     }
     Ok(Examined {
-        sha256: hash.map(|hash| hexadecimal(hash.finalize())),
+        sha256: hash.map(|hash| hex(&hash.finalize())),
         is_text: text.map(Utf8::end),
     })
-}
-
-fn hexadecimal(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Looks whether bytes that come in pieces are UTF-8: a character may be cut by the end of a piece.

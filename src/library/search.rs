@@ -12,11 +12,10 @@ use super::folder::{Folder, Known};
 use super::given_up::GivenUp;
 use super::path::{self, Place, Viewer};
 use super::refusal::Refusal;
+use super::walk::MAX_DEPTH;
 
 /// How long one search may take.
 const TIME: Duration = Duration::from_secs(5);
-/// Directories within directories.
-const MAX_DEPTH: usize = 64;
 
 /// What is searched for.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::aside::{self, Purpose, is_aside};
 use super::changes::size_of;
-use super::contain::{Root, reopen};
+use super::contain::{Root, open_regular};
 use super::details::Details;
 use super::walk::{Entry, Step, Walk, names};
 
@@ -148,7 +148,7 @@ fn clear(directory: &OwnedFd, name: &CStr, purpose: Purpose, pause: Duration) ->
 }
 
 fn clear_file(directory: &OwnedFd, name: &CStr, pause: Duration) -> io::Result<bool> {
-    let file = open_aside(directory, name, OFlags::RDONLY)?;
+    let file = open_regular(directory, name, OFlags::RDONLY)?;
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(false);
     }
@@ -158,26 +158,6 @@ fn clear_file(directory: &OwnedFd, name: &CStr, pause: Duration) -> io::Result<b
     }
     rustix::fs::unlinkat(directory, name, AtFlags::empty())?;
     Ok(true)
-}
-
-/// Opens a file that is aside. It lies where users can put things: a link is not followed, and nothing but a regular
-/// file is opened.
-///
-/// # Errors
-///
-/// Those of the operating system; [`Errno::INVAL`] for anything but a regular file.
-pub(super) fn open_aside(
-    directory: impl AsFd,
-    name: &CStr,
-    access: OFlags,
-) -> io::Result<std::fs::File> {
-    let find = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let found = rustix::fs::openat(directory, name, find, Mode::empty())?;
-    let stat = rustix::fs::fstat(&found)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Errno::INVAL.into());
-    }
-    reopen(found, access)
 }
 
 fn open_directory(above: &OwnedFd, name: &str) -> io::Result<OwnedFd> {

@@ -9,7 +9,6 @@ pub mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -37,13 +36,6 @@ use users::Member;
 const PORT: u16 = 8000;
 /// How many ports are tried from there on.
 const PORTS: u16 = 20;
-
-/// What may be written, where anything may: as `dtaas lib serve` has it.
-const WRITING: Writing = Writing {
-    max_upload: 10 << 30,
-    quota: None,
-    patience: Duration::from_secs(60),
-};
 
 /// What is tried.
 #[derive(Debug)]
@@ -160,7 +152,7 @@ async fn served(
         warnings: Vec::new(),
     };
     let options = Options {
-        writing: trial.writable.then_some(WRITING),
+        writing: trial.writable.then_some(Writing::USUAL),
         ..Options::new(library::gate::Gate::Gateway(secret.clone()))
     };
     let app = gate::router(Passage {

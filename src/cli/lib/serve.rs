@@ -56,7 +56,7 @@ pub struct Serve {
     #[arg(
         long,
         value_name = "BYTES",
-        default_value = "10g",
+        default_value_t = Bytes(Writing::USUAL.max_upload),
         requires = "writable"
     )]
     max_upload: Bytes,
@@ -66,7 +66,7 @@ pub struct Serve {
     quota: Option<Bytes>,
 
     /// How long a client that is sending a file may send nothing
-    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "writable",
+    #[arg(long, value_name = "SECONDS", default_value_t = Writing::USUAL.patience.as_secs(), requires = "writable",
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patience: u64,
 }

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::super::aside::{self, Purpose};
 use super::super::changes::{reason, size_of, stat_of};
+use super::super::contain::open_regular;
 use super::super::path::Inside;
 use super::super::refusal::{Reason, Refusal};
-use super::super::stale;
 use super::{Part, Stopped};
 
 /// The name of what has arrived of an upload.
@@ -31,7 +31,7 @@ pub fn aside_of(whose: &str, name: &str, upload: &str, total: u64) -> String {
 /// Opens what has arrived of an upload.
 pub fn open_part(directory: &OwnedFd, aside: &str) -> io::Result<File> {
     let name = CString::new(aside).map_err(io::Error::other)?;
-    stale::open_aside(directory, &name, OFlags::RDWR)
+    open_regular(directory, &name, OFlags::RDWR)
 }
 
 /// Keeps other requests from it.

@@ -2,13 +2,12 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::fixture::{HIDDEN, LIST, Library, READ, names, text};
+use super::large::Meanwhile;
 
 const ALICE: &str = "common, data, digital twins, functions, models, tools | README.md";
 
@@ -172,17 +171,7 @@ async fn a_link_that_changes_while_it_is_read_leads_nowhere_else() {
     library.write("alice/flip/secret.txt", "mine");
     library.link("alice/flop", "../bob");
     let server = library.serve_users();
-    let stop = Arc::new(AtomicBool::new(false));
-    let flipping = std::thread::spawn({
-        let (stop, root) = (stop.clone(), library.path("alice"));
-        move || {
-            let root = std::fs::File::open(root).unwrap();
-            let exchange = rustix::fs::RenameFlags::EXCHANGE;
-            while !stop.load(Ordering::Relaxed) {
-                rustix::fs::renameat_with(&root, "flip", &root, "flop", exchange).unwrap();
-            }
-        }
-    });
+    let flipping = Meanwhile::swapping(&library.path("alice"), "flip", "flop");
     let (mut mine, mut refused) = (0, 0);
     while (mine < 20 || refused < 20) && mine + refused < 5000 {
         let path = json!({"path": "alice/flip/secret.txt"});
@@ -193,8 +182,7 @@ async fn a_link_that_changes_while_it_is_read_leads_nowhere_else() {
             other => panic!("{other}"),
         }
     }
-    stop.store(true, Ordering::Relaxed);
-    flipping.join().unwrap();
+    flipping.stop();
     assert!(mine > 0 && refused > 0, "{mine} mine, {refused} refused");
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::files_client::{Files, pattern, peak_memory};
 use super::fixture::{HIDDEN, Library, make_fifo};
+use super::large::Meanwhile;
 use crate::rig::there_is;
 
 /// No more than this, in kilobytes, however large the file.
@@ -368,17 +369,7 @@ async fn a_link_that_changes_while_it_is_served_leads_nowhere_else() {
     library.write("alice/flip/secret.txt", "mine");
     library.link("alice/flop", "../bob");
     let server = library.serve_users();
-    let stop = Arc::new(AtomicBool::new(false));
-    let flipping = std::thread::spawn({
-        let (stop, root) = (stop.clone(), library.path("alice"));
-        move || {
-            let root = std::fs::File::open(root).unwrap();
-            let exchange = rustix::fs::RenameFlags::EXCHANGE;
-            while !stop.load(Ordering::Relaxed) {
-                rustix::fs::renameat_with(&root, "flip", &root, "flop", exchange).unwrap();
-            }
-        }
-    });
+    let flipping = Meanwhile::swapping(&library.path("alice"), "flip", "flop");
     let files = Files::user(&server, "alice");
     let (mut mine, mut refused) = (0, 0);
     while (mine < 20 || refused < 20) && mine + refused < 5000 {
@@ -392,8 +383,7 @@ async fn a_link_that_changes_while_it_is_served_leads_nowhere_else() {
             }
         }
     }
-    stop.store(true, Ordering::Relaxed);
-    flipping.join().unwrap();
+    flipping.stop();
     assert!(mine > 0 && refused > 0, "{mine} mine, {refused} refused");
 }
 

@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,15 @@ impl Meanwhile {
             stop,
             thread: Some(thread),
         }
+    }
+
+    /// Has two entries of a directory change places, over and over.
+    pub fn swapping(directory: &Path, one: &'static str, other: &'static str) -> Self {
+        let directory = std::fs::File::open(directory).unwrap();
+        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+        Self::run(move || {
+            rustix::fs::renameat_with(&directory, one, &directory, other, exchange).unwrap();
+        })
     }
 
     /// Ends it; how often it ran.

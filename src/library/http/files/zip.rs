@@ -14,13 +14,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, OFlags};
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::super::archive::{Archive, Entry};
 use super::super::super::aside::is_aside;
-use super::super::super::contain::{Found, Root, reopen};
+use super::super::super::contain::{Found, Root, open_regular};
 use super::super::super::details::Details;
 use super::super::super::path::{COMMON, Inside, Place, Viewer};
 use super::super::super::refusal::{Reason, Refusal};
@@ -218,7 +218,7 @@ impl Zip {
                 Ok(())
             }
             FileType::RegularFile => {
-                match open(&entry) {
+                match open_regular(&entry.directory, &entry.name, OFlags::RDONLY) {
                     Ok(file) => self.add(file, &entry.path),
                     // Gone since.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -361,16 +361,4 @@ impl Pieces for Zip {
         let mut blocks = self.end.iter_mut().flatten();
         Ok(blocks.find(|block| !block.is_empty()))
     }
-}
-
-/// Opens a regular file of the walk, and nothing else.
-fn open(entry: &walk::Entry) -> io::Result<File> {
-    // What has this name by now may be a FIFO or a link.
-    let found = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let found = rustix::fs::openat(&entry.directory, &entry.name, found, Mode::empty())?;
-    let stat = rustix::fs::fstat(&found)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(rustix::io::Errno::INVAL.into());
-    }
-    reopen(found, OFlags::RDONLY)
 }

@@ -1,20 +1,31 @@
 //! Profiles: which machines there are, and what runs on each. Built in, or the operator's own file.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
+use serde_yaml::Value;
 
 use crate::error::Failure;
 use crate::platform::desired::Component;
-use crate::spec::document::{Document, nearest};
+use crate::spec::document::{Document, Section, nearest};
+use crate::spec::machine::Kind;
 use crate::spec::problem::Problems;
 
 /// The profiles in the binary: name and text.
-pub const BUILT_IN: &[(&str, &str)] =
-    &[("single-host", include_str!("../profiles/single-host.yaml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("single-host", include_str!("../profiles/single-host.yaml")),
+    (
+        "single-vagrant",
+        include_str!("../profiles/single-vagrant.yaml"),
+    ),
+    ("two-machine", include_str!("../profiles/two-machine.yaml")),
+];
 
-/// What a profile places; the auth endpoint goes where the gateway is, which asks it on loopback.
+/// What every profile places; the auth endpoint goes where the gateway is, which asks it on loopback.
 const PLACED: [Component; 4] = [
     Component::Gateway,
     Component::Website,
@@ -22,20 +33,40 @@ const PLACED: [Component; 4] = [
     Component::Workspace,
 ];
 
+/// What a profile may leave out.
+const CHOSEN: [Component; 1] = [Component::RabbitMq];
+
 /// Machines, and what runs on each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// Machines by name.
-    pub machines: BTreeMap<String, Kind>,
+    /// Machines by name, and how each is reached unless the spec says otherwise.
+    pub machines: BTreeMap<String, Option<Kind>>,
     /// On which machine each component runs.
     pub placement: BTreeMap<Component, String>,
 }
 
-/// How a machine is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// This one.
-    Local,
+impl Profile {
+    /// What runs on a machine, the auth endpoint included.
+    pub fn on(&self, machine: &str) -> BTreeSet<Component> {
+        let mut here: BTreeSet<Component> = self
+            .placement
+            .iter()
+            .filter(|(_, place)| *place == machine)
+            .map(|(component, _)| *component)
+            .collect();
+        if here.contains(&Component::Gateway) {
+            here.insert(Component::Auth);
+        }
+        here
+    }
+
+    /// All that runs anywhere, the auth endpoint included.
+    pub fn everywhere(&self) -> BTreeSet<Component> {
+        self.machines
+            .keys()
+            .flat_map(|name| self.on(name))
+            .collect()
+    }
 }
 
 /// The profile that the spec names: a built-in one, or a file relative to the deployment (a name with a slash or `.yaml` in it).
@@ -78,41 +109,39 @@ fn parse(file: &str, text: &str) -> anyhow::Result<Profile> {
     let mut section = top.section("machines");
     let mut machines = BTreeMap::new();
     for (name, mut machine) in section.named_sections() {
-        let kind: Option<String> = machine.require("kind", "write local");
-        match kind.as_deref() {
-            Some("local") => {
-                machines.insert(name, Kind::Local);
-            }
-            Some(_) => machine.problem(
-                "kind",
-                "this version knows the machine that it runs on",
-                "write local",
-            ),
-            None => {}
+        if !is_name(&name) {
+            top.problem(
+                &format!("machines.{name}"),
+                "this is not a machine's name",
+                "write small letters, digits and hyphens, at most 32, such as services",
+            );
         }
+        let kind = machine.get("kind", "write local, ssh or vagrant");
         machine.finish();
-    }
-    if machines.len() > 1 {
-        top.problem("machines", "this version works on one machine", "leave one");
+        machines.insert(name, kind);
     }
     let mut section = top.section("placement");
     let mut placement = BTreeMap::new();
     for component in PLACED {
-        let machine: Option<String> =
-            section.require(component.as_str(), "name one of the machines");
-        match machine {
-            Some(machine) if machines.contains_key(&machine) => {
-                placement.insert(component, machine);
-            }
-            Some(machine) => section.problem(
-                component.as_str(),
-                format!("there is no machine {machine:?}"),
-                "name one of the machines",
-            ),
-            None => {}
+        let value = section.require(component.as_str(), "name one of the machines");
+        placement.extend(place(&section, component, value, &machines));
+    }
+    for component in CHOSEN {
+        let value = section.get(component.as_str(), "name one of the machines");
+        placement.extend(place(&section, component, value, &machines));
+    }
+    together(&section, &placement);
+    section.finish();
+    let used: BTreeSet<&String> = placement.values().collect();
+    for name in machines.keys() {
+        if placement.len() >= PLACED.len() && !used.contains(name) {
+            top.problem(
+                &format!("machines.{name}"),
+                "nothing is placed on this machine",
+                "leave it out, or place something on it",
+            );
         }
     }
-    section.finish();
     top.finish();
     Problems(document.into_problems()).check()?;
     Ok(Profile {
@@ -121,42 +150,69 @@ fn parse(file: &str, text: &str) -> anyhow::Result<Profile> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Letters, digits and hyphens: it is Vagrant's name for the machine as well, and part of paths.
+fn is_name(name: &str) -> bool {
+    name.len() <= 32
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
 
-    #[test]
-    fn the_built_in_profiles_place_everything() {
-        for (name, _) in BUILT_IN {
-            let profile = load(Path::new("."), name).unwrap();
-            assert_eq!(profile.placement.len(), PLACED.len(), "{name}");
+/// Where a component goes, when that can be.
+fn place(
+    section: &Section<'_>,
+    component: Component,
+    value: Option<Value>,
+    machines: &BTreeMap<String, Option<Kind>>,
+) -> Option<(Component, String)> {
+    let key = component.as_str();
+    match value? {
+        Value::String(machine) if machines.contains_key(&machine) => Some((component, machine)),
+        Value::String(machine) => {
+            section.problem(
+                key,
+                format!("there is no machine {machine:?}"),
+                "name one of the machines",
+            );
+            None
+        }
+        Value::Sequence(several) if several.len() > 1 => {
+            section.problem(
+                key,
+                "it is placed more than once, and there is one of it",
+                "name one machine",
+            );
+            None
+        }
+        _ => {
+            section.problem(key, "this is not a machine's name", "name one machine");
+            None
         }
     }
+}
 
-    #[test]
-    fn what_cannot_work_is_refused_with_the_reason() {
-        let text = "version: 1\nmachines:\n  a:\n    kind: locale\nplacement:\n  gateway: b\n  website: a\n  library: a\n";
-        assert_eq!(
-            parse("mine.yaml", text).unwrap_err().to_string(),
-            "5 problems in the spec\n  \
-             mine.yaml:4: machines.a.kind is \"locale\": this version knows the machine that it runs on; write local\n  \
-             mine.yaml:5: placement.workspace: this key is missing; name one of the machines\n  \
-             mine.yaml:6: placement.gateway is \"b\": there is no machine \"b\"; name one of the machines\n  \
-             mine.yaml:7: placement.website is \"a\": there is no machine \"a\"; name one of the machines\n  \
-             mine.yaml:8: placement.library is \"a\": there is no machine \"a\"; name one of the machines"
-        );
-    }
-
-    #[test]
-    fn an_unknown_profile_names_the_nearest() {
-        let error = load(Path::new("."), "single-hots").unwrap_err();
-        assert_eq!(error.to_string(), "there is no profile \"single-hots\"");
-        assert!(
-            crate::error::failure_of(&error)
-                .unwrap()
-                .remedy()
-                .unwrap()
-                .starts_with("did you mean single-host?")
-        );
+/// The gateway asks website, library and auth endpoint on loopback, and reaches workspaces by their bridges.
+fn together(section: &Section<'_>, placement: &BTreeMap<Component, String>) {
+    let Some(gateway) = placement.get(&Component::Gateway) else {
+        return;
+    };
+    for component in [Component::Website, Component::Library, Component::Workspace] {
+        let reason = match component {
+            Component::Workspace => {
+                "the gateway reaches workspaces by their networks, which are on their own machine"
+            }
+            _ => "the gateway reaches it on loopback alone",
+        };
+        if placement
+            .get(&component)
+            .is_some_and(|machine| machine != gateway)
+        {
+            section.problem(
+                component.as_str(),
+                format!("{reason}, and the gateway is on {gateway:?}"),
+                format!("place both on one machine: {gateway}"),
+            );
+        }
     }
 }

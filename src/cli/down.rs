@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::patience::{self, Patience};
+use super::reaching::Reaching;
 use super::report::Report;
-use super::run;
+use super::run::{self, Told};
 use crate::deployment::Deployment;
-use crate::deployment::converge;
+use crate::deployment::sites::Site;
+use crate::fleet::{self, How, Wish};
 use crate::machine::diff::DiffOptions;
-use crate::machine::docker::Engine;
 use crate::platform::desired::Desired;
 use crate::ui;
 use crate::ui::prompt;
@@ -30,6 +31,8 @@ pub struct Down {
     json: bool,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    reaching: Reaching,
 }
 
 impl Down {
@@ -42,9 +45,11 @@ impl Down {
     }
 
     async fn take_away(&self, directory: &Path, report: &Report) -> anyhow::Result<()> {
-        let deployment = Deployment::open(directory)?;
-        run::require_root("dtaas down")?;
-        let question = self.question(&deployment);
+        let open = Deployment::open(directory)?;
+        if open.sites.iter().any(Site::is_local) {
+            run::require_root("dtaas down")?;
+        }
+        let question = self.question(&open);
         // A script that forgot --yes is told so whatever else is wrong; a person is not asked in vain.
         prompt::require_answer(&question, self.yes)?;
         // While there is a question, Ctrl-C is its answer.
@@ -52,10 +57,7 @@ impl Down {
             true => Some(Interrupt::listen()?),
             false => None,
         };
-        let engine = match &early {
-            Some(interrupt) => interrupt.or(Engine::connect(None)).await?,
-            None => Engine::connect(None).await?,
-        };
+        let engine = run::engine_of_here(&open, "dtaas down", early.as_ref()).await?;
         prompt::confirm(&question, self.yes)?;
         let interrupt = match early {
             Some(interrupt) => interrupt,
@@ -65,32 +67,77 @@ impl Down {
             .patience
             .locked(directory, "dtaas down", None, &interrupt)
             .await?;
-        let machine = patience::machine(&deployment, "dtaas down", &interrupt, report).await?;
-        if self.purge {
+        if self.purge && deployment.sites.iter().any(Site::is_local) {
             deployment.check_purge()?;
         }
-        let root = deployment.root().to_owned();
-        let nothing = Desired::nothing(deployment.spec.name.clone(), root.clone());
-        let options = DiffOptions {
-            remove_workspaces: true,
-            ..DiffOptions::default()
+        let told = Told::by(report);
+        let how = How {
+            engine,
+            ..self.reaching.how()
         };
-        let difference = interrupt
-            .or(converge::difference(&engine, nothing, &options))
+        let (virtual_ones, others): (Vec<&Site>, Vec<&Site>) =
+            deployment.sites.iter().partition(|site| site.is_virtual());
+        let mut members = fleet::reach(
+            &deployment,
+            others.iter().copied(),
+            how,
+            &told,
+            interrupt.wanted(),
+        )
+        .await?;
+        let looks = interrupt
+            .or(async {
+                let wish = |site: &Site| {
+                    Ok(Wish {
+                        desired: Desired::nothing(deployment.spec.name.clone(), site.root.clone()),
+                        options: DiffOptions {
+                            remove_workspaces: true,
+                            ..DiffOptions::default()
+                        },
+                        holder: Some(patience::holder(&deployment, "dtaas down")),
+                        answers: false,
+                    })
+                };
+                Ok(fleet::look(&mut members, wish, &told, interrupt.wanted()).await)
+            })
             .await?;
-        let outcome =
-            run::carry_out(&engine, &difference, &interrupt, report, Some(machine)).await?;
-        outcome.result_of(&run::typed(directory, self.typed()))?;
+        let outcomes = run::carry_out(&mut members, &looks, &interrupt, &told).await;
+        let mut done: usize = outcomes.iter().flatten().map(|outcome| outcome.done).sum();
+        let whole = outcomes
+            .iter()
+            .all(|came| came.as_ref().is_some_and(|came| came.result().is_ok()));
+        if whole && self.purge {
+            fleet::purge(&mut members, &told, interrupt.wanted()).await;
+        }
+        fleet::result(members, outcomes, &run::typed(directory, self.typed()))?;
+        done += fleet::end_virtual(
+            &deployment,
+            &virtual_ones,
+            self.purge,
+            &told,
+            interrupt.wanted(),
+        )
+        .await?;
+        let root = deployment.root().to_owned();
         if self.purge {
             deployment.purge(lock)?;
             ui::say(format!("Nothing is left of {}.", deployment.spec.name));
             return Ok(());
         }
-        match outcome.done {
-            0 => ui::say("Nothing to do: nothing of this deployment is on the machine."),
-            _ => ui::say(format!(
+        let elsewhere = deployment.users_site().filter(|site| !site.is_local());
+        match (done, elsewhere) {
+            (0, None) => ui::say("Nothing to do: nothing of this deployment is on the machine."),
+            (0, Some(_)) => {
+                ui::say("Nothing to do: nothing of this deployment is on the machines.")
+            }
+            (1.., None) => ui::say(format!(
                 "The platform is down; every file is still in {}.",
                 root.display()
+            )),
+            (1.., Some(site)) => ui::say(format!(
+                "The platform is down; every file is still in {} on {}.",
+                site.root.display(),
+                site.name
             )),
         }
         Ok(())
@@ -110,9 +157,33 @@ impl Down {
                 format!("the workspaces of {users} users with what was installed in them")
             }
         };
+        let machines: Vec<&str> = deployment
+            .sites
+            .iter()
+            .filter(|site| site.is_virtual())
+            .map(|site| site.name.as_str())
+            .collect();
+        if !machines.is_empty() {
+            let machines = machines.join(" and ");
+            return match self.purge {
+                false => format!("Stop {}, and halt {machines}?", deployment.spec.name),
+                true => format!(
+                    "Stop {}, remove {workspaces}, destroy {machines} with every user's files on them, and remove {}?",
+                    deployment.spec.name,
+                    deployment.root().display()
+                ),
+            };
+        }
+        let elsewhere: Vec<String> = deployment
+            .sites
+            .iter()
+            .filter(|site| !site.is_local())
+            .map(|site| format!(" and {} on {}", site.root.display(), site.name))
+            .collect();
+        let elsewhere = elsewhere.concat();
         let files = match self.purge {
             true => format!(
-                " and remove {} with every user's files{}",
+                " and remove {}{elsewhere} with every user's files{}",
                 deployment.root().display(),
                 match deployment.library_root().starts_with(deployment.root()) {
                     true => "",

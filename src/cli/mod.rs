@@ -9,6 +9,7 @@ mod lib;
 mod passwords;
 mod patience;
 mod plan;
+mod reaching;
 mod recipient;
 mod render;
 mod report;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::report::Report;
 use crate::deployment::Deployment;
 use crate::machine::lock::Lock;
 use crate::ui;
@@ -46,17 +45,9 @@ impl Patience {
     }
 }
 
-/// Takes the machine's lock, waiting for other deployments' runs.
-pub async fn machine(
-    deployment: &Deployment,
-    command: &str,
-    interrupt: &Interrupt,
-    report: &Report,
-) -> anyhow::Result<Lock> {
-    let holder = format!("{command} of {}", deployment.spec.name);
-    interrupt
-        .or(Lock::machine(&holder, &|text| report.note(text)))
-        .await
+/// How a machine's lock names its holder.
+pub fn holder(deployment: &Deployment, command: &str) -> String {
+    format!("{command} of {}", deployment.spec.name)
 }
 
 fn say(text: &str) {

@@ -25,7 +25,7 @@ impl Render {
             let deployment = Deployment::open(directory)?;
             let plan = deployment.render_plan(Missing::Pretend)?;
             ui::data(run::text(&plan));
-            run::say_notes(&deployment, &plan, &Report::new(false))?;
+            run::say_notes(&deployment, [(None, &plan)], &Report::new(false))?;
             if plan.is_empty() {
                 return Ok(());
             }
@@ -39,6 +39,6 @@ impl Render {
         let (deployment, _lock) = Deployment::locked(directory, "dtaas render", None)?;
         let plan = deployment.render()?;
         ui::data(run::text(&plan));
-        run::say_notes(&deployment, &plan, &Report::new(false))
+        run::say_notes(&deployment, [(None, &plan)], &Report::new(false))
     }
 }

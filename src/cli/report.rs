@@ -12,7 +12,8 @@
 //!   those, what is `left` to do, whether it was `interrupted`, the `exit` code, and where the platform is (`address`, or null).
 //!   A run that is killed, or stopped by a second Ctrl-C, has no such line.
 //!
-//! Keys may be added; none is taken away. No secret is in any of it.
+//! Where there are several machines, or another than this one, the first three kinds name theirs as `machine`; steps are counted by
+//! machine. Keys may be added; none is taken away. No secret is in any of it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -43,9 +44,13 @@ enum Line<'a> {
         steps: Vec<Planned>,
         held: Vec<String>,
         refused: &'a [Refusal],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        machine: Option<&'a str>,
     },
     Note {
         text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        machine: Option<&'a str>,
     },
     Error {
         #[serde(flatten)]
@@ -60,6 +65,15 @@ enum Line<'a> {
         exit: u8,
         address: Option<&'a str>,
     },
+}
+
+/// An event of one machine of several.
+#[derive(Serialize)]
+struct Of<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -81,7 +95,7 @@ impl Report {
     }
 
     /// What is going to be done. In words, each step is told when it begins.
-    pub fn plan(&self, plan: &Plan) {
+    pub fn plan(&self, machine: Option<&str>, plan: &Plan) {
         let planned = |(step, one): (usize, &crate::machine::step::Step)| Planned {
             step,
             text: one.describe(),
@@ -90,30 +104,45 @@ impl Report {
             steps: plan.steps.iter().enumerate().map(planned).collect(),
             held: plan.held.iter().map(ToString::to_string).collect(),
             refused: &plan.refused,
+            machine,
         });
     }
 
     /// Something that happened.
-    pub fn event(&self, event: Event, progress: &Progress) {
+    pub fn event(&self, machine: Option<&str>, event: Event, progress: &Progress) {
         match self.how {
-            How::Words => progress.show(event),
-            How::Json => ui::json_line(&event),
+            How::Words => progress.show(machine, event),
+            How::Json => ui::json_line(&Of {
+                event: &event,
+                machine,
+            }),
         }
     }
 
     /// Something that the operator should know.
     pub fn note(&self, text: &str) {
+        self.note_of(None, text);
+    }
+
+    /// The same of one machine of several.
+    pub fn note_of(&self, machine: Option<&str>, text: &str) {
         match self.how {
-            How::Words => ui::say(text),
+            How::Words => ui::say(ui::of(machine, text)),
             How::Json => self.line(&Line::Note {
                 text: text.strip_prefix("Note: ").unwrap_or(text),
+                machine,
             }),
         }
     }
 
-    /// Keeps what came of a plan for the end.
-    pub fn came(&self, outcome: &Outcome) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = outcome.clone();
+    /// Keeps what came of a machine's plan for the end.
+    pub fn came(&self, machine: Option<&str>, outcome: &Outcome) {
+        let mut all = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        all.done += outcome.done;
+        all.skipped += outcome.skipped;
+        all.failures.extend(outcome.failures.clone());
+        let left = outcome.left.iter();
+        all.left.extend(left.map(|step| ui::of(machine, step)));
     }
 
     /// The last line: what came of it all. `done` is the platform's address, where it has one.

@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use console::style;
 
 use super::interrupt::Interrupt;
 use super::report::Report;
 use crate::deployment::Deployment;
-use crate::deployment::converge::{self, Difference};
+use crate::deployment::sites::Site;
 use crate::error::Failure;
+use crate::fleet::{self, Looks, Member, Tell};
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::files::is_root;
-use crate::machine::lock::Lock;
 use crate::machine::plan::Plan;
 use crate::ui::progress::Progress;
 
@@ -32,9 +31,14 @@ pub fn require_root(command: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The engine, where there is one. One that is there and does not answer is an error, before anything is changed.
-pub async fn engine_if_there(command: &str) -> anyhow::Result<Option<Engine>> {
-    if !Engine::is_there() {
+/// This machine's engine, where there is one, and users' workspaces are here. One that is there and does not answer is an error, before
+/// anything is changed.
+pub async fn engine_if_there(
+    deployment: &Deployment,
+    command: &str,
+) -> anyhow::Result<Option<Engine>> {
+    let here = deployment.users_site().is_some_and(Site::is_local);
+    if !here || !Engine::is_there() {
         return Ok(None);
     }
     require_root(command)?;
@@ -81,15 +85,16 @@ pub fn text(plan: &Plan) -> String {
 const NAMED: usize = 5;
 
 /// Says what a plan leaves alone.
-pub fn say_held(plan: &Plan, report: &Report) {
+pub fn say_held(machine: Option<&str>, plan: &Plan, report: &Report) {
     let mark = style("!").for_stderr().yellow();
     for held in plan.held.iter().take(NAMED) {
-        report.note(&format!("{mark} {held}"));
+        report.note_of(machine, &format!("{mark} {held}"));
     }
     if let Some(more @ 1..) = plan.held.len().checked_sub(NAMED) {
-        report.note(&format!(
-            "{mark} {more} more likewise; `dtaas plan` names them"
-        ));
+        report.note_of(
+            machine,
+            &format!("{mark} {more} more likewise; `dtaas plan` names them"),
+        );
     }
 }
 
@@ -112,11 +117,17 @@ pub fn say_how_to_recreate(plan: &Plan, report: &Report) {
     }
 }
 
-/// Says what the operator should know, how to ask for what was left alone, and who cannot enter.
-pub fn say_notes(deployment: &Deployment, plan: &Plan, report: &Report) -> anyhow::Result<()> {
-    say_how_to_recreate(plan, report);
-    for note in &plan.notes {
-        report.note(&format!("Note: {note}."));
+/// Says what the operator should know of plans, how to ask for what was left alone, and who cannot enter.
+pub fn say_notes<'a>(
+    deployment: &Deployment,
+    plans: impl IntoIterator<Item = (Option<&'a str>, &'a Plan)>,
+    report: &Report,
+) -> anyhow::Result<()> {
+    for (machine, plan) in plans {
+        say_how_to_recreate(plan, report);
+        for note in &plan.notes {
+            report.note_of(machine, &format!("Note: {note}."));
+        }
     }
     say_own_notes(deployment, report);
     let entries = deployment.entries()?;
@@ -149,42 +160,81 @@ pub fn say_own_notes(deployment: &Deployment, report: &Report) {
     }
 }
 
-/// Carries a plan out and tells `report` what happens. Interrupted once, it finishes the steps in hand; interrupted twice, it stops at
-/// once. `machine`, the machine's lock, is let go of when nothing is changed any more, only waited for.
-pub async fn carry_out(
-    engine: &Engine,
-    difference: &Difference,
-    interrupt: &Interrupt,
-    report: &Report,
-    machine: Option<Lock>,
-) -> anyhow::Result<Outcome> {
-    let progress = Progress::new();
-    let machine = Mutex::new(machine);
-    report.plan(&difference.plan);
-    let events = |event: Event| {
-        if let Event::Waiting { .. } = event {
-            machine
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+/// Who is told what happens on the machines: the report, with the progress that it shows.
+pub struct Told<'a> {
+    report: &'a Report,
+    progress: Progress,
+}
+
+impl<'a> Told<'a> {
+    /// Nothing so far.
+    pub fn by(report: &'a Report) -> Self {
+        Self {
+            report,
+            progress: Progress::new(),
         }
-        report.event(event, &progress);
-    };
+    }
+}
+
+impl Tell for Told<'_> {
+    fn event(&self, machine: Option<&str>, event: Event) {
+        self.report.event(machine, event, &self.progress);
+    }
+
+    fn note(&self, machine: Option<&str>, text: &str) {
+        self.report.note_of(machine, text);
+    }
+}
+
+/// Carries out what is due on the machines, side by side, and tells the report what happens. Interrupted once, it finishes the steps in
+/// hand; interrupted twice, it stops at once.
+pub async fn carry_out(
+    members: &mut [Member<'_>],
+    looks: &Looks,
+    interrupt: &Interrupt,
+    told: &Told<'_>,
+) -> Vec<Option<Outcome>> {
+    for (member, seen) in members.iter().zip(looks) {
+        if let Some(seen) = seen {
+            told.report.plan(member.called, &seen.plan);
+        }
+    }
     let says = async {
         interrupt.comes().await;
-        progress.line(
+        told.progress.line(
             "Interrupted: the steps in hand are finished first; once more stops at once."
                 .to_owned(),
         );
         std::future::pending::<Infallible>().await
     };
-    let outcome = tokio::select! {
-        outcome = converge::apply(engine, difference, interrupt.wanted(), &events) => outcome?,
+    let outcomes = tokio::select! {
+        outcomes = fleet::apply(members, looks, told, interrupt.wanted()) => outcomes,
         never = says => match never {},
     };
-    progress.clear();
-    report.came(&outcome);
-    Ok(outcome)
+    told.progress.clear();
+    for (member, outcome) in members.iter().zip(&outcomes) {
+        if let Some(outcome) = outcome {
+            told.report.came(member.called, outcome);
+        }
+    }
+    outcomes
+}
+
+/// The engine of this machine, where the deployment has to do with it; another machine's is its own affair, and takes no root here.
+pub async fn engine_of_here(
+    deployment: &Deployment,
+    command: &str,
+    interrupt: Option<&Interrupt>,
+) -> anyhow::Result<Option<Engine>> {
+    if !deployment.sites.iter().any(Site::is_local) {
+        return Ok(None);
+    }
+    require_root(command)?;
+    match interrupt {
+        Some(interrupt) => interrupt.or(Engine::connect(None)).await,
+        None => Engine::connect(None).await,
+    }
+    .map(Some)
 }
 
 /// A command as it is typed for the deployment in this directory.

@@ -1,20 +1,22 @@
 //! `dtaas status`: what runs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
 use console::style;
 use serde::Serialize;
 
+use super::interrupt::Interrupt;
+use super::reaching::Reaching;
 use super::report;
-use super::run;
+use super::run::{self, Told};
 use crate::deployment::Deployment;
-use crate::deployment::converge;
+use crate::deployment::sites::Site;
+use crate::fleet::{self, How, Wish};
 use crate::machine::diff::DiffOptions;
-use crate::machine::docker::Engine;
-use crate::machine::observed::{ContainerState, Observed, Owner, Run};
-use crate::machine::wait;
-use crate::platform::desired::Container;
+use crate::machine::observed::{ContainerState, Owner, Run};
+use crate::platform::desired::{Container, Desired};
 use crate::ui;
 use crate::ui::table::table;
 
@@ -24,6 +26,8 @@ pub struct Status {
     /// Give it as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reaching: Reaching,
 }
 
 #[derive(Serialize)]
@@ -37,6 +41,9 @@ struct Report {
 
 #[derive(Serialize)]
 struct Part {
+    /// Where there are several, or another than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
     component: &'static str,
     user: Option<String>,
     container: String,
@@ -61,6 +68,8 @@ enum State {
     Disabled,
     /// It is not there.
     Missing,
+    /// Its machine cannot be looked at.
+    Unknown,
 }
 
 impl State {
@@ -72,6 +81,7 @@ impl State {
             State::Stopped => "stopped",
             State::Disabled => "disabled",
             State::Missing => "missing",
+            State::Unknown => "unknown",
         }
     }
 }
@@ -80,37 +90,96 @@ impl Status {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;
-        run::require_root("dtaas status")?;
-        let engine = Engine::connect(None).await?;
-        let desired = deployment.desired_to_look()?;
-        let difference = converge::difference(&engine, desired, &DiffOptions::default()).await?;
-        let containers = &difference.desired.containers;
-        let answers = wait::answers_now(containers.iter()).await;
-        let owner = Owner::of(&difference.desired);
-        let parts = containers
+        let engine = run::engine_of_here(&deployment, "dtaas status", None).await?;
+        let interrupt = Interrupt::listen()?;
+        let told_by = report::Report::new(false);
+        let told = Told::by(&told_by);
+        let how = How {
+            engine,
+            ..self.reaching.how()
+        };
+        let mut members = fleet::reach(
+            &deployment,
+            &deployment.sites,
+            how,
+            &told,
+            interrupt.wanted(),
+        )
+        .await?;
+        let desired: BTreeMap<&str, Desired> = deployment
+            .sites
             .iter()
-            .zip(answers)
-            .map(|(container, answers)| part(&owner, container, &difference.observed, answers))
-            .collect();
-        let report = Report {
+            .map(|site| Ok((site.name.as_str(), deployment.desired_to_look(site)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let wish = |site: &Site| {
+            Ok(Wish {
+                desired: desired[site.name.as_str()].clone(),
+                options: DiffOptions::default(),
+                holder: None,
+                answers: true,
+            })
+        };
+        let looks = fleet::look(&mut members, wish, &told, interrupt.wanted()).await;
+        if looks.iter().all(Option::is_none) {
+            return fleet::result(members, Vec::new(), "dtaas status");
+        }
+        let mut report = Report {
             deployment: deployment.spec.name.to_string(),
             url: deployment.page(),
-            steps_due: difference.plan.steps.len(),
-            parts,
+            steps_due: 0,
+            parts: Vec::new(),
         };
+        for (member, seen) in members.iter().zip(&looks) {
+            let desired = &desired[member.site.name.as_str()];
+            let owner = Owner::of(desired);
+            match seen {
+                Some(seen) => {
+                    report.steps_due += seen.plan.steps.len();
+                    let parts = desired.containers.iter().zip(&seen.answers);
+                    report.parts.extend(parts.map(|(container, answers)| {
+                        part(member.called, &owner, container, &seen.containers, *answers)
+                    }));
+                }
+                None => {
+                    let parts = desired.containers.iter();
+                    report
+                        .parts
+                        .extend(parts.map(|container| unknown(member.called, container)));
+                }
+            }
+        }
         match self.json {
             true => ui::json(&report)?,
             false => ui::data(text(&report)),
         }
-        run::say_own_notes(&deployment, &report::Report::new(false));
-        Ok(())
+        run::say_own_notes(&deployment, &told_by);
+        fleet::result(members, Vec::new(), "dtaas status")
+    }
+}
+
+/// A part on a machine that cannot be looked at.
+fn unknown(machine: Option<&str>, container: &Container) -> Part {
+    Part {
+        machine: machine.map(str::to_owned),
+        component: container.component.as_str(),
+        user: container.user.as_ref().map(ToString::to_string),
+        container: container.name.clone(),
+        state: State::Unknown,
+        since: None,
+        image: container.image.clone(),
     }
 }
 
 /// How a container of this deployment stands; one of somebody else's that has its name is not it.
-fn part(owner: &Owner, container: &Container, observed: &Observed, answers: bool) -> Part {
+fn part(
+    machine: Option<&str>,
+    owner: &Owner,
+    container: &Container,
+    observed: &BTreeMap<String, ContainerState>,
+    answers: bool,
+) -> Part {
     let ours = |found: &&ContainerState| found.owner == *owner;
-    let found = observed.containers.get(&container.name).filter(ours);
+    let found = observed.get(&container.name).filter(ours);
     let state = match found.map(|found| found.run) {
         None if !container.running => State::Disabled,
         None => State::Missing,
@@ -121,6 +190,7 @@ fn part(owner: &Owner, container: &Container, observed: &Observed, answers: bool
         Some(Run::Created | Run::Exited | Run::Dead) => State::Disabled,
     };
     Part {
+        machine: machine.map(str::to_owned),
         component: container.component.as_str(),
         user: container.user.as_ref().map(ToString::to_string),
         container: container.name.clone(),
@@ -131,7 +201,8 @@ fn part(owner: &Owner, container: &Container, observed: &Observed, answers: bool
 }
 
 fn text(report: &Report) -> String {
-    let rows: Vec<[String; 5]> = report
+    let several = report.parts.iter().any(|part| part.machine.is_some());
+    let rows: Vec<[String; 6]> = report
         .parts
         .iter()
         .map(|part| {
@@ -140,9 +211,10 @@ fn text(report: &Report) -> String {
                 State::Ready => style(state).green(),
                 State::Disabled => style(state).dim(),
                 State::Silent | State::Restarting => style(state).yellow(),
-                State::Stopped | State::Missing => style(state).red(),
+                State::Stopped | State::Missing | State::Unknown => style(state).red(),
             };
             [
+                part.machine.clone().unwrap_or_default(),
                 part.component.to_owned(),
                 part.user.clone().unwrap_or_default(),
                 state.to_string(),
@@ -164,10 +236,26 @@ fn text(report: &Report) -> String {
         "{} at {}\n\n{}{due}",
         report.deployment,
         report.url,
-        table(
-            ["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"],
-            &rows
-        )
+        match several {
+            true => table(
+                [
+                    "MACHINE",
+                    "COMPONENT",
+                    "USER",
+                    "STATE",
+                    "SINCE (UTC)",
+                    "IMAGE"
+                ],
+                &rows
+            ),
+            false => {
+                let rows = rows.into_iter().map(|[_, rest @ ..]| rest);
+                table(
+                    ["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"],
+                    &rows.collect::<Vec<[String; 5]>>(),
+                )
+            }
+        }
     )
 }
 
@@ -197,16 +285,16 @@ mod tests {
             running,
             ready: None,
         };
-        let mut observed = Observed::default();
+        let mut observed = BTreeMap::new();
         if let Some((deployment, run)) = found {
             let state = ContainerState {
                 owner: owner(deployment),
                 run,
                 ..ContainerState::default()
             };
-            observed.containers.insert(container.name.clone(), state);
+            observed.insert(container.name.clone(), state);
         }
-        part(&owner("foo"), &container, &observed, true).state
+        part(None, &owner("foo"), &container, &observed, true).state
     }
 
     fn owner(deployment: &str) -> Owner {

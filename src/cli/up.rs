@@ -7,12 +7,15 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::patience::{self, Patience};
+use super::reaching::Reaching;
 use super::report::Report;
-use super::run;
-use crate::deployment::converge;
+use super::run::{self, Told};
+use crate::deployment::sites::Site;
 use crate::deployment::{Deployment, Missing};
+use crate::fleet::{self, How, Wish};
 use crate::machine::diff::{DiffOptions, Recreate};
-use crate::machine::docker::{Engine, TO_PULL};
+use crate::machine::docker::TO_PULL;
+use crate::machine::plan::Plan;
 use crate::spec::load;
 use crate::spec::names::UserName;
 use crate::ui;
@@ -32,8 +35,13 @@ pub struct Up {
     /// How many seconds an image's pull may stand still before it counts as failed.
     #[arg(long, value_name = "SECONDS", default_value_t = TO_PULL.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
     pull_timeout: u64,
+    /// On other machines that have no docker, install it from the distribution's packages (Debian and Ubuntu).
+    #[arg(long)]
+    install_docker: bool,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    reaching: Reaching,
     #[command(flatten)]
     recreate: RecreateArgs,
 }
@@ -55,8 +63,10 @@ impl RecreateArgs {
             None => Ok(Recreate::No),
             Some(users) if users.is_empty() => Ok(Recreate::All),
             Some(users) => {
+                // Which folders another machine has is not known here.
+                let here = deployment.users_site().is_none_or(Site::is_local);
                 for user in users {
-                    if !deployment.library_root().join(user.as_str()).is_dir() {
+                    if here && !deployment.library_root().join(user.as_str()).is_dir() {
                         deployment.require_user(user)?;
                     }
                 }
@@ -78,15 +88,15 @@ impl Up {
     /// Answers with the platform's address.
     async fn make_so(&self, directory: &Path, report: &Report) -> anyhow::Result<Option<String>> {
         // What is wrong with the spec is said first; it is read again when nobody else can change it.
-        self.recreate.checked(&Deployment::with_profile(
-            directory,
-            self.profile.as_deref(),
-        )?)?;
-        run::require_root("dtaas up")?;
-        let interrupt = Interrupt::listen()?;
-        let engine = interrupt.or(Engine::connect(None)).await?;
-        let engine = engine.pulling_within(Duration::from_secs(self.pull_timeout));
         let profile = self.profile.as_deref();
+        let open = Deployment::with_profile(directory, profile)?;
+        self.recreate.checked(&open)?;
+        if open.sites.iter().any(Site::is_local) {
+            run::require_root("dtaas up")?;
+        }
+        let interrupt = Interrupt::listen()?;
+        let patience = Duration::from_secs(self.pull_timeout);
+        let engine = run::engine_of_here(&open, "dtaas up", Some(&interrupt)).await?;
         let (deployment, _lock) = self
             .patience
             .locked(directory, "dtaas up", profile, &interrupt)
@@ -95,27 +105,66 @@ impl Up {
             recreate: self.recreate.checked(&deployment)?,
             ..DiffOptions::default()
         };
-        deployment.require_roots_own()?;
-        let machine = patience::machine(&deployment, "dtaas up", &interrupt, report).await?;
-        let desired = deployment.desired(Missing::Keep)?;
-        let difference = interrupt
-            .or(converge::difference(&engine, desired, &options))
+        if deployment.users_site().is_some_and(Site::is_local) {
+            deployment.require_roots_own()?;
+        }
+        let told = Told::by(report);
+        let how = How {
+            engine: engine.map(|engine| engine.pulling_within(patience)),
+            make: true,
+            install_docker: self.install_docker,
+            pulling_within: patience,
+            ..self.reaching.how()
+        };
+        let mut members = fleet::reach(
+            &deployment,
+            &deployment.sites,
+            how,
+            &told,
+            interrupt.wanted(),
+        )
+        .await?;
+        let looks = interrupt
+            .or(async {
+                let wish = |site: &Site| {
+                    Ok(Wish {
+                        desired: deployment.desired_on(site, Missing::Keep)?,
+                        options: options.clone(),
+                        holder: Some(patience::holder(&deployment, "dtaas up")),
+                        answers: false,
+                    })
+                };
+                Ok(fleet::look(&mut members, wish, &told, interrupt.wanted()).await)
+            })
             .await?;
-        if difference.plan.refused.is_empty() && deployment.keep_profile()? {
+        let plans: Vec<(Option<&str>, &Plan)> = members
+            .iter()
+            .zip(&looks)
+            .filter_map(|(member, seen)| Some((member.called, &seen.as_ref()?.plan)))
+            .collect();
+        let clear =
+            plans.len() == members.len() && plans.iter().all(|(_, plan)| plan.refused.is_empty());
+        if clear && deployment.keep_profile()? {
             report.note(&format!(
                 "{}: profile is now {}",
                 load::FILE,
                 deployment.spec.profile
             ));
         }
-        let outcome =
-            run::carry_out(&engine, &difference, &interrupt, report, Some(machine)).await?;
-        run::say_held(&difference.plan, report);
-        run::say_notes(&deployment, &difference.plan, report)?;
-        outcome.result_of(&run::typed(directory, "up"))?;
-        match (outcome.done, difference.plan.held.as_slice()) {
-            (0, []) => ui::say("Nothing to do: everything is as it should be, and answers."),
-            (0, [_, ..]) => ui::say("Nothing else to do: everything else is as it should be."),
+        let outcomes = run::carry_out(&mut members, &looks, &interrupt, &told).await;
+        if outcomes.iter().all(Option::is_none) {
+            fleet::result(members, outcomes, &run::typed(directory, "up"))?;
+            return Ok(None);
+        }
+        for (machine, plan) in &plans {
+            run::say_held(*machine, plan, report);
+        }
+        run::say_notes(&deployment, plans.iter().copied(), report)?;
+        let done: usize = outcomes.iter().flatten().map(|outcome| outcome.done).sum();
+        fleet::result(members, outcomes, &run::typed(directory, "up"))?;
+        match (done, plans.iter().all(|(_, plan)| plan.held.is_empty())) {
+            (0, true) => ui::say("Nothing to do: everything is as it should be, and answers."),
+            (0, false) => ui::say("Nothing else to do: everything else is as it should be."),
             (1.., _) => {}
         }
         ui::say(format!("The platform is at {}", deployment.page()));

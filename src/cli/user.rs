@@ -16,10 +16,12 @@ use clap::{Args, Subcommand};
 use super::interrupt::Interrupt;
 use super::patience::Patience;
 use super::report::Report;
-use super::run;
+use super::run::{self, Told};
 use crate::deployment::Deployment;
+use crate::deployment::sites::Site;
 use crate::deployment::users::settings::Settings;
 use crate::error::Failure;
+use crate::fleet::{self, How, Member, Wish};
 use crate::machine::diff::limits;
 use crate::machine::docker::Engine;
 use crate::machine::lock::Lock;
@@ -137,12 +139,22 @@ fn require_fits(engine: Option<&Engine>, settings: &Settings) -> anyhow::Result<
     }
 }
 
+/// Whether users' htpasswd entries on another machine are replaced, or brought only where they are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entries {
+    /// These were set just now.
+    Set,
+    /// Who has one there has it still.
+    Kept,
+}
+
 /// Brings the machine to what it should have of some users, all in the spec or none: the rendered files at once, then what docker has,
 /// side by side.
 async fn converge(
     deployment: &Deployment,
-    engine: Option<&Engine>,
+    engine: Option<Engine>,
     names: &BTreeSet<UserName>,
+    entries: Entries,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Reached> {
     let stay = names
@@ -156,6 +168,66 @@ async fn converge(
         Failure::new(format!("the files are changed, and {whose} should be"))
             .hint("mend that; `dtaas up`, or the same command again after a removal, does the rest")
     };
+    let report = Report::new(false);
+    let told = Told::by(&report);
+    let Some(site) = deployment.users_site() else {
+        return Ok(Reached::Files);
+    };
+    let (mut members, is_up) = match (site.is_local(), engine) {
+        (true, engine) => {
+            let is_up = render(deployment, engine.as_ref(), names)
+                .await
+                .with_context(rest)?;
+            run::say_own_notes(deployment, &report);
+            let Some(engine) = engine else {
+                return Ok(Reached::Files);
+            };
+            (vec![Member::here(site, engine)], is_up)
+        }
+        (false, _) => {
+            deployment.render_users(names, false)?;
+            run::say_own_notes(deployment, &report);
+            there(deployment, site, names, entries, &told, interrupt)
+                .await
+                .with_context(rest)?
+        }
+    };
+    if !is_up && stay {
+        return Ok(Reached::Files);
+    }
+    let wish = |site: &Site| {
+        let (desired, options) = deployment.users_wish(site, names)?;
+        Ok(Wish {
+            desired,
+            options,
+            holder: None,
+            answers: false,
+        })
+    };
+    let looks = fleet::look(&mut members, wish, &told, interrupt.wanted()).await;
+    if let Some(Some(seen)) = looks.first() {
+        run::say_held(None, &seen.plan, &report);
+        run::say_how_to_recreate(&seen.plan, &report);
+    }
+    let outcomes = run::carry_out(&mut members, &looks, interrupt, &told).await;
+    let interrupted = outcomes.iter().flatten().any(|outcome| outcome.interrupted);
+    match interrupted {
+        true if stay => fleet::result(members, outcomes, "`dtaas up`")?,
+        true => fleet::result(members, outcomes, "the same command")?,
+        false => fleet::result(members, outcomes, "the same command").with_context(rest)?,
+    }
+    Ok(match is_up {
+        true => Reached::Up,
+        false => Reached::Files,
+    })
+}
+
+/// Writes what is rendered of some users here; answers whether the platform is up.
+async fn render(
+    deployment: &Deployment,
+    engine: Option<&Engine>,
+    names: &BTreeSet<UserName>,
+) -> anyhow::Result<bool> {
     let closes = names.iter().any(|name| {
         let user = deployment.spec.users.get(name);
         user.is_none_or(|user| !user.enabled)
@@ -166,36 +238,49 @@ async fn converge(
         deployment.render_users(names, true)?;
     }
     let is_up = match engine {
-        Some(engine) => deployment.is_up(engine).await.with_context(rest)?,
+        Some(engine) => deployment.is_up(engine).await?,
         None => false,
     };
     if !(closed && is_up) {
         deployment.render_users(names, is_up)?;
     }
-    let report = Report::new(false);
-    run::say_own_notes(deployment, &report);
-    let Some(engine) = engine else {
-        return Ok(Reached::Files);
+    Ok(is_up)
+}
+
+/// The machine of the workspaces, which is another, with the entries that were set; and whether the platform is up there.
+async fn there<'a>(
+    deployment: &Deployment,
+    site: &'a Site,
+    names: &BTreeSet<UserName>,
+    entries: Entries,
+    told: &Told<'_>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<(Vec<Member<'a>>, bool)> {
+    let mut members =
+        fleet::reach(deployment, [site], How::default(), told, interrupt.wanted()).await?;
+    let names = match entries {
+        Entries::Set => names.clone(),
+        Entries::Kept => BTreeSet::new(),
     };
-    if !is_up && stay {
-        return Ok(Reached::Files);
+    let wish = |site: &Site| {
+        let (desired, options) = deployment.entries_wish(site, &names)?;
+        Ok(Wish {
+            desired,
+            options,
+            holder: None,
+            answers: false,
+        })
+    };
+    let looks = fleet::look(&mut members, wish, told, interrupt.wanted()).await;
+    let is_up = looks.iter().flatten().any(|seen| seen.is_up);
+    let outcomes = fleet::apply(&mut members, &looks, told, interrupt.wanted()).await;
+    for outcome in outcomes.into_iter().flatten() {
+        outcome.result()?;
     }
-    let difference = deployment
-        .users_difference(engine, names)
-        .await
-        .with_context(rest)?;
-    run::say_held(&difference.plan, &report);
-    run::say_how_to_recreate(&difference.plan, &report);
-    let outcome = run::carry_out(engine, &difference, interrupt, &report, None)
-        .await
-        .with_context(rest)?;
-    match outcome.interrupted {
-        true if stay => outcome.result_of("`dtaas up`")?,
-        true => outcome.result()?,
-        false => outcome.result().with_context(rest)?,
+    match members.iter().all(|member| member.hand.is_ok()) {
+        true => Ok((members, is_up)),
+        false => Err(fleet::result(members, Vec::new(), "the same command")
+            .err()
+            .unwrap_or_else(|| Failure::new("the machine is lost").into())),
     }
-    Ok(match is_up {
-        true => Reached::Up,
-        false => Reached::Files,
-    })
 }

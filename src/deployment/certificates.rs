@@ -211,7 +211,13 @@ impl Deployment {
 
     fn desired_certificate(&self, certificate: &Certificate) -> anyhow::Result<Desired> {
         let render = crate::platform::certificate;
-        self.with_input(Missing::Keep, Some(certificate), render)
+        self.with_input(
+            &self.all_here(),
+            Missing::Keep,
+            Some(certificate),
+            "",
+            render,
+        )
     }
 
     /// Renews our own certificate in its last days, live where one is in use, and looks at the operator's files. Whatever is

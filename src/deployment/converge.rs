@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Deployment, Missing};
+use super::sites::Site;
+use super::{Deployment, Missing, private};
 use crate::machine::apply::{self, Outcome};
 use crate::machine::diff::{self, DiffOptions, Scope};
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::observe;
-use crate::machine::observed::{Observed, Owner};
+use crate::machine::observed::Observed;
 use crate::machine::plan::Plan;
-use crate::machine::step::Phase;
-use crate::platform::desired::{Component, Desired};
-use crate::platform::naming;
+use crate::platform::auth;
+use crate::platform::desired::{Desired, File};
 use crate::spec::names::UserName;
 
 /// What a machine should have, what it has, and the difference. Holds nothing with which it could change anything.
@@ -73,12 +73,21 @@ pub(super) fn paths_plan(desired: &Desired, scope: &Scope) -> anyhow::Result<Pla
 impl Deployment {
     /// How the rendered configuration on this machine differs from what the spec says; needs no engine.
     pub fn render_plan(&self, missing: Missing) -> anyhow::Result<Plan> {
-        paths_plan(&self.desired(missing)?, &Scope::All)
+        paths_plan(&self.rendered(missing)?, &Scope::All)
     }
 
     /// Writes the rendered configuration; answers what was done.
     pub fn render(&self) -> anyhow::Result<Plan> {
-        self.apply_paths(&self.desired(Missing::Keep)?, &Scope::All)
+        self.apply_paths(&self.rendered(Missing::Keep)?, &Scope::All)
+    }
+
+    /// What is rendered for all machines, as it lies here.
+    fn rendered(&self, missing: Missing) -> anyhow::Result<Desired> {
+        let mut desired = self.desired(missing)?;
+        if !self.has_users_here() {
+            self.without_library(&mut desired);
+        }
+        Ok(desired)
     }
 
     /// Writes the directories and files of a state, as far as they are in scope; answers what was done.
@@ -88,51 +97,91 @@ impl Deployment {
         Ok(plan)
     }
 
-    /// Writes what is rendered of some users, and nothing of anyone else. On a platform that is up the routes are left to
-    /// [`Self::users_difference`], which knows whether the workspaces are where they lead.
+    /// Writes what is rendered of some users, and nothing of anyone else. On a platform that is up here the routes are left to
+    /// [`Self::users_wish`], which knows whether the workspaces are where they lead.
     pub fn render_users(&self, names: &BTreeSet<UserName>, is_up: bool) -> anyhow::Result<()> {
-        let mut desired = self.desired_of(names, Missing::Keep)?;
+        let mut desired = self.desired_of(&self.all_here(), names, Missing::Keep)?;
         if is_up {
             desired.files.retain(|file| file.leads_to.is_none());
+        }
+        if !self.has_users_here() {
+            self.without_library(&mut desired);
         }
         self.apply_paths(&desired, &Scope::Users(names.clone()))?;
         self.keep_certificate(OffsetDateTime::now_utc());
         Ok(())
     }
 
-    /// What is to be done on the machine for some users, all of them in the spec or none. Nobody else is looked at.
-    pub async fn users_difference(
+    /// What a machine should have of some users, all of them in the spec or none, and how far it is looked at for that. Nobody else is
+    /// looked at.
+    pub fn users_wish(
         &self,
-        engine: &Engine,
+        site: &Site,
         names: &BTreeSet<UserName>,
-    ) -> anyhow::Result<Difference> {
+    ) -> anyhow::Result<(Desired, DiffOptions)> {
         let gone = !names.iter().any(|name| self.spec.users.contains_key(name));
         let options = DiffOptions {
             scope: Scope::Users(names.clone()),
             remove_workspaces: gone,
+            // Whether the platform is up or not.
+            leave_rules: gone,
             ..DiffOptions::default()
         };
-        let desired = self.desired_of(names, Missing::Keep)?;
-        let mut found = difference(engine, desired, &options).await?;
-        if gone {
-            // Whether the platform is up or not, the rules are not for these users to set.
-            found
-                .plan
-                .steps
-                .retain(|step| step.phase() != Phase::Firewall);
+        let mut desired = self.desired_of(site, names, Missing::Keep)?;
+        if gone && !site.is_local() {
+            let now = OffsetDateTime::now_utc();
+            desired.aside = names
+                .iter()
+                .map(|name| self.aside(name, now))
+                .collect::<anyhow::Result<_>>()?;
         }
-        Ok(found)
+        Ok((desired, options))
+    }
+
+    /// Users' htpasswd entries alone, for a gateway on another machine: they replace what is there.
+    pub fn entries_wish(
+        &self,
+        site: &Site,
+        names: &BTreeSet<UserName>,
+    ) -> anyhow::Result<(Desired, DiffOptions)> {
+        let options = DiffOptions {
+            scope: Scope::Users(BTreeSet::new()),
+            leave_rules: true,
+            ..DiffOptions::default()
+        };
+        let entries = self.entries()?.good;
+        let mut desired = Desired::nothing(self.spec.name.clone(), site.root.clone());
+        desired.directories.push(private(auth::ENTRIES));
+        desired.files = names
+            .iter()
+            .filter_map(|name| Some((name, entries.get(name)?)))
+            .map(|(name, entry)| File {
+                kept: false,
+                user: None,
+                ..auth::entry(name, entry)
+            })
+            .collect();
+        Ok((desired, options))
+    }
+
+    fn has_users_here(&self) -> bool {
+        self.users_site().is_none_or(Site::is_local)
+    }
+
+    /// Users' folders are where their workspaces are, and nowhere else.
+    fn without_library(&self, desired: &mut Desired) {
+        let library = self.spec.library.root.clone();
+        desired
+            .directories
+            .retain(|directory| !directory.path.starts_with(&library));
     }
 
     /// Whether the platform is up on this machine: whether its gateway is there.
     pub async fn is_up(&self, engine: &Engine) -> anyhow::Result<bool> {
-        let key = self.secrets(Missing::Pretend)?.hash_key;
-        let gateway = naming::container(&self.spec.name, Component::Gateway, None);
-        let own = Owner::of(&Desired::nothing(
-            self.spec.name.clone(),
-            self.root().to_owned(),
-        ));
-        let found = engine.container(&gateway, &key).await?;
-        Ok(found.is_some_and(|found| found.owner == own))
+        let desired = Desired {
+            hash_key: self.secrets(Missing::Pretend)?.hash_key,
+            ..Desired::nothing(self.spec.name.clone(), self.root().to_owned())
+        };
+        observe::is_up(engine, &desired).await
     }
 }

@@ -7,6 +7,7 @@ mod keep;
 mod profile;
 pub mod purge;
 pub mod room;
+pub mod sites;
 mod sweep;
 pub mod users;
 
@@ -22,14 +23,14 @@ use crate::error::{Failure, failure_of, remedy_of_cause};
 use crate::machine::files::Tree;
 use crate::machine::image;
 use crate::machine::lock::{self, Lock};
-use crate::platform::desired::{Desired, Directory};
+use crate::platform::desired::{Component, Desired, Directory};
 use crate::platform::{self, Certificate, Input};
-use crate::profile::Profile;
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::Spec;
 use crate::spec::names::UserName;
+use sites::{Reach, Site};
 
 /// Whether secrets and certificates that are missing may be written. A plan makes them in memory only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,8 @@ pub struct Deployment {
     pub tree: Tree,
     /// What the operator wrote.
     pub spec: Spec,
-    /// Where everything runs.
-    pub profile: Profile,
+    /// Its machines.
+    pub sites: Vec<Site>,
     templates: Templates,
     /// Users' entries, once they were read and until one is written.
     known: Mutex<Option<Entries>>,
@@ -119,23 +120,24 @@ impl Deployment {
     /// A deployment of this directory with this spec, whatever its `dtaas.yaml` says.
     pub fn with_spec(directory: &Path, spec: Spec) -> anyhow::Result<Self> {
         let root = absolute(directory)?;
-        let (profile, templates) = Self::beside(&root, &spec)?;
+        let (sites, templates) = Self::beside(&root, &spec)?;
         Ok(Self {
             tree: Tree::open(&root)?,
             spec,
-            profile,
+            sites,
             templates,
             known: Mutex::default(),
             notes: Mutex::default(),
         })
     }
 
-    /// What counts besides the spec: its profile, and the operator's own templates. The directory need not exist.
-    fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Profile, Templates)> {
+    /// What counts besides the spec: its machines, and the operator's own templates. The directory need not exist.
+    fn beside(directory: &Path, spec: &Spec) -> anyhow::Result<(Vec<Site>, Templates)> {
         apart(directory, &spec.library.root)?;
         let profile = crate::profile::load(directory, &spec.profile)?;
         let templates = Templates::new(&replacements(directory)?).map_err(Failure::from)?;
-        Ok((profile, templates))
+        let sites = sites::sites(directory, spec, &profile)?;
+        Ok((sites, templates))
     }
 
     /// Its directory, absolute.
@@ -190,25 +192,77 @@ impl Deployment {
         self.spec.users.keys().filter(without).collect()
     }
 
-    /// What the machine should have.
+    /// The machine where users' workspaces are. Every profile places them.
+    pub fn users_site(&self) -> Option<&Site> {
+        self.sites.iter().find(|site| site.is_users())
+    }
+
+    /// All that is rendered for any machine, as it would lie on this one: what the operator looks at.
     pub fn desired(&self, missing: Missing) -> anyhow::Result<Desired> {
         let certificate = self.certificate(missing, OffsetDateTime::now_utc())?;
-        self.with_input(missing, certificate.as_ref(), platform::machine)
+        self.with_input(
+            &self.all_here(),
+            missing,
+            certificate.as_ref(),
+            &image::own_reference(&self.spec.name)?,
+            platform::machine,
+        )
+    }
+
+    /// What a machine should have.
+    pub fn desired_on(&self, site: &Site, missing: Missing) -> anyhow::Result<Desired> {
+        let certificate = match site.is_users() {
+            true => self.certificate(missing, OffsetDateTime::now_utc())?,
+            false => None,
+        };
+        self.with_input(
+            site,
+            missing,
+            certificate.as_ref(),
+            &image::own_reference(&self.spec.name)?,
+            platform::machine,
+        )
     }
 
     /// The same for who only looks: an operator's certificate that cannot be used any more is noted, and nothing is made.
-    pub fn desired_to_look(&self) -> anyhow::Result<Desired> {
-        let certificate = self.certificate_to_look(OffsetDateTime::now_utc())?;
-        self.with_input(Missing::Pretend, certificate.as_ref(), platform::machine)
+    pub fn desired_to_look(&self, site: &Site) -> anyhow::Result<Desired> {
+        let certificate = match site.is_users() {
+            true => self.certificate_to_look(OffsetDateTime::now_utc())?,
+            false => None,
+        };
+        self.with_input(
+            site,
+            Missing::Pretend,
+            certificate.as_ref(),
+            &image::own_reference(&self.spec.name)?,
+            platform::machine,
+        )
     }
 
-    /// What the machine should have of some users. No certificate is anyone's.
+    /// What a machine should have of some users. No certificate is anyone's.
     pub fn desired_of(
         &self,
+        site: &Site,
         users: &BTreeSet<UserName>,
         missing: Missing,
     ) -> anyhow::Result<Desired> {
-        self.with_input(missing, None, |input| platform::users(input, users))
+        self.with_input(site, missing, None, "", |input| {
+            platform::users(input, users)
+        })
+    }
+
+    /// All that runs anywhere, as if it ran here.
+    fn all_here(&self) -> Site {
+        Site {
+            name: String::new(),
+            reach: Reach::Local,
+            placed: self
+                .sites
+                .iter()
+                .flat_map(|site| site.placed.clone())
+                .collect::<BTreeSet<Component>>(),
+            root: self.root().to_owned(),
+        }
     }
 
     /// Keeps in mind what the operator should know: a sentence without a full stop.
@@ -274,21 +328,24 @@ impl Deployment {
 
     fn with_input<T>(
         &self,
+        site: &Site,
         missing: Missing,
         certificate: Option<&Certificate>,
+        own_image: &str,
         build: impl FnOnce(&Input<'_>) -> Result<T, crate::render::RenderError>,
     ) -> anyhow::Result<T> {
         let secrets = self.secrets(missing)?;
         let entries = self.entries()?.good;
-        let own_image = image::own_reference(&self.spec.name)?;
         let input = Input {
             spec: &self.spec,
             secrets: &secrets,
             entries: &entries,
             certificate,
             templates: &self.templates,
-            root: self.root(),
-            own_image: &own_image,
+            root: &site.root,
+            placed: &site.placed,
+            remote: !site.is_local(),
+            own_image,
         };
         build(&input).map_err(|error| Failure::from(error).into())
     }

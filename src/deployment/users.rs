@@ -13,7 +13,7 @@ use super::{Deployment, private};
 use crate::auth::{password, store};
 use crate::error::Failure;
 use crate::machine::files::Tree;
-use crate::platform::desired::Directory;
+use crate::platform::desired::{Aside, Directory};
 use crate::secrets::Secret;
 use crate::spec::load;
 use crate::spec::model::{Group, User};
@@ -24,6 +24,9 @@ use settings::Settings;
 const PASSWORD_LENGTH: usize = 16;
 /// The fewest letters that a password given to us may have.
 const PASSWORD_MIN: usize = 8;
+
+/// Where the folders of users lie who were removed, relative to the library.
+const ASIDE: &str = ".removed";
 
 /// A new password that nobody knows yet.
 pub fn generate_password() -> Secret {
@@ -219,14 +222,21 @@ impl Deployment {
         }
         library.make_dir(&Directory {
             mode: 0o700,
-            ..private(".removed")
+            ..private(ASIDE)
         })?;
-        let date = now.format(format_description!(
-            "[year][month][day]T[hour][minute][second]Z"
-        ))?;
-        let aside = Path::new(".removed").join(format!("{name}-{date}"));
+        let aside = aside(name, now)?;
         library.rename(Path::new(name.as_str()), &aside)?;
         Ok(Some(aside))
+    }
+
+    /// The same for a library on another machine, which may have such a folder.
+    pub(super) fn aside(&self, name: &UserName, now: OffsetDateTime) -> anyhow::Result<Aside> {
+        let root = &self.spec.library.root;
+        Ok(Aside {
+            from: root.join(name.as_str()),
+            to: root.join(aside(name, now)?),
+            user: name.clone(),
+        })
     }
 
     pub(super) fn write_entry(&self, name: &UserName, hash: &str) -> anyhow::Result<()> {
@@ -247,6 +257,14 @@ impl Deployment {
         self.tree.write(&user_path(name), 0o644, text.as_bytes())?;
         Ok(())
     }
+}
+
+/// Where a folder goes that is set aside, relative to the library.
+fn aside(name: &UserName, now: OffsetDateTime) -> anyhow::Result<PathBuf> {
+    let date = now.format(format_description!(
+        "[year][month][day]T[hour][minute][second]Z"
+    ))?;
+    Ok(Path::new(ASIDE).join(format!("{name}-{date}")))
 }
 
 fn user_path(name: &UserName) -> PathBuf {

@@ -143,6 +143,7 @@ fn together(phase: Phase) -> Phase {
         Phase::RemoveFiles
         | Phase::RemoveContainers
         | Phase::RemoveNetworks
+        | Phase::SetAside
         | Phase::RemoveFirewall
         | Phase::Directories
         | Phase::Files
@@ -157,7 +158,7 @@ fn together(phase: Phase) -> Phase {
 fn width(phase: Phase, options: &Options) -> usize {
     match phase {
         // Parents before children, routes before all else.
-        Phase::RemoveFiles | Phase::Directories => 1,
+        Phase::RemoveFiles | Phase::SetAside | Phase::Directories => 1,
         // Each waits for the disk twice, and the disk serves many at once.
         Phase::Files | Phase::Routes => 32,
         Phase::RemoveFirewall | Phase::Firewall => 1,
@@ -179,6 +180,7 @@ fn can_be_left(step: &Step) -> bool {
         | Step::SetOwner { .. }
         | Step::WriteFile { .. }
         | Step::RemoveFile { .. }
+        | Step::SetAside { .. }
         | Step::RemoveImage { .. }
         | Step::CreateNetwork { .. }
         | Step::RemoveNetwork { .. }
@@ -310,6 +312,10 @@ impl Run<'_> {
                 .users
                 .contains(user)
                 .then(|| "a container is still attached to it".to_owned()),
+            Step::SetAside { user, .. } => failed
+                .users
+                .contains(user)
+                .then(|| "the workspace still runs".to_owned()),
             Step::RemoveFirewall { .. } => {
                 (!failed.users.is_empty()).then(|| "a workspace still runs".to_owned())
             }
@@ -363,6 +369,7 @@ impl Run<'_> {
                 failed.containers.insert(name.clone());
             }
             Step::RemoveFile { .. }
+            | Step::SetAside { .. }
             | Step::RemoveImage { .. }
             | Step::RemoveFirewall { .. }
             | Step::StopContainer { .. }

@@ -89,6 +89,8 @@ pub struct DiffOptions {
     pub scope: Scope,
     /// Whether workspaces that nobody desires are removed without more ado: that was asked for, by removing their user or all.
     pub remove_workspaces: bool,
+    /// Whether the packet filter stays as it is: it is not for some users to set.
+    pub leave_rules: bool,
 }
 
 /// The difference, in the order in which it is to be done.
@@ -98,7 +100,9 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     let remade = networks(desired, observed, options, no_pool, &mut plan);
     paths::diff(desired, observed, &options.scope, &mut plan);
     images(desired, observed, options, &mut plan);
-    rules(desired, observed, &mut plan);
+    if !options.leave_rules {
+        rules(desired, observed, &mut plan);
+    }
     containers::diff(desired, observed, options, &remade, &mut plan);
     limits::diff(desired, observed, options, &mut plan);
     unused_images(desired, observed, options, &mut plan);

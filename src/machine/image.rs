@@ -2,13 +2,15 @@
 //! has to be published or can be of another version.
 
 use std::fs;
+use std::io::Read;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use crate::machine::docker::Engine;
-use crate::platform::desired::{Desired, label, sha256};
+use crate::platform::desired::{Desired, hex, label};
 use crate::spec::names::DeploymentName;
 
 const SELF: &str = "/proc/self/exe";
@@ -21,11 +23,24 @@ pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
     let digest = match DIGEST.get() {
         Some(digest) => digest,
         None => {
-            let executable = fs::read(SELF).context("cannot read the running executable")?;
-            DIGEST.get_or_init(|| sha256(executable))
+            let digest = digest().context("cannot read the running executable")?;
+            DIGEST.get_or_init(|| digest)
         }
     };
     Ok(reference(deployment, digest))
+}
+
+/// SHA-256 of the running executable, piece by piece: fresh memory for all of it costs more than the sum.
+fn digest() -> std::io::Result<String> {
+    let mut executable = fs::File::open(SELF)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match executable.read(&mut piece)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            length => hasher.update(&piece[..length]),
+        }
+    }
 }
 
 fn reference(deployment: &DeploymentName, digest: &str) -> String {
@@ -68,6 +83,7 @@ fn archive(executable: &[u8]) -> std::io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::desired::sha256;
 
     #[test]
     fn the_name_holds_the_executables_digest() {

@@ -15,7 +15,8 @@ use crate::machine::observed::{
     ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
 use crate::machine::{firewall, ports, routes};
-use crate::platform::desired::{Container, Content, Desired, File, label, sha256};
+use crate::platform::desired::{Component, Container, Content, Desired, File, label, sha256};
+use crate::platform::naming;
 
 /// The permission bit that lets everyone on the machine read a file.
 const OTHERS_READ: u32 = 0o004;
@@ -54,6 +55,17 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         neighbours,
         missing: missing(desired, scope),
     })
+}
+
+/// Whether the platform is up on the machine: whether its gateway is there.
+///
+/// # Errors
+///
+/// When the engine does not say.
+pub async fn is_up(engine: &Engine, desired: &Desired) -> Result<bool> {
+    let gateway = naming::container(&desired.deployment, Component::Gateway, None);
+    let found = engine.container(&gateway, &desired.hash_key).await?;
+    Ok(found.is_some_and(|found| found.owner == Owner::of(desired)))
 }
 
 /// A deployment's label, and the user's where it is one, as filters want them: they know no "or".
@@ -193,6 +205,11 @@ pub fn paths(desired: &Desired, scope: &Scope) -> Result<BTreeMap<PathBuf, PathS
     for path in &desired.absent {
         if let Some(stat) = tree.stat(path)? {
             found.insert(path.clone(), plain(stat));
+        }
+    }
+    for aside in &desired.aside {
+        if let Some(stat) = stat(desired, &tree, &aside.from)? {
+            found.insert(aside.from.clone(), plain(stat));
         }
     }
     for file in &desired.files {
@@ -341,6 +358,7 @@ mod tests {
             content: Content::Plain("endpoint: true\n".into()),
             user: None,
             leads_to: None,
+            kept: false,
         }];
         let change_from = |mode| {
             let tree = Tree::open(root.path()).unwrap();

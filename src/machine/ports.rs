@@ -67,6 +67,8 @@ pub fn key(component: Component, nth: usize) -> &'static str {
         (Component::Auth, _) => "ports.auth",
         (Component::Website, _) => "ports.website",
         (Component::Library, _) => "ports.library",
+        (Component::RabbitMq, 0) => "rabbitmq.port",
+        (Component::RabbitMq, _) => "rabbitmq.management_port",
         // Nothing of a workspace listens on the machine.
         (Component::Workspace, _) => "ports",
     }

@@ -49,6 +49,15 @@ pub enum Step {
         /// Relative to the root.
         path: PathBuf,
     },
+    /// Set a folder aside.
+    SetAside {
+        /// Relative to the root, or absolute.
+        from: PathBuf,
+        /// Likewise.
+        to: PathBuf,
+        /// Whose it was.
+        user: String,
+    },
     /// Pull an image.
     PullImage {
         /// Its reference.
@@ -179,6 +188,8 @@ pub enum Phase {
     RemoveContainers,
     /// Networks that go.
     RemoveNetworks,
+    /// Folders of users who are gone.
+    SetAside,
     /// Rules that go, when no container is left that they guard.
     RemoveFirewall,
     /// Directories, parents first.
@@ -206,6 +217,7 @@ impl Step {
             Step::RemoveFile { .. } => Phase::RemoveFiles,
             Step::RemoveContainer { .. } => Phase::RemoveContainers,
             Step::RemoveNetwork { .. } => Phase::RemoveNetworks,
+            Step::SetAside { .. } => Phase::SetAside,
             Step::RemoveFirewall { .. } => Phase::RemoveFirewall,
             Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::SetOwner { .. } => {
                 Phase::Directories
@@ -257,6 +269,9 @@ impl Step {
                 }
             },
             Step::RemoveFile { path } => format!("remove {}", shown(path)),
+            Step::SetAside { from, to, .. } => {
+                format!("set {} aside as {}", shown(from), shown(to))
+            }
             Step::PullImage { reference } => format!("pull image {reference}"),
             Step::MakeImage { reference } => {
                 format!("make image {reference} of this executable")
@@ -306,6 +321,7 @@ impl Step {
             | Step::SetMode { .. }
             | Step::SetOwner { .. }
             | Step::RemoveFile { .. }
+            | Step::SetAside { .. }
             | Step::PullImage { .. }
             | Step::MakeImage { .. }
             | Step::RemoveImage { .. }

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::machine::event::{Event, StepFailure};
 use crate::machine::observed::{ContainerState, Run};
-use crate::platform::desired::{Container, Probe, Question, sha256};
+use crate::platform::desired::{Container, Probe, Question, Scheme, sha256};
 use crate::secrets::Secret;
 
 /// The first pause between two probes; each is twice as long as the one before, up to [`LONGEST`].
@@ -170,6 +172,34 @@ async fn answers(probe: &Probe) -> Result<(), Wrong> {
 
 /// Asks once; the error is what came instead of a good answer.
 async fn answer(question: &Question) -> Result<(), String> {
+    match question.scheme {
+        Scheme::Http | Scheme::Https => answer_by_http(question).await,
+        Scheme::Amqp => tokio::time::timeout(ONE_PROBE, answer_by_amqp(question))
+            .await
+            .unwrap_or_else(|_| Err(nothing_in_time())),
+    }
+}
+
+fn nothing_in_time() -> String {
+    format!("gave nothing within {} s", ONE_PROBE.as_secs())
+}
+
+/// The broker offers its versions as soon as it has read the client's: `connection.start`, class 10, method 10, on channel 0.
+async fn answer_by_amqp(question: &Question) -> Result<(), String> {
+    let greet = async {
+        let mut broker = TcpStream::connect(question.address).await?;
+        broker.write_all(b"AMQP\0\0\x09\x01").await?;
+        let mut frame = [0; 11];
+        broker.read_exact(&mut frame).await.map(|_| frame)
+    };
+    match greet.await {
+        Ok([1, 0, 0, _, _, _, _, 0, 10, 0, 10]) => Ok(()),
+        Ok(_) => Err("is no AMQP broker".to_owned()),
+        Err(error) => Err(format!("gave nothing: {error}")),
+    }
+}
+
+async fn answer_by_http(question: &Question) -> Result<(), String> {
     let client = client(question).map_err(|error| format!("cannot be asked: {error}"))?;
     let mut request = client.get(question.url());
     if let Some(host) = numeric(question) {
@@ -195,9 +225,7 @@ async fn answer(question: &Question) -> Result<(), String> {
                 Some(_) | None => Ok(()),
             }
         }
-        Err(error) if error.is_timeout() => {
-            Err(format!("gave nothing within {} s", ONE_PROBE.as_secs()))
-        }
+        Err(error) if error.is_timeout() => Err(nothing_in_time()),
         Err(error) => {
             // The first error names the URL once more, the last the reason.
             let mut reason: &dyn std::error::Error = &error;

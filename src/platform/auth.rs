@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use super::desired::{Component, Desired, File, Probe};
-use super::{Input, own_container, plain, read_only};
+use super::{Input, of_user, own_container, plain, read_only, secret};
+use crate::secrets::Secret;
 use crate::spec::model::{AuthMode, User};
 use crate::spec::names::UserName;
 
@@ -17,6 +18,26 @@ pub const DEADLINE: u64 = 30;
 /// The file that opens the door for a user, relative to the root: it exists for enabled users only.
 pub fn user_file(name: &UserName) -> PathBuf {
     format!("config/auth/{name}.json").into()
+}
+
+/// Where users' htpasswd entries lie, relative to the root.
+pub const ENTRIES: &str = "auth";
+
+/// A user's htpasswd entry, relative to the root.
+pub fn entry_file(name: &UserName) -> PathBuf {
+    format!("{ENTRIES}/{name}").into()
+}
+
+/// A user's htpasswd entry on the gateway's machine, when that is another than the operator's. One that is there stays: its user
+/// may have changed the password since.
+pub fn entry(name: &UserName, entry: &Secret) -> File {
+    File {
+        kept: true,
+        ..of_user(
+            secret(entry_file(name), format!("{}\n", entry.expose())),
+            name,
+        )
+    }
 }
 
 /// What the endpoint knows of a user besides the password.
@@ -58,7 +79,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
     ];
     let mut container = own_container(input, Component::Auth, command.map(str::to_owned).into());
     container.mounts = vec![
-        read_only(input, "auth", "/auth"),
+        read_only(input, ENTRIES, "/auth"),
         read_only(input, "config/auth", "/users"),
     ];
     container.listens = vec![address];

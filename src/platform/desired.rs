@@ -49,6 +49,9 @@ pub enum Component {
     Library,
     /// A user's desktop; one a user.
     Workspace,
+    /// The message broker.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq,
 }
 
 impl Component {
@@ -60,6 +63,7 @@ impl Component {
             Component::Website => "website",
             Component::Library => "library",
             Component::Workspace => "workspace",
+            Component::RabbitMq => "rabbitmq",
         }
     }
 }
@@ -83,6 +87,8 @@ pub struct Desired {
     pub owned: Vec<PathBuf>,
     /// Files (relative) that must not be: what a removed user leaves.
     pub absent: Vec<PathBuf>,
+    /// Folders of the library that go to another place in it, when nothing runs any more that uses them: those of removed users.
+    pub aside: Vec<Aside>,
     /// Images that containers run.
     pub images: Vec<Image>,
     /// Networks, one a workspace.
@@ -93,6 +99,17 @@ pub struct Desired {
     pub containers: Vec<Container>,
     /// The limits that stand in a user's own file; the others stand in the deployment's.
     pub own_limits: BTreeMap<UserName, BTreeSet<LimitKey>>,
+}
+
+/// A folder that is set aside, so that nobody who gets its name later inherits what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Where it may lie: relative to the root, or absolute, where the library lies elsewhere.
+    pub from: PathBuf,
+    /// Where it goes, in the same library; the directory above is made for it, closed.
+    pub to: PathBuf,
+    /// Whose it was.
+    pub user: UserName,
 }
 
 /// A directory that should exist. One that exists keeps its owner and mode, unless `enforce` is set.
@@ -128,6 +145,8 @@ pub struct File {
     pub user: Option<UserName>,
     /// The container whose address is in it: while that one is held as it is, so is the file.
     pub leads_to: Option<String>,
+    /// Whether a file that is there already stays as it is, for others write it as well: an htpasswd entry.
+    pub kept: bool,
 }
 
 /// What is in a file; a secret one is masked wherever a difference is shown.
@@ -354,6 +373,7 @@ impl Desired {
             files: Vec::new(),
             owned: Vec::new(),
             absent: Vec::new(),
+            aside: Vec::new(),
             images: Vec::new(),
             networks: Vec::new(),
             firewall: None,

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod library;
 pub mod naming;
 pub mod probe;
+pub mod services;
 pub mod website;
 pub mod workspace;
 
@@ -36,7 +37,12 @@ pub struct Input<'a> {
     pub templates: &'a Templates,
     /// Where the tree lies on the machine, absolute.
     pub root: &'a Path,
-    /// The reference of the image made of our executable.
+    /// What runs on the machine.
+    pub placed: &'a BTreeSet<Component>,
+    /// Whether the machine is another than the operator's: then users' entries are brought there, where they are missing.
+    pub remote: bool,
+    /// The reference of the image made of our executable; empty for [`users`] and [`certificate`], which have nothing to do with it, for to
+    /// know it takes reading all of the executable.
     pub own_image: &'a str,
 }
 
@@ -98,7 +104,19 @@ pub fn url(spec: &Spec) -> String {
 /// What the machine should have.
 pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
-    desired.directories = directories(input);
+    desired.directories = vec![Directory::plain("data"), Directory::plain("config")];
+    if input.placed.contains(&Component::Gateway) {
+        users_side(input, &mut desired)?;
+    }
+    if input.placed.contains(&Component::RabbitMq) {
+        services::rabbitmq::add(input, &mut desired)?;
+    }
+    Ok(desired)
+}
+
+/// Gateway, auth endpoint, website, library and workspaces, which are on one machine always (see [`crate::profile`]).
+fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    desired.directories.extend(directories(input));
     desired.owned = [gateway::ROUTES, gateway::PAIR, "config/auth"]
         .map(PathBuf::from)
         .into();
@@ -106,14 +124,21 @@ pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
         reference: input.own_image.to_owned(),
     });
     desired.firewall = Some(firewall(input));
-    gateway::add(input, &mut desired)?;
-    auth::add(input, &mut desired);
-    website::add(input, &mut desired)?;
-    library::add(input, &mut desired)?;
-    for name in input.spec.users.keys() {
-        workspace::add(input, name, &mut desired)?;
+    gateway::add(input, desired)?;
+    auth::add(input, desired);
+    website::add(input, desired)?;
+    library::add(input, desired)?;
+    if input.remote {
+        desired.owned.push(auth::ENTRIES.into());
+        let entries = input.entries.iter();
+        desired
+            .files
+            .extend(entries.map(|(name, entry)| auth::entry(name, entry)));
     }
-    Ok(desired)
+    for name in input.spec.users.keys() {
+        workspace::add(input, name, desired)?;
+    }
+    Ok(())
 }
 
 /// The gateway's certificate alone, and what makes the gateway read it anew: files, and nothing else.
@@ -138,7 +163,16 @@ pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, R
             desired.directories.extend(directories);
             workspace::add(input, name, &mut desired)?;
         }
-        for path in [gateway::user_file(name), auth::user_file(name)] {
+        let mut files = vec![gateway::user_file(name), auth::user_file(name)];
+        if input.remote {
+            let entry = input
+                .entries
+                .get(name)
+                .map(|entry| auth::entry(name, entry));
+            desired.files.extend(entry);
+            files.push(auth::entry_file(name));
+        }
+        for path in files {
             if desired.file(&path).is_none() {
                 desired.absent.push(path);
             }
@@ -164,9 +198,7 @@ fn directories(input: &Input<'_>) -> Vec<Directory> {
     let mut directories = vec![
         Directory::plain("users"),
         closed("secrets"),
-        closed("auth"),
-        Directory::plain("data"),
-        Directory::plain("config"),
+        closed(auth::ENTRIES),
         Directory::plain("config/auth"),
         Directory::plain("config/client"),
         Directory::plain("config/library"),
@@ -197,7 +229,10 @@ fn firewall(input: &Input<'_>) -> Firewall {
         ports: match input.spec.tls.is_on() {
             false => vec![ports.http],
             true => vec![ports.http, ports.https],
-        },
+        }
+        .into_iter()
+        .chain(services::ports(input))
+        .collect(),
     }
 }
 
@@ -209,6 +244,7 @@ fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
         owner: None,
         user: None,
         leads_to: None,
+        kept: false,
         content: Content::Plain(text),
     }
 }
@@ -221,6 +257,7 @@ fn secret(path: impl Into<PathBuf>, text: String) -> File {
         owner: None,
         user: None,
         leads_to: None,
+        kept: false,
         content: Content::Secret(Secret::new(text)),
     }
 }

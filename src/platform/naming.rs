@@ -41,6 +41,11 @@ pub fn chain(deployment: &DeploymentName) -> String {
     format!("DTAAS-{}", short(deployment.as_str()).to_uppercase())
 }
 
+/// RabbitMQ's node: `rabbit-3f2a07@localhost`, another one for each deployment of a machine.
+pub fn node(deployment: &DeploymentName) -> String {
+    format!("rabbit-{}@localhost", short(deployment.as_str()))
+}
+
 /// Six digits: enough to tell the few deployments of one machine apart.
 fn short(deployment: &str) -> String {
     hex(&Sha256::digest(deployment)[..3])

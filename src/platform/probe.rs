@@ -15,7 +15,7 @@ pub struct Probe {
     pub deadline_seconds: u64,
 }
 
-/// A GET, and the statuses that are a good answer.
+/// A GET, and the statuses that are a good answer; or a greeting by AMQP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// With or without TLS. Whether browsers trust a certificate is another question, and not asked.
@@ -40,6 +40,8 @@ pub enum Scheme {
     Http,
     /// By TLS.
     Https,
+    /// By the header with which an AMQP client begins; the broker's offer is the good answer, and no status (AMQP 0-9-1, 2.2.4).
+    Amqp,
 }
 
 impl Probe {
@@ -60,11 +62,24 @@ impl Probe {
 }
 
 impl Question {
+    /// Whether a broker takes clients at an address.
+    pub fn amqp(address: SocketAddrV4) -> Self {
+        Self {
+            scheme: Scheme::Amqp,
+            address,
+            host: None,
+            path: String::new(),
+            wanted: Vec::new(),
+            certificate: None,
+        }
+    }
+
     /// The address as a browser has it.
     pub fn url(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
+            Scheme::Amqp => "amqp",
         };
         match &self.host {
             Some(host) => format!("{scheme}://{host}:{}{}", self.address.port(), self.path),

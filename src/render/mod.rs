@@ -27,6 +27,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("gateway/auth"),
     template!("lib.env"),
     template!("client/env.js"),
+    template!("services/rabbitmq.conf"),
 ];
 
 /// Templates of files that become the operator's own when they are written: those are edited, not their templates.

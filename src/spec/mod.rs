@@ -3,6 +3,7 @@
 pub mod document;
 pub mod edit;
 pub mod load;
+pub mod machine;
 pub mod model;
 pub mod names;
 pub mod problem;

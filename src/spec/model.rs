@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
 use super::quantity::{Bytes, Cpus};
 
@@ -39,6 +40,10 @@ pub struct Spec {
     pub gateway: Gateway,
     /// What each user's workspace is.
     pub workspace: Workspace,
+    /// RabbitMQ, where the profile places it.
+    pub rabbitmq: RabbitMq,
+    /// What there is to say of the profile's machines, by name.
+    pub machines: BTreeMap<String, Machine>,
     /// The users, by name.
     pub users: BTreeMap<UserName, User>,
 }
@@ -175,6 +180,17 @@ pub struct Gateway {
     pub image: String,
     /// How much it logs.
     pub log_level: LogLevel,
+}
+
+/// The message broker's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RabbitMq {
+    /// Its image, without the prefix.
+    pub image: String,
+    /// AMQP, on all addresses of its machine.
+    pub port: u16,
+    /// The management page and API, on all addresses of its machine.
+    pub management_port: u16,
 }
 
 /// Traefik's log levels.

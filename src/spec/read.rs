@@ -2,6 +2,8 @@
 
 pub mod default;
 mod image;
+mod machines;
+mod services;
 mod tls;
 mod workspace;
 
@@ -17,6 +19,8 @@ use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Sp
 use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
 use image::{image, is_image};
+use machines::machines;
+use services::rabbitmq;
 use tls::tls;
 use workspace::{limit_overrides, workspace};
 
@@ -37,7 +41,10 @@ pub fn spec(document: &Document) -> Option<Spec> {
         .get("base_path", "write \"\" or a path, such as dtaas")
         .unwrap_or_default();
     let profile: String = top
-        .get("profile", "write single-host")
+        .get(
+            "profile",
+            "write single-host, single-vagrant or two-machine",
+        )
         .unwrap_or_else(|| default::PROFILE.to_owned());
     let bind: Ipv4Addr = top
         .get("bind", "write an IPv4 address of this machine, or 0.0.0.0")
@@ -79,6 +86,8 @@ pub fn spec(document: &Document) -> Option<Spec> {
     };
     gateway.finish();
     let workspace = workspace(top.section("workspace"));
+    let rabbitmq = rabbitmq(top.section("rabbitmq"), ports);
+    let machines = machines(top.section("machines"));
     top.finish();
 
     let domain = domain?;
@@ -96,6 +105,8 @@ pub fn spec(document: &Document) -> Option<Spec> {
         image_prefix,
         gateway: gateway_model,
         workspace: workspace?,
+        rabbitmq,
+        machines,
         users: BTreeMap::new(),
     })
 }

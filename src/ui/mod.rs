@@ -33,3 +33,11 @@ pub fn json_line(value: &impl serde::Serialize) {
         Err(error) => say(format!("cannot write this as JSON: {error}")),
     }
 }
+
+/// A text about one machine of several, with its name before it.
+pub fn of(machine: Option<&str>, text: &str) -> String {
+    match machine {
+        Some(machine) => format!("{machine}: {text}"),
+        None => text.to_owned(),
+    }
+}

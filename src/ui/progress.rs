@@ -15,7 +15,13 @@ pub struct Progress {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+struct Key {
+    machine: Option<String>,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum What {
     Step(usize),
     Ready(String),
 }
@@ -34,26 +40,40 @@ impl Progress {
         }
     }
 
-    /// Shows one event.
-    pub fn show(&self, event: Event) {
+    /// Shows one event, of the machine that is named where there are several.
+    pub fn show(&self, machine: Option<&str>, event: Event) {
+        let key = |what| Key {
+            machine: machine.map(str::to_owned),
+            what,
+        };
         match event {
-            Event::StepStarted { step, text } => self.begin(Key::Step(step), text),
-            Event::StepProgress { step, done, total } => self.advance(step, done, total),
-            Event::StepDone { step, millis } => self.end(&Key::Step(step), millis),
-            Event::StepFailed { step, failure } => self.fail(&Key::Step(step), &failure),
-            Event::StepDropped { step } => self.drop(&Key::Step(step)),
+            Event::StepStarted { step, text } => {
+                self.begin(key(What::Step(step)), super::of(machine, &text));
+            }
+            Event::StepProgress { step, done, total } => {
+                self.advance(&key(What::Step(step)), done, total);
+            }
+            Event::StepDone { step, millis } => self.end(&key(What::Step(step)), millis),
+            Event::StepFailed { step, failure } => self.fail(&key(What::Step(step)), &failure),
+            Event::StepDropped { step } => self.drop(&key(What::Step(step))),
             Event::StepSkipped { because, .. } => {
                 self.line(format!(
-                    "{} left out: {because}",
-                    style("–").for_stderr().yellow()
+                    "{} {}",
+                    style("–").for_stderr().yellow(),
+                    super::of(machine, &format!("left out: {because}"))
                 ));
             }
             Event::Waiting { container } => {
-                let text = format!("wait for {container}");
-                self.begin(Key::Ready(container), text);
+                let text = super::of(machine, &format!("wait for {container}"));
+                self.begin(key(What::Ready(container)), text);
             }
-            Event::Ready { container, millis } => self.answers(container, millis),
-            Event::NotReady { container, failure } => self.fail(&Key::Ready(container), &failure),
+            Event::Ready { container, millis } => {
+                let text = super::of(machine, &format!("{container} answers"));
+                self.answers(&key(What::Ready(container)), &text, millis);
+            }
+            Event::NotReady { container, failure } => {
+                self.fail(&key(What::Ready(container)), &failure);
+            }
         }
     }
 
@@ -75,11 +95,11 @@ impl Progress {
 
     fn begin(&self, key: Key, text: String) {
         // A line for each of 500 waits would leave nothing of the screen.
-        let bar = match (&key, self.running().len()) {
-            (Key::Step(_), _) | (Key::Ready(_), 0..MOST_LINES) => {
+        let bar = match (&key.what, self.running().len()) {
+            (What::Step(_), _) | (What::Ready(_), 0..MOST_LINES) => {
                 self.bars.add(ProgressBar::no_length())
             }
-            (Key::Ready(_), _) => ProgressBar::hidden(),
+            (What::Ready(_), _) => ProgressBar::hidden(),
         };
         if let Ok(look) = ProgressStyle::with_template("• {msg}") {
             bar.set_style(look);
@@ -88,9 +108,9 @@ impl Progress {
         self.running().insert(key, Running { text, bar });
     }
 
-    fn advance(&self, step: usize, done: u64, total: u64) {
+    fn advance(&self, key: &Key, done: u64, total: u64) {
         let running = self.running();
-        let Some(Running { bar, .. }) = running.get(&Key::Step(step)) else {
+        let Some(Running { bar, .. }) = running.get(key) else {
             return;
         };
         if bar.length().is_none()
@@ -117,13 +137,13 @@ impl Progress {
     }
 
     /// What answers at once is not worth a line: of 500 workspaces 499 do.
-    fn answers(&self, container: String, millis: u64) {
-        let Some(running) = self.running().remove(&Key::Ready(container.clone())) else {
+    fn answers(&self, key: &Key, text: &str, millis: u64) {
+        let Some(running) = self.running().remove(key) else {
             return;
         };
         running.bar.finish_and_clear();
         if millis >= NOTICEABLE {
-            self.done(&format!("{container} answers"), millis);
+            self.done(text, millis);
         }
     }
 

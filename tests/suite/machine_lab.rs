@@ -208,6 +208,7 @@ impl Lab {
             owner: None,
             content: Content::Plain(format!("user: {user}\n")),
             leads_to: None,
+            kept: false,
             user: Some(name.clone()),
         });
         self.desired.networks.push(Network {

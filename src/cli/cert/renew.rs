@@ -53,7 +53,7 @@ impl Renew {
                 self.yes,
             )?;
         }
-        let engine = run::engine_if_there("dtaas cert renew").await?;
+        let engine = run::engine_if_there(&deployment, "dtaas cert renew").await?;
         let (deployment, _lock) = Deployment::locked(directory, "dtaas cert renew", None)?;
         let is_up = match &engine {
             Some(engine) => deployment.is_up(engine).await?,

@@ -9,7 +9,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::set::Own;
-use super::{Reached, Turn, converge, require_fits};
+use super::{Entries, Reached, Turn, converge, require_fits};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::passwords::{Passwords, say_it_takes_a_while};
 use crate::cli::recipient::Recipient;
@@ -67,10 +67,11 @@ struct Ready {
 impl Add {
     /// Runs the command.
     pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
-        let roll = self.roll(&Deployment::open(turn.directory)?)?;
+        let open = Deployment::open(turn.directory)?;
+        let roll = self.roll(&open)?;
         let all = roll.names();
         let mut recipient = self.passwords.open(&all)?;
-        let engine = run::engine_if_there("dtaas user add").await?;
+        let engine = run::engine_if_there(&open, "dtaas user add").await?;
         require_fits(engine.as_ref(), &self.own.settings())?;
         let (ready, credentials) = make_ready(roll.new, &recipient)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user add").await?;
@@ -89,7 +90,7 @@ impl Add {
         if let Some(first) = roll.existing.first() {
             say_existing(&roll.existing, first);
         }
-        let reached = converge(&deployment, engine.as_ref(), &all, &interrupt).await?;
+        let reached = converge(&deployment, engine, &all, Entries::Set, &interrupt).await?;
         say_added(&deployment, &all, many, reached);
         Ok(())
     }

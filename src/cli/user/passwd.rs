@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::{Turn, converge};
+use super::{Entries, Turn, converge};
 use crate::cli::passwords::Passwords;
 use crate::cli::run;
 use crate::deployment::Deployment;
@@ -24,17 +24,19 @@ impl Passwd {
     /// Runs the command.
     pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
         let name = &self.name;
-        Deployment::open(turn.directory)?.require_user(name)?;
+        let open = Deployment::open(turn.directory)?;
+        open.require_user(name)?;
         let password = self.passwords.read_one(name)?;
         let mut recipient = self.passwords.open(&BTreeSet::new())?;
-        let engine = run::engine_if_there("dtaas user passwd").await?;
+        let engine = run::engine_if_there(&open, "dtaas user passwd").await?;
         let (deployment, _lock, interrupt) = turn.locked("dtaas user passwd").await?;
         deployment.set_password(name, &password)?;
         recipient.hand_out(&[(name.clone(), password)])?;
         converge(
             &deployment,
-            engine.as_ref(),
+            engine,
             &[name.clone()].into(),
+            Entries::Set,
             &interrupt,
         )
         .await?;

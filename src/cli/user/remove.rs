@@ -3,7 +3,7 @@
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{Names, Turn, converge};
+use super::{Entries, Names, Turn, converge};
 use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::ui;
@@ -22,7 +22,8 @@ pub struct Remove {
 impl Remove {
     /// Runs the command.
     pub async fn run(self, turn: Turn<'_>) -> anyhow::Result<()> {
-        let names = self.names.known(&Deployment::open(turn.directory)?)?;
+        let open = Deployment::open(turn.directory)?;
+        let names = self.names.known(&open)?;
         let what = match names.len() {
             1 => "the workspace with what was installed in it",
             _ => "their workspaces with what was installed in them",
@@ -35,13 +36,13 @@ impl Remove {
             ),
             self.yes,
         )?;
-        let engine = run::engine_if_there("dtaas user remove").await?;
+        let engine = run::engine_if_there(&open, "dtaas user remove").await?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user remove").await?;
         self.names.known(&deployment)?;
         for name in &names {
             deployment.close_door(name)?;
         }
-        converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
+        converge(&deployment, engine, &names, Entries::Kept, &interrupt).await?;
         for name in &names {
             let files = match deployment.forget_user(name, OffsetDateTime::now_utc())? {
                 Some(path) => format!(

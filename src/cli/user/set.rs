@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Names, Reached, Turn, converge, require_fits};
+use super::{Entries, Names, Reached, Turn, converge, require_fits};
 use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::parse_group;
@@ -89,7 +89,7 @@ impl Set {
         for name in &self.names.known(&open)? {
             open.edit_user(name, &settings)?;
         }
-        let engine = run::engine_if_there("dtaas user set").await?;
+        let engine = run::engine_if_there(&open, "dtaas user set").await?;
         require_fits(engine.as_ref(), &settings)?;
         let (mut deployment, _lock, interrupt) = turn.locked("dtaas user set").await?;
         let names = self.names.known(&deployment)?;
@@ -101,7 +101,7 @@ impl Set {
         for edited in edited {
             deployment.write_edited(edited)?;
         }
-        let reached = converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
+        let reached = converge(&deployment, engine, &names, Entries::Kept, &interrupt).await?;
         for (name, differs) in names.iter().zip(differs) {
             ui::say(match (differs, reached) {
                 (false, _) => format!("{name} has these settings already."),

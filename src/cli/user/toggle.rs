@@ -1,6 +1,6 @@
 //! `dtaas user enable` and `dtaas user disable`.
 
-use super::{Names, Reached, Turn, converge};
+use super::{Entries, Names, Reached, Turn, converge};
 use crate::cli::run;
 use crate::deployment::Deployment;
 use crate::deployment::users::settings::Settings;
@@ -13,8 +13,9 @@ pub(super) async fn run(names: Names, turn: Turn<'_>, enabled: bool) -> anyhow::
         true => "dtaas user enable",
         false => "dtaas user disable",
     };
-    names.known(&Deployment::open(turn.directory)?)?;
-    let engine = run::engine_if_there(command).await?;
+    let open = Deployment::open(turn.directory)?;
+    names.known(&open)?;
+    let engine = run::engine_if_there(&open, command).await?;
     let (mut deployment, _lock, interrupt) = turn.locked(command).await?;
     let names = names.known(&deployment)?;
     let settings = Settings {
@@ -32,7 +33,7 @@ pub(super) async fn run(names: Names, turn: Turn<'_>, enabled: bool) -> anyhow::
     for edited in edited {
         deployment.write_edited(edited)?;
     }
-    let reached = converge(&deployment, engine.as_ref(), &names, &interrupt).await?;
+    let reached = converge(&deployment, engine, &names, Entries::Kept, &interrupt).await?;
     for name in &names {
         ui::say(match (already.contains(&name), enabled, reached) {
             (true, true, _) => format!("{name} is enabled already."),

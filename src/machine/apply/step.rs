@@ -46,6 +46,19 @@ pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
         Step::RemoveFile { path } => {
             Tree::open(&state.root)?.remove(path)?;
         }
+        Step::SetAside { from, to, .. } => {
+            let (base, below) = state.locate(from);
+            let (_, to) = state.locate(to);
+            let tree = Tree::open(base)?;
+            if let Some(above) = to.parent() {
+                tree.make_dir(&Directory {
+                    mode: 0o700,
+                    enforce: true,
+                    ..Directory::plain(above)
+                })?;
+            }
+            tree.rename(below, to)?;
+        }
         Step::PullImage { .. }
         | Step::MakeImage { .. }
         | Step::RemoveImage { .. }
@@ -78,7 +91,8 @@ impl Run<'_> {
             Step::MakeDirectory { .. }
             | Step::SetMode { .. }
             | Step::SetOwner { .. }
-            | Step::RemoveFile { .. } => act_on_paths(self.desired, step).map(|_| ()),
+            | Step::RemoveFile { .. }
+            | Step::SetAside { .. } => act_on_paths(self.desired, step).map(|_| ()),
             Step::PullImage { reference } => {
                 let progress = |done, total| {
                     (self.events)(Event::StepProgress {

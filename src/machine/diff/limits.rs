@@ -89,6 +89,7 @@ fn about(step: &Step) -> Option<&str> {
         | Step::SetOwner { .. }
         | Step::WriteFile { .. }
         | Step::RemoveFile { .. }
+        | Step::SetAside { .. }
         | Step::PullImage { .. }
         | Step::MakeImage { .. }
         | Step::RemoveImage { .. }

@@ -30,6 +30,15 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, scope: &Scope, plan: 
             plan.steps.push(Step::RemoveFile { path: path.clone() });
         }
     }
+    for aside in &desired.aside {
+        if observed.paths.contains_key(&aside.from) {
+            plan.steps.push(Step::SetAside {
+                from: aside.from.clone(),
+                to: aside.to.clone(),
+                user: aside.user.to_string(),
+            });
+        }
+    }
     if *scope == Scope::All {
         leftovers(desired, observed, plan);
     }
@@ -89,6 +98,7 @@ fn diff_file(file: &File, state: Option<&PathState>, plan: &mut Plan) {
             });
         }
         Kind::Link | Kind::Other => FileChange::Kind(state.kind),
+        Kind::File if file.kept => return,
         Kind::File => {
             let same = state.digest.as_deref() == Some(sha256(file.content.expose()).as_str());
             match (&file.content, &state.text) {

@@ -88,6 +88,7 @@ fn file(path: &str, text: &str, user: Option<&UserName>) -> File {
         content: Content::Plain(text.into()),
         user: user.cloned(),
         leads_to: user.map(|user| format!("ws-{user}")),
+        kept: false,
     }
 }
 

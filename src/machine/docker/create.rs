@@ -75,9 +75,11 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
     };
     let hardened = match container.component {
         Component::Workspace => None,
-        Component::Gateway | Component::Auth | Component::Website | Component::Library => {
-            Some(vec!["no-new-privileges".to_owned()])
-        }
+        Component::Gateway
+        | Component::Auth
+        | Component::Website
+        | Component::Library
+        | Component::RabbitMq => Some(vec!["no-new-privileges".to_owned()]),
     };
     HostConfig {
         mounts: Some(container.mounts.iter().map(mount).collect()),

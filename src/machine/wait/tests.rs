@@ -58,6 +58,7 @@ async fn gateway(scheme: Scheme, open: bool) -> Probe {
                         talk(stream, open).await;
                     }
                 }
+                Scheme::Amqp => panic!("a gateway speaks HTTP"),
             }
         }
     });
@@ -147,6 +148,40 @@ async fn where_nobody_listens_there_is_a_reason() {
             "container gateway did not answer as it should within 1 s: http://{address}/ gave nothing: Connection refused (os error 111)"
         ))
     );
+}
+
+/// A broker of this test's own, which answers a client's greeting with these bytes.
+async fn broker(answer: &'static [u8]) -> Probe {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut greeting = [0; 8];
+        stream.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"AMQP\0\0\x09\x01");
+        stream.write_all(answer).await.unwrap();
+    });
+    Probe {
+        questions: vec![Question::amqp(address)],
+        deadline_seconds: 1,
+    }
+}
+
+#[tokio::test]
+async fn a_broker_is_ready_when_it_offers_its_versions() {
+    // connection.start: a method frame on channel 0, class 10, method 10, and its arguments.
+    let probe = broker(b"\x01\0\0\0\0\0\x06\0\x0a\0\x0a\0\x09").await;
+    assert_eq!(answers(&probe).await, Ok(()));
+
+    // RabbitMQ says so to who speaks another version; other programs say other things.
+    let probe = broker(b"AMQP\x03\x01\0\0 and more").await;
+    assert_eq!(
+        answers(&probe).await.map_err(|wrong| wrong.answer),
+        Err("is no AMQP broker".to_owned())
+    );
+    let probe = broker(b"").await;
+    let silent = answers(&probe).await.map_err(|wrong| wrong.answer);
+    assert!(silent.unwrap_err().starts_with("gave nothing: "));
 }
 
 #[test]

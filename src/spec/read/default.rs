@@ -24,6 +24,12 @@ pub const QUOTA: &str = "none";
 pub const MAX_UPLOAD: &str = "10g";
 /// A current Traefik; v0.2's v2.5 is long out of support.
 pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
+/// The broker that v0.2 runs, with the management page; pinned to its last minor version.
+pub const RABBITMQ_IMAGE: &str = "rabbitmq:3.13-management";
+/// AMQP's port.
+pub const RABBITMQ: u16 = 5672;
+/// RabbitMQ's management page and API.
+pub const RABBITMQ_MANAGEMENT: u16 = 15672;
 /// v0.2's workspace.
 pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
 /// ml-workspace's services run as root inside.

@@ -65,6 +65,7 @@ fn a_deployment_is_made_from_flags() {
          700 secrets/\n\
          600 secrets/gateway\n\
          600 secrets/hash-key\n\
+         600 secrets/rabbitmq\n\
          700 secrets/tls/\n\
          600 secrets/tls/authority.key\n\
          600 secrets/tls/authority.pem\n\

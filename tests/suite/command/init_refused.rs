@@ -153,12 +153,12 @@ fn what_does_not_go_together_is_refused_and_nothing_is_written() {
         (
             "--profile two-hosts",
             "there is no profile \"two-hosts\"",
-            "known are single-host; a file of your own is written with its path, such as ./mine.yaml",
+            "known are single-host, single-vagrant, two-machine; a file of your own is written with its path, such as ./mine.yaml",
         ),
         (
             "--profile ./mine.yaml",
             "cannot read the profile d/./mine.yaml: No such file or directory (os error 2)",
-            "name a file that is there, relative to the deployment, or one of ours: single-host",
+            "name a file that is there, relative to the deployment, or one of ours: single-host, single-vagrant, two-machine",
         ),
     ] {
         let place = Place::new();

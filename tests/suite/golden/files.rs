@@ -29,6 +29,33 @@ fn a_deployment_on_a_single_host() {
 }
 
 #[test]
+fn a_deployment_on_one_virtual_machine() {
+    let spec = "version: 1\ndomain: foo.com\nprofile: single-vagrant\n";
+    let desired = Fixture::new(spec, &[ALICE, BOB]).on("dtaas").machine();
+
+    // The same as on a single host, and users' entries besides.
+    let here = Fixture::new("version: 1\ndomain: foo.com\n", &[ALICE, BOB]).machine();
+    let mut files = rendered(&desired);
+    for (path, text) in rendered(&here) {
+        assert_eq!(files.remove(&path), Some(text), "{}", path.display());
+    }
+    compare("single-vagrant", files);
+}
+
+#[test]
+fn a_deployment_on_two_machines() {
+    let spec = "version: 1\ndomain: foo.com\nprofile: two-machine\n";
+    let services = Fixture::new(spec, &[ALICE, BOB]).on("services").machine();
+
+    let mut files = rendered(&services);
+    files.insert(
+        "desired.json".into(),
+        serde_json::to_string_pretty(&services).unwrap() + "\n",
+    );
+    compare("two-machine", files);
+}
+
+#[test]
 fn every_profile_has_a_golden_deployment() {
     for (name, _) in profile::BUILT_IN {
         assert!(

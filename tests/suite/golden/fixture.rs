@@ -1,11 +1,12 @@
 //! A deployment that exists in memory only, the same each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use dtaas::platform::desired::Desired;
+use dtaas::platform::desired::{Component, Desired};
 use dtaas::platform::{self, Certificate, Input};
+use dtaas::profile;
 use dtaas::render::Templates;
 use dtaas::secrets::{DeploymentSecrets, Secret};
 use dtaas::spec::load;
@@ -20,6 +21,8 @@ pub struct Fixture {
     pub secrets: DeploymentSecrets,
     entries: BTreeMap<UserName, Secret>,
     certificate: Certificate,
+    placed: BTreeSet<Component>,
+    remote: bool,
 }
 
 impl Fixture {
@@ -45,13 +48,26 @@ impl Fixture {
                 hash_key: Secret::new("a-hash-key-of-the-tests"),
                 gateway: Secret::new("a-gateway-secret-of-the-tests"),
                 vnc_password: Secret::new("vnc-test"),
+                rabbitmq: Secret::new("a-rabbitmq-password-of-the-tests"),
             },
             entries,
             certificate: Certificate {
                 chain: "the certificate of the tests\n".into(),
                 key: Secret::new("the key of the tests\n"),
             },
+            placed: profile::load(Path::new("."), "single-host")
+                .unwrap()
+                .on("server"),
+            remote: false,
         }
+    }
+
+    /// One of the machines of the built-in profile that the spec names, as another than the operator's.
+    pub fn on(mut self, machine: &str) -> Self {
+        let profile = profile::load(Path::new("."), &self.spec.profile).unwrap();
+        self.placed = profile.on(machine);
+        self.remote = true;
+        self
     }
 
     /// What the machine should have.
@@ -76,6 +92,8 @@ impl Fixture {
             },
             templates: &TEMPLATES,
             root: Path::new("/srv/dtaas"),
+            placed: &self.placed,
+            remote: self.remote,
             own_image: "dtaas-self/foo.com:0123456789abcdef",
         }
     }

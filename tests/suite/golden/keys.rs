@@ -46,6 +46,36 @@ const FILES: &[(&str, &str)] = &[
     ("tls.key", "one.key"),
 ];
 const WRITABLE: &[(&str, &str)] = &[("library.writable", "true")];
+/// A profile with RabbitMQ on a machine of its own.
+const BY_SSH: &[(&str, &str)] = &[
+    ("profile", "./own.yaml"),
+    ("machines.services.kind", "ssh"),
+    ("machines.services.address", "s.foo.com"),
+];
+const BY_VAGRANT: &[(&str, &str)] = &[
+    ("profile", "./own.yaml"),
+    ("machines.services.kind", "vagrant"),
+    ("machines.services.bridge", "eno1"),
+];
+const BY_DOCKER: &[(&str, &str)] = &[
+    ("profile", "./own.yaml"),
+    ("machines.services.kind", "vagrant"),
+    ("machines.services.bridge", "eno1"),
+    ("machines.services.provider", "docker"),
+    ("machines.services.image", "machine:1"),
+];
+
+const fn by(
+    beside: &'static [(&'static str, &'static str)],
+    key: &'static str,
+    to: &'static str,
+) -> Row {
+    Row {
+        beside,
+        ..row(key, to)
+    }
+}
+
 const MOUNT: &[(&str, &str)] = &[("workspace.mounts", "[{source: /srv/a, target: /a}]")];
 
 /// Keys of `dtaas.yaml`.
@@ -61,6 +91,29 @@ const SPEC: &[Row] = &[
         effect: Effect::Refused("there is no profile \"two-hosts\""),
         ..row("profile", "two-hosts")
     },
+    Row {
+        effect: Effect::Refused("machines.services.address: it counts with kind ssh alone"),
+        ..by(BY_SSH, "machines.services.kind", "local")
+    },
+    by(BY_SSH, "machines.services.address", "t.foo.com"),
+    by(BY_SSH, "machines.services.port", "2222"),
+    by(BY_SSH, "machines.services.user", "admin"),
+    by(BY_SSH, "machines.services.jump", "gate"),
+    by(BY_SSH, "machines.services.key", "id"),
+    by(BY_SSH, "machines.services.root", "/srv/dtaas/foo"),
+    by(BY_VAGRANT, "machines.services.hostname", "s"),
+    by(BY_VAGRANT, "machines.services.mac", "08:00:27:12:34:57"),
+    by(BY_VAGRANT, "machines.services.bridge", "eno2"),
+    by(BY_VAGRANT, "machines.services.memory", "8g"),
+    by(BY_VAGRANT, "machines.services.cpus", "4"),
+    by(BY_VAGRANT, "machines.services.box", "other"),
+    by(BY_DOCKER, "machines.services.provider", "virtualbox"),
+    by(BY_DOCKER, "machines.services.image", "machine:2"),
+    by(
+        BY_DOCKER,
+        "machines.services.create_args",
+        "[--cap-add, ALL]",
+    ),
     row("bind", "127.0.0.1"),
     row("ports.http", "8080"),
     row("ports.https", "8443"),
@@ -104,6 +157,9 @@ const SPEC: &[Row] = &[
     row("images.prefix", "registry.lab.example/"),
     row("gateway.image", "traefik:v3.8.0"),
     row("gateway.log_level", "DEBUG"),
+    by(BY_SSH, "rabbitmq.image", "rabbitmq:4-management"),
+    by(BY_SSH, "rabbitmq.port", "5673"),
+    by(BY_SSH, "rabbitmq.management_port", "15673"),
     row(
         "workspace.image",
         "quay.io/jupyter/base-notebook:2026-01-05",
@@ -190,6 +246,8 @@ fn every_key_that_counts_is_documented() {
         let sections: BTreeSet<&str> = documented
             .iter()
             .map(|key| key.rsplit_once('.').map_or("", |(section, _)| section))
+            // What is below it are names of the operator's own.
+            .filter(|section| *section != "machines")
             .collect();
         for section in sections {
             let mut values: Value = serde_yaml::from_str(&text).unwrap();
@@ -246,16 +304,23 @@ fn deployment() -> tempfile::TempDir {
     write("one.key", one.serialize_pem());
     write("second.crt", pair(&one));
     write("other.key", other.serialize_pem());
+    let services = "  server: {kind: local}\n  services: {}\n";
+    let placed =
+        "gateway: server, website: server, library: server, workspace: server, rabbitmq: services";
+    write(
+        "own.yaml",
+        format!("version: 1\nmachines:\n{services}placement: {{{placed}}}\n"),
+    );
     directory
 }
 
-/// What the machine should have when a file says this.
+/// What the machines are and should have when a file says this.
 fn state(directory: &Path, file: &str, values: &Value) -> Result<String, String> {
     let text = serde_yaml::to_string(values).unwrap();
     std::fs::write(directory.join(file), text).unwrap();
     Deployment::open(directory)
-        .and_then(|deployment| deployment.desired(Missing::Keep))
-        .map(|desired| serde_json::to_string(&desired).unwrap())
+        .and_then(|deployment| Ok((deployment.desired(Missing::Keep)?, deployment.sites)))
+        .map(|(desired, sites)| serde_json::to_string(&desired).unwrap() + &format!("{sites:?}"))
         .map_err(|error| format!("{error:#}"))
 }
 

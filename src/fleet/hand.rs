@@ -1,0 +1,145 @@
+//! How one machine is worked on: by the engine here, or by the agent there. Both look first, and then do what they saw is due.
+
+use tokio::sync::watch;
+
+use super::{Seen, Wish};
+use crate::deployment::converge::{self, Difference};
+use crate::error::Failure;
+use crate::machine::apply::Outcome;
+use crate::machine::docker::Engine;
+use crate::machine::event::Event;
+use crate::machine::lock::Lock;
+use crate::machine::{observe, wait};
+use crate::remote::Agent;
+use crate::remote::protocol::{Reply, Request};
+
+/// How one machine is worked on.
+pub enum Hand {
+    /// It is this one.
+    Local(Box<Local>),
+    /// It is another.
+    Remote(Box<Agent>),
+}
+
+/// This machine.
+pub struct Local {
+    engine: Engine,
+    lock: Option<Lock>,
+    due: Option<Difference>,
+}
+
+impl Hand {
+    /// This machine's.
+    pub fn local(engine: Engine) -> Self {
+        Hand::Local(Box::new(Local {
+            engine,
+            lock: None,
+            due: None,
+        }))
+    }
+
+    /// Looks at the machine, and keeps in mind what is due there.
+    pub async fn look(
+        &mut self,
+        wish: Wish,
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Seen> {
+        match self {
+            Hand::Local(local) => local.look(wish, note).await,
+            Hand::Remote(agent) => {
+                let request = Request::Look {
+                    desired: Box::new(wish.desired),
+                    options: wish.options,
+                    lock: wish.holder,
+                    answers: wish.answers,
+                };
+                match agent.ask(request, &|_| {}, note, stop).await? {
+                    Reply::Difference {
+                        plan,
+                        containers,
+                        is_up,
+                        answers,
+                    } => Ok(Seen {
+                        plan,
+                        containers,
+                        is_up,
+                        answers,
+                    }),
+                    other => Err(agent.unexpected(&other)),
+                }
+            }
+        }
+    }
+
+    /// Removes what is ours below the deployment's root on another machine. This one's is purged with the deployment itself.
+    pub async fn purge(
+        &mut self,
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Hand::Local(_) => Ok(()),
+            Hand::Remote(agent) => agent.purge(note, stop).await,
+        }
+    }
+
+    /// Does what was found to be due.
+    pub async fn apply(
+        &mut self,
+        event: &(dyn Fn(Event) + Sync),
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Outcome> {
+        match self {
+            Hand::Local(local) => local.apply(event, stop).await,
+            Hand::Remote(agent) => match agent.ask(Request::Apply {}, event, note, stop).await? {
+                Reply::Outcome(outcome) => Ok(outcome),
+                other => Err(agent.unexpected(&other)),
+            },
+        }
+    }
+}
+
+impl Local {
+    async fn look(&mut self, wish: Wish, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Seen> {
+        if let Some(holder) = &wish.holder {
+            self.lock = Some(Lock::machine(holder, &|text| note(text)).await?);
+        }
+        let found = converge::difference(&self.engine, wish.desired, &wish.options).await?;
+        let answers = match wish.answers {
+            true => wait::answers_now(found.desired.containers.iter()).await,
+            false => Vec::new(),
+        };
+        let seen = Seen {
+            plan: found.plan.clone(),
+            containers: found.observed.containers.clone(),
+            is_up: observe::is_up(&self.engine, &found.desired).await?,
+            answers,
+        };
+        self.due = Some(found);
+        Ok(seen)
+    }
+
+    /// The machine's lock is let go of when nothing is changed any more, only waited for.
+    async fn apply(
+        &mut self,
+        event: &(dyn Fn(Event) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Outcome> {
+        let due = self
+            .due
+            .take()
+            .ok_or_else(|| Failure::new("this machine was not looked at"))?;
+        let lock = std::sync::Mutex::new(self.lock.take());
+        let events = |happened: Event| {
+            if let Event::Waiting { .. } = happened {
+                lock.lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .take();
+            }
+            event(happened);
+        };
+        converge::apply(&self.engine, &due, stop, &events).await
+    }
+}

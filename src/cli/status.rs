@@ -13,6 +13,7 @@ use super::report;
 use super::run::{self, Told};
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
+use crate::fleet::doors::Closed;
 use crate::fleet::{self, How, Wish};
 use crate::machine::diff::DiffOptions;
 use crate::machine::observed::{ContainerState, Owner, Run};
@@ -37,6 +38,9 @@ struct Report {
     /// How many steps `up` would do.
     steps_due: usize,
     parts: Vec<Part>,
+    /// Ports of other machines that are closed to who should reach them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<Closed>,
 }
 
 #[derive(Serialize)]
@@ -128,6 +132,7 @@ impl Status {
             url: deployment.page(),
             steps_due: 0,
             parts: Vec::new(),
+            closed: fleet::doors::closed(&mut members, &desired, &told, interrupt.wanted()).await,
         };
         for (member, seen) in members.iter().zip(&looks) {
             let desired = &desired[member.site.name.as_str()];
@@ -227,13 +232,31 @@ fn text(report: &Report) -> String {
             ]
         })
         .collect();
+    let closed: String = report
+        .closed
+        .iter()
+        .map(|closed| {
+            let from = match &closed.from {
+                Some(machine) => format!("from {machine}"),
+                None => "from here".to_owned(),
+            };
+            format!(
+                "\n{} {}:{} ({}) is closed {from}: {}",
+                style("!").yellow(),
+                closed.door.host,
+                closed.door.port,
+                closed.door.component.as_str(),
+                closed.because
+            )
+        })
+        .collect();
     let due = match report.steps_due {
         0 => String::new(),
         1 => "\n`dtaas up` would do 1 step.".to_owned(),
         many => format!("\n`dtaas up` would do {many} steps."),
     };
     format!(
-        "{} at {}\n\n{}{due}",
+        "{} at {}\n\n{}{closed}{due}",
         report.deployment,
         report.url,
         match several {

@@ -262,6 +262,7 @@ impl Deployment {
                 .flat_map(|site| site.placed.clone())
                 .collect::<BTreeSet<Component>>(),
             root: self.root().to_owned(),
+            hostname: self.spec.domain.to_string(),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Site {
     pub placed: BTreeSet<Component>,
     /// Where the deployment's tree lies there, absolute.
     pub root: PathBuf,
+    /// What users and the other machines call it.
+    pub hostname: String,
 }
 
 /// How a machine is reached.
@@ -110,6 +112,13 @@ pub fn sites(root: &Path, spec: &Spec, profile: &Profile) -> anyhow::Result<Vec<
         match reach(machine.kind.or(*kind), &machine, root) {
             Ok(reach) => sites.push(Site {
                 name: name.clone(),
+                hostname: hostname(
+                    name,
+                    &machine,
+                    &reach,
+                    spec,
+                    profile.on(name).contains(&Component::Gateway),
+                ),
                 placed: profile.on(name),
                 root: match (&reach, machine.root) {
                     (Reach::Local, _) => root.to_owned(),
@@ -153,6 +162,16 @@ fn reach(kind: Option<Kind>, machine: &Machine, root: &Path) -> Result<Reach, Ve
             })
         }
         None => Err(vec!["kind: ssh", "address: 192.0.2.10"]),
+    }
+}
+
+/// What a machine is called: as the spec says, or by its address; a virtual one, and this one, by the platform's domain.
+fn hostname(name: &str, machine: &Machine, reach: &Reach, spec: &Spec, is_users: bool) -> String {
+    match (&machine.hostname, reach) {
+        (Some(hostname), _) => hostname.clone(),
+        (None, Reach::Ssh { ssh, .. }) => ssh.address.clone().unwrap_or_default(),
+        (None, Reach::Local | Reach::Vagrant { .. }) if is_users => spec.domain.to_string(),
+        (None, Reach::Local | Reach::Vagrant { .. }) => format!("{name}.{}", spec.domain),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::deployment::converge::{self, Difference};
 use crate::error::Failure;
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
+use crate::machine::doors::{self, Door};
 use crate::machine::event::Event;
 use crate::machine::lock::Lock;
 use crate::machine::{observe, wait};
@@ -66,6 +67,27 @@ impl Hand {
                         is_up,
                         answers,
                     }),
+                    other => Err(agent.unexpected(&other)),
+                }
+            }
+        }
+    }
+
+    /// Why each of these doors is closed from there, in their order; `None` where it is open.
+    pub async fn closed(
+        &mut self,
+        doors: &[Door],
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Vec<Option<String>>> {
+        match self {
+            Hand::Local(_) => Ok(doors::closed(doors).await),
+            Hand::Remote(agent) => {
+                let request = Request::Doors {
+                    doors: doors.to_vec(),
+                };
+                match agent.ask(request, &|_| {}, note, stop).await? {
+                    Reply::Doors { closed } => Ok(closed),
                     other => Err(agent.unexpected(&other)),
                 }
             }

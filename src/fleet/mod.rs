@@ -1,6 +1,7 @@
 //! The machines of a deployment, worked on side by side: each is reached, looked at and brought to what it should have, this one by
 //! the engine here, the others by the same program there. What fails on one of them holds no other up.
 
+pub mod doors;
 mod hand;
 mod reach;
 mod virtual_machines;

@@ -10,6 +10,7 @@ pub mod apply;
 pub mod diff;
 pub mod difference;
 pub mod docker;
+pub mod doors;
 pub mod event;
 pub mod files;
 pub mod firewall;

@@ -10,6 +10,9 @@ pub enum Request {
     },
     Apply {},
     Purge {},
+    Doors {
+        doors: Vec<crate::machine::doors::Door>,
+    },
 }
 pub enum Reply {
     Difference {
@@ -19,4 +22,7 @@ pub enum Reply {
         answers: Vec<bool>,
     },
     Outcome(Outcome),
+    Doors {
+        closed: Vec<Option<String>>,
+    },
 }

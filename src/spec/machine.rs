@@ -38,6 +38,8 @@ pub struct Machine {
     pub root: Option<PathBuf>,
     /// A private key's file, absolute, relative to the deployment, or below `~/`; with `ssh` and `vagrant`.
     pub key: Option<PathBuf>,
+    /// What users and the other machines call it; with `ssh` and `vagrant`.
+    pub hostname: Option<String>,
     /// With `ssh` alone.
     pub ssh: Ssh,
     /// With `vagrant` alone.
@@ -60,8 +62,6 @@ pub struct Ssh {
 /// What a virtual machine is made like; what is left out has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vagrant {
-    /// Its host name.
-    pub hostname: Option<String>,
     /// The MAC address of its bridged interface, for DHCP servers that go by it.
     pub mac: Option<String>,
     /// The interface of this machine that it is bridged to.
@@ -87,7 +87,11 @@ impl Machine {
         const SSH: &str = "ssh";
         const VAGRANT: &str = "vagrant";
         let (ssh, vagrant) = (&self.ssh, &self.vagrant);
-        let remote = [("root", self.root.is_some()), ("key", self.key.is_some())];
+        let remote = [
+            ("root", self.root.is_some()),
+            ("key", self.key.is_some()),
+            ("hostname", self.hostname.is_some()),
+        ];
         let by_ssh = [
             ("address", ssh.address.is_some()),
             ("port", ssh.port.is_some()),
@@ -95,7 +99,6 @@ impl Machine {
             ("jump", ssh.jump.is_some()),
         ];
         let by_vagrant = [
-            ("hostname", vagrant.hostname.is_some()),
             ("mac", vagrant.mac.is_some()),
             ("bridge", vagrant.bridge.is_some()),
             ("memory", vagrant.memory.is_some()),

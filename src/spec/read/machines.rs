@@ -22,6 +22,12 @@ fn read(mut section: Section<'_>) -> Machine {
         kind: section.get::<Kind>("kind", "write local, ssh or vagrant"),
         root: root(&mut section),
         key: section.get("key", "write the path of a private key"),
+        hostname: word(
+            &mut section,
+            "hostname",
+            "write a host name, such as services.foo.com",
+            is_host,
+        ),
         ssh: ssh(&mut section),
         vagrant: vagrant(&mut section),
     };
@@ -86,12 +92,6 @@ fn vagrant(section: &mut Section<'_>) -> Vagrant {
         );
     }
     Vagrant {
-        hostname: word(
-            section,
-            "hostname",
-            "write a host name, such as foo.com",
-            is_host,
-        ),
         mac: word(
             section,
             "mac",

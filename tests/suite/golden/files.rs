@@ -28,10 +28,18 @@ fn a_deployment_on_a_single_host() {
     compare("single-host", files);
 }
 
+/// What a machine of a built-in profile should have, which is not the operator's.
+fn on(profile: &str, machine: &str) -> Desired {
+    let spec = format!("version: 1\ndomain: foo.com\nprofile: {profile}\n");
+    let mut fixture = Fixture::new(&spec, &[ALICE, BOB]);
+    fixture.placed = profile::load(Path::new("."), profile).unwrap().on(machine);
+    fixture.remote = true;
+    fixture.machine()
+}
+
 #[test]
 fn a_deployment_on_one_virtual_machine() {
-    let spec = "version: 1\ndomain: foo.com\nprofile: single-vagrant\n";
-    let desired = Fixture::new(spec, &[ALICE, BOB]).on("dtaas").machine();
+    let desired = on("single-vagrant", "dtaas");
 
     // The same as on a single host, and users' entries besides.
     let here = Fixture::new("version: 1\ndomain: foo.com\n", &[ALICE, BOB]).machine();
@@ -44,8 +52,7 @@ fn a_deployment_on_one_virtual_machine() {
 
 #[test]
 fn a_deployment_on_two_machines() {
-    let spec = "version: 1\ndomain: foo.com\nprofile: two-machine\n";
-    let services = Fixture::new(spec, &[ALICE, BOB]).on("services").machine();
+    let services = on("two-machine", "services");
 
     let mut files = rendered(&services);
     files.insert(

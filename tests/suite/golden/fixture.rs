@@ -21,8 +21,10 @@ pub struct Fixture {
     pub secrets: DeploymentSecrets,
     entries: BTreeMap<UserName, Secret>,
     certificate: Certificate,
-    placed: BTreeSet<Component>,
-    remote: bool,
+    /// What runs on the machine.
+    pub placed: BTreeSet<Component>,
+    /// Whether it is another than the operator's.
+    pub remote: bool,
 }
 
 impl Fixture {
@@ -60,14 +62,6 @@ impl Fixture {
                 .on("server"),
             remote: false,
         }
-    }
-
-    /// One of the machines of the built-in profile that the spec names, as another than the operator's.
-    pub fn on(mut self, machine: &str) -> Self {
-        let profile = profile::load(Path::new("."), &self.spec.profile).unwrap();
-        self.placed = profile.on(machine);
-        self.remote = true;
-        self
     }
 
     /// What the machine should have.

@@ -101,7 +101,7 @@ const SPEC: &[Row] = &[
     by(BY_SSH, "machines.services.jump", "gate"),
     by(BY_SSH, "machines.services.key", "id"),
     by(BY_SSH, "machines.services.root", "/srv/dtaas/foo"),
-    by(BY_VAGRANT, "machines.services.hostname", "s"),
+    by(BY_SSH, "machines.services.hostname", "s"),
     by(BY_VAGRANT, "machines.services.mac", "08:00:27:12:34:57"),
     by(BY_VAGRANT, "machines.services.bridge", "eno2"),
     by(BY_VAGRANT, "machines.services.memory", "8g"),

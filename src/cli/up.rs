@@ -151,6 +151,10 @@ impl Up {
                 deployment.spec.profile
             ));
         }
+        if deployment.users_site().is_some_and(|site| !site.is_local()) {
+            // What the operator looks at; the machine itself gets its own.
+            deployment.render()?;
+        }
         let outcomes = run::carry_out(&mut members, &looks, &interrupt, &told).await;
         if outcomes.iter().all(Option::is_none) {
             fleet::result(members, outcomes, &run::typed(directory, "up"))?;

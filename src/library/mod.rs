@@ -24,6 +24,7 @@ pub mod http;
 pub mod local;
 pub mod log;
 pub mod media;
+pub mod origins;
 pub mod path;
 pub mod question;
 pub mod quota;

@@ -16,6 +16,7 @@ use super::gitlab::Gitlab;
 use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
+use super::origins::{self, Origin};
 use super::schema::Room;
 use super::source::Source;
 use super::stale;
@@ -37,6 +38,8 @@ pub struct Options {
     pub gate: Gate,
     /// Names that the server is asked by besides those of this machine, where it serves this machine alone without a gateway.
     pub hosts: Vec<String>,
+    /// Origins whose pages may read what is answered.
+    pub origins: Vec<Origin>,
     /// The largest body of a request, in bytes.
     pub max_body: u64,
     /// The largest file that is read as text, in bytes.
@@ -56,6 +59,7 @@ impl Options {
         Self {
             gate,
             hosts: Vec::new(),
+            origins: Vec::new(),
             max_body: MAX_BODY,
             max_file: MAX_FILE,
             max_answer: MAX_ANSWER,
@@ -114,7 +118,8 @@ pub async fn serve(
     if let (Some(_), Some(local)) = (&options.writing, service.source.disk()) {
         tokio::spawn(sweep(local.clone(), log));
     }
-    match serve::until_stopped(listener, router(service), stop, ready, stopping).await {
+    let app = origins::opened_to(router(service), &options.origins);
+    match serve::until_stopped(listener, app, stop, ready, stopping).await {
         Ended::Whole => {}
         Ended::Cut => {
             let left = traffic.in_hand();

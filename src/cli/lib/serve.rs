@@ -8,6 +8,7 @@ use crate::error::Failure;
 use crate::gate::read_secret;
 use crate::library::changes::Writing;
 use crate::library::gate::Gate;
+use crate::library::origins::Origin;
 use crate::library::serve::{self, Options};
 use crate::library::start::{Ready, prepare};
 use crate::spec::quantity::Bytes;
@@ -35,6 +36,10 @@ pub struct Serve {
     /// Another name that is asked for, as of a proxy in front: with --no-auth on this machine alone only its own names count
     #[arg(long, value_name = "NAME", requires = "no_auth")]
     host: Vec<String>,
+
+    /// An origin whose pages may read the library in a browser, such as https://lab.foo.com; * for any, as in v0.2
+    #[arg(long, value_name = "ORIGIN", requires = "no_auth")]
+    allow_origin: Vec<Origin>,
 
     /// The largest request
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(serve::MAX_BODY))]
@@ -86,6 +91,7 @@ impl Serve {
         let options = Options {
             gate,
             hosts: self.host,
+            origins: self.allow_origin,
             max_body: self.max_body.0,
             max_file: self.max_file.0,
             max_answer: self.max_answer.0,

@@ -15,6 +15,7 @@ pub mod page;
 pub mod platform;
 pub mod profile;
 pub mod render;
+pub mod route;
 pub mod secrets;
 pub mod serve;
 pub mod signals;

@@ -12,6 +12,7 @@ mod plan;
 mod recipient;
 mod render;
 mod report;
+mod route;
 mod run;
 mod status;
 mod trial;
@@ -63,6 +64,7 @@ enum Command {
     Cert(cert::Cert),
     Lib(lib::Lib),
     Trial(trial::Trial),
+    Route(route::Route),
     #[command(hide = true)]
     Website(website::Website),
     #[command(hide = true)]
@@ -92,6 +94,7 @@ impl Cli {
             Command::Cert(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
+            Command::Route(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
         }?;

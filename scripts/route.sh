@@ -32,6 +32,12 @@ fail() {
   exit "$1"
 }
 
+# Whether a program is there; `command -v` also names a file that cannot be run.
+has() {
+  local found
+  found=$(command -v "$1") && [[ -x $found ]]
+}
+
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; }
 
 # ---- what there is ----
@@ -143,6 +149,7 @@ obstacle() {
   local device=${r_device[$1]}
   if [[ -z ${l_up[$device]-} || -n ${r_down[$1]} ]]; then printf 'is down'
   elif [[ -z ${l_addresses[$device]-} ]]; then printf 'has no global address'
+  elif ((r_metric[$1] >= 2 * behind)); then printf 'has a metric that is too large'
   elif [[ -z ${l_ethernet[$device]-} && -z $interface ]]; then printf 'is no Ethernet interface'
   fi
 }
@@ -327,7 +334,7 @@ settle() {
 # ---- what keeps it so ----
 
 systemd_runs() { [[ -d /run/systemd/system ]]; }
-cron_is_there() { [[ -d ${crontab%/*} ]] && { command -v cron || command -v crond; } >/dev/null; }
+cron_is_there() { [[ -d ${crontab%/*} ]] && { has cron || has crond; }; }
 is_enabled() { [[ -L $units/$wants/$unit ]]; }
 is_active() { systemctl is-active --quiet "$unit"; }
 
@@ -568,5 +575,5 @@ while (($#)); do
     fail 2 "'$interface' is no interface's name" "\`ip link\` lists them, without what follows an @"
   (($#)) && shift
 done
-command -v ip >/dev/null || fail 1 "ip is not installed" "install it with: apt-get install iproute2"
+has ip || fail 1 "ip is not installed" "install it with: apt-get install iproute2"
 "$command"

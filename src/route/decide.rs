@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::interface::Interface;
-use super::seen::{Route, Seen};
+use super::seen::{BEHIND, Route, Seen};
 
 /// How the default routes stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +231,9 @@ fn obstacle(route: &Route, seen: &Seen, interface: Option<&Interface>) -> Option
         Some(link) if link.up && !route.down => {
             if link.addresses.is_empty() {
                 Some("has no global address")
+            } else if route.metric >= 2 * BEHIND {
+                // It would lose against what is behind the others as well.
+                Some("has a metric that is too large")
             } else if !link.ethernet && interface.is_none() {
                 // What goes through a tunnel may itself go through the NAT.
                 Some("is no Ethernet interface")

@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Options;
 use super::decide::{Verdict, decide};
 use super::moves;
 use super::table::Table;
+use super::{Options, require_root};
 use crate::error::Failure;
 use crate::ui;
 
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The same at the beginning: `ip monitor` hears nothing until it has started, which takes it some milliseconds.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The rest after something was moved, so that two programs that disagree about a route do not keep the machine busy.
+/// The rest after something was moved, so that two programs that disagree about a route do not keep the machine busy: one look,
+/// which tries a few times, a second.
 const REST: Duration = Duration::from_secs(1);
 
 /// Looks, and goes on looking at every change, until told to end (SIGTERM, SIGINT).
@@ -28,6 +29,7 @@ const REST: Duration = Duration::from_secs(1);
 /// # Errors
 /// When it cannot hear of changes any more: whoever started it is to start it again. A move that fails is said, and tried again.
 pub async fn watch(options: &Options) -> Result<()> {
+    require_root("dtaas route watch")?;
     let table = Table::open()?;
     let mut monitor = table
         .monitor()
@@ -72,9 +74,10 @@ pub async fn watch(options: &Options) -> Result<()> {
 /// # Errors
 /// When the routes cannot be read or changed.
 pub async fn once(options: &Options) -> Result<()> {
+    require_root("dtaas route watch")?;
     let table = Table::open()?;
     for did in settle(&table, options).await? {
-        ui::say(did);
+        ui::say(format!("{did}."));
     }
     Ok(())
 }
@@ -91,7 +94,7 @@ async fn look(table: &Table, options: &Options, told: &mut Option<String>) -> bo
     let (moved, trouble) = match settle(table, options).await {
         Ok(did) => {
             for line in &did {
-                ui::say(line);
+                ui::say(format!("{line}."));
             }
             (!did.is_empty(), unclear(table, options).await)
         }

@@ -17,6 +17,7 @@ pub mod platform;
 pub mod profile;
 pub mod remote;
 pub mod render;
+pub mod route;
 pub mod secrets;
 pub mod serve;
 pub mod signals;

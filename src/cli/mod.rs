@@ -13,6 +13,7 @@ mod reaching;
 mod recipient;
 mod render;
 mod report;
+mod route;
 mod run;
 mod status;
 mod trial;
@@ -64,6 +65,7 @@ enum Command {
     Cert(cert::Cert),
     Lib(lib::Lib),
     Trial(trial::Trial),
+    Route(route::Route),
     #[command(hide = true)]
     Website(website::Website),
     #[command(hide = true)]
@@ -93,6 +95,7 @@ impl Cli {
             Command::Cert(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
+            Command::Route(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
         }?;

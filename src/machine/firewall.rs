@@ -9,7 +9,7 @@ use anyhow::Result;
 use ipnet::Ipv4Net;
 use sha2::{Digest, Sha256};
 
-pub(super) use program::{find, run};
+pub(crate) use program::{find, run};
 
 use crate::machine::observed::{Boot, ChainState, FirewallState, Owner};
 use crate::machine::systemd;

@@ -14,6 +14,7 @@ mod machine_lab;
 mod machine_others;
 mod platform;
 mod rig;
+mod route;
 mod scripts;
 mod trial;
 mod website;

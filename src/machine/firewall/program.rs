@@ -1,4 +1,4 @@
-//! Running the packet filter's programs.
+//! Running programs of the machine: the packet filter's, `ip`, `systemctl`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use crate::error::Failure;
 const TO_RUN: Duration = Duration::from_secs(60);
 
 /// Finds a program where root's programs are, whatever the PATH of whoever runs us.
-pub(in crate::machine) fn find(program: &str) -> Result<PathBuf> {
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
     let own = std::env::var_os("PATH").unwrap_or_default();
     let mut path = own.clone();
     path.push(":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
@@ -23,17 +23,26 @@ pub(in crate::machine) fn find(program: &str) -> Result<PathBuf> {
         .and_then(|mut found| found.next())
         .ok_or_else(|| {
             Failure::new(format!("{program} is not installed"))
-                .hint("install it with: apt-get install iptables")
+                .hint(format!(
+                    "install it with: apt-get install {}",
+                    package(program)
+                ))
                 .into()
         })
 }
 
+/// The package of Debian and Ubuntu that has a program.
+fn package(program: &str) -> &'static str {
+    match program {
+        "ip" => "iproute2",
+        "systemctl" => "systemd",
+        // All else that is looked for here is the packet filter's.
+        _ => "iptables",
+    }
+}
+
 /// Runs a program to its end; answers with what it wrote.
-pub(in crate::machine) async fn run(
-    program: &Path,
-    arguments: &[&str],
-    input: Option<&str>,
-) -> Result<String> {
+pub(crate) async fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<String> {
     let shown = || format!("{} {}", program.display(), arguments.join(" "));
     let mut child = Command::new(program)
         .args(arguments)

@@ -107,7 +107,8 @@ impl Down {
             .iter()
             .all(|came| came.as_ref().is_some_and(|came| came.result().is_ok()));
         if whole && self.purge {
-            fleet::purge(&mut members, &told, interrupt.wanted()).await;
+            let library = &deployment.spec.library.root;
+            fleet::purge(&mut members, library, &told, interrupt.wanted()).await;
         }
         fleet::result(members, outcomes, &run::typed(directory, self.typed()))?;
         done += fleet::end_virtual(

@@ -1,5 +1,8 @@
 //! How one machine is worked on: by the engine here, or by the agent there. Both look first, and then do what they saw is due.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::{Seen, Wish};
@@ -19,7 +22,13 @@ pub enum Hand {
     /// It is this one.
     Local(Box<Local>),
     /// It is another.
-    Remote(Box<Agent>),
+    Remote(Box<Remote>),
+}
+
+/// Another machine.
+pub struct Remote {
+    agent: Agent,
+    pulling_within: Duration,
 }
 
 /// This machine.
@@ -39,6 +48,14 @@ impl Hand {
         }))
     }
 
+    /// Another one's, by its agent; an image's pull may stand still for so long there.
+    pub fn remote(agent: Agent, pulling_within: Duration) -> Self {
+        Hand::Remote(Box::new(Remote {
+            agent,
+            pulling_within,
+        }))
+    }
+
     /// Looks at the machine, and keeps in mind what is due there.
     pub async fn look(
         &mut self,
@@ -48,12 +65,14 @@ impl Hand {
     ) -> anyhow::Result<Seen> {
         match self {
             Hand::Local(local) => local.look(wish, note).await,
-            Hand::Remote(agent) => {
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
                 let request = Request::Look {
                     desired: Box::new(wish.desired),
                     options: wish.options,
                     lock: wish.holder,
                     answers: wish.answers,
+                    pulling_within: remote.pulling_within.as_secs(),
                 };
                 match agent.ask(request, &|_| {}, note, stop).await? {
                     Reply::Difference {
@@ -82,7 +101,8 @@ impl Hand {
     ) -> anyhow::Result<Vec<Option<String>>> {
         match self {
             Hand::Local(_) => Ok(doors::closed(doors).await),
-            Hand::Remote(agent) => {
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
                 let request = Request::Doors {
                     doors: doors.to_vec(),
                 };
@@ -97,12 +117,20 @@ impl Hand {
     /// Removes what is ours below the deployment's root on another machine. This one's is purged with the deployment itself.
     pub async fn purge(
         &mut self,
+        library: PathBuf,
         note: &(dyn Fn(&str) + Sync),
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         match self {
             Hand::Local(_) => Ok(()),
-            Hand::Remote(agent) => agent.purge(note, stop).await,
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                let request = Request::Purge { library };
+                match agent.ask(request, &|_| {}, note, stop).await? {
+                    Reply::Nothing => Ok(()),
+                    other => Err(agent.unexpected(&other)),
+                }
+            }
         }
     }
 
@@ -115,10 +143,13 @@ impl Hand {
     ) -> anyhow::Result<Outcome> {
         match self {
             Hand::Local(local) => local.apply(event, stop).await,
-            Hand::Remote(agent) => match agent.ask(Request::Apply {}, event, note, stop).await? {
-                Reply::Outcome(outcome) => Ok(outcome),
-                other => Err(agent.unexpected(&other)),
-            },
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                match agent.ask(Request::Apply {}, event, note, stop).await? {
+                    Reply::Outcome { outcome } => Ok(outcome),
+                    other => Err(agent.unexpected(&other)),
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod reach;
 mod virtual_machines;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -226,7 +227,12 @@ pub fn is_alone(deployment: &Deployment) -> bool {
 }
 
 /// Removes what is ours of the deployment's directory on other machines; a library elsewhere than in it stays.
-pub async fn purge(members: &mut [Member<'_>], tell: &dyn Tell, stop: watch::Receiver<bool>) {
+pub async fn purge(
+    members: &mut [Member<'_>],
+    library: &Path,
+    tell: &dyn Tell,
+    stop: watch::Receiver<bool>,
+) {
     join_all(members.iter_mut().map(|member| {
         let stop = stop.clone();
         async move {
@@ -234,7 +240,10 @@ pub async fn purge(members: &mut [Member<'_>], tell: &dyn Tell, stop: watch::Rec
                 return;
             };
             let note = |text: &str| tell.note(member.called, text);
-            if let Err(error) = hand.purge(&note, stop).await {
+            if let Err(error) = hand
+                .purge(member.site.root.join(library), &note, stop)
+                .await
+            {
                 member.hand = Err(error);
             }
         }

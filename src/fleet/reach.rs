@@ -73,11 +73,10 @@ pub async fn reach<'a>(
         let options = Options {
             binary: how.binary.clone(),
             install_docker: how.install_docker,
-            pulling_within: how.pulling_within,
             can_ask: prompt::can_ask(),
         };
         let agent = Agent::start(target, options, &note).await?;
-        Ok(Hand::Remote(Box::new(agent)))
+        Ok(Hand::remote(agent, how.pulling_within))
     }));
     let hands: Vec<anyhow::Result<Hand>> = tokio::select! {
         biased;

@@ -1,51 +1,22 @@
+//! Other machines: reached by SSH, and worked on by an agent there that is this same executable.
+//!
+//! ```text
+//! Target → hops (target) → connect (session, known_hosts, login) → upload → `dtaas agent` ⇄ Agent::ask
+//! ```
+//!
+//! Both sides say every two seconds that they are there. Who hears nothing for ten takes the other for lost: here that is an error, there
+//! the step in hand is finished and no other begun.
+
+mod agent;
+mod bridge;
+mod known_hosts;
+mod login;
 pub mod protocol;
-use crate::machine::event::Event;
-use std::path::PathBuf;
-use std::time::Duration;
-use tokio::sync::watch;
-pub struct Agent;
-pub struct Options {
-    pub binary: Option<PathBuf>,
-    pub install_docker: bool,
-    pub pulling_within: Duration,
-    pub can_ask: bool,
-}
-pub struct Target {
-    pub name: String,
-    pub host: String,
-    pub port: Option<u16>,
-    pub user: Option<String>,
-    pub key: Option<PathBuf>,
-    pub known_hosts: Option<PathBuf>,
-    pub jump: Option<String>,
-    pub config: Option<PathBuf>,
-    pub root: PathBuf,
-}
-impl Agent {
-    pub async fn start(
-        _t: Target,
-        _o: Options,
-        _n: &(dyn Fn(&str) + Sync),
-    ) -> anyhow::Result<Self> {
-        Ok(Agent)
-    }
-    pub async fn ask(
-        &mut self,
-        _r: protocol::Request,
-        _e: &(dyn Fn(Event) + Sync),
-        _n: &(dyn Fn(&str) + Sync),
-        _s: watch::Receiver<bool>,
-    ) -> anyhow::Result<protocol::Reply> {
-        anyhow::bail!("x")
-    }
-    pub async fn purge(
-        &mut self,
-        _n: &(dyn Fn(&str) + Sync),
-        _s: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
-        Ok(())
-    }
-    pub fn unexpected(&self, _r: &protocol::Reply) -> anyhow::Error {
-        anyhow::anyhow!("x")
-    }
-}
+mod quote;
+pub mod serve;
+mod session;
+mod target;
+mod upload;
+
+pub use agent::{Agent, Options};
+pub use target::Target;

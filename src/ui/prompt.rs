@@ -45,6 +45,14 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
         .into())
 }
 
+/// Asks a question that is no by default.
+pub fn ask_whether(question: &str) -> anyhow::Result<bool> {
+    Ok(Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()?)
+}
+
 /// Asks for a value until it is one.
 pub fn ask<T>(question: &str, default: Option<String>) -> anyhow::Result<T>
 where

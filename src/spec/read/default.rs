@@ -24,8 +24,8 @@ pub const QUOTA: &str = "none";
 pub const MAX_UPLOAD: &str = "10g";
 /// A current Traefik; v0.2's v2.5 is long out of support.
 pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
-/// The broker that v0.2 runs, with the management page; pinned to its last minor version.
-pub const RABBITMQ_IMAGE: &str = "rabbitmq:3.13-management";
+/// The broker that v0.2 runs, with the management page.
+pub const RABBITMQ_IMAGE: &str = "rabbitmq:3-management";
 /// AMQP's port.
 pub const RABBITMQ: u16 = 5672;
 /// RabbitMQ's management page and API.

@@ -1,6 +1,6 @@
 //! What can happen to a server happens to one of the rig's as it is meant to, and is over when it is undone.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::fixture::{Cut, Kind, Machine, OPERATOR, Service};
 use crate::platform::deployment::Ran;
@@ -47,8 +47,8 @@ fn sshd_is_killed_stays_away_and_shows_another_key() {
         return;
     };
     let machine = Machine::start(&machines, "sshd");
-    let long = machine.ssh(OPERATOR, &["echo begun; sleep 300"]).spawn();
-    let mut long = long.unwrap();
+    let mut long = machine.ssh(OPERATOR, &["sleep", "300"]);
+    let mut long = long.stderr(Stdio::null()).spawn().unwrap();
     while !machine
         .run(&["pgrep", "-x", "sleep", "-u", OPERATOR])
         .status

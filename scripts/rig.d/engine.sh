@@ -3,6 +3,9 @@
 # Used by `scripts/rig`, whose functions it calls.
 : "${state:?}" "${socket:?}"
 
+# The bridge of the machines that it may run, and the name of their network.
+readonly machines_network=rig-machines
+
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 engine_is_ours() { runs "$state/engine.pid" "--data-root=$state/engine"; }
 
@@ -63,7 +66,7 @@ engine_restore_network() {
   { read -r policy && read -r forward; } <"$state/network-before"
   for table in filter nat; do
     # Rules first, those in chains of docker's own with them; then the chains, which nothing points to any more.
-    iptables -t "$table" -S | { grep -E '^-A .*(DOCKER|docker0)' || true; } | while read -r rule; do
+    iptables -t "$table" -S | { grep -E "^-A .*(DOCKER|docker0|$machines_network)" || true; } | while read -r rule; do
       # shellcheck disable=SC2086  # a rule is printed as the words that make it
       iptables -t "$table" -D ${rule#-A } || say "left in the firewall, table $table: $rule"
     done
@@ -75,6 +78,7 @@ engine_restore_network() {
   # Read-only in most containers, and then nobody has changed it either.
   [[ $(cat /proc/sys/net/ipv4/ip_forward) == "$forward" ]] || echo "$forward" >/proc/sys/net/ipv4/ip_forward
   ip link delete docker0 2>/dev/null || true
+  ip link delete "$machines_network" 2>/dev/null || true
   rm -f -- "$state/network-before"
 }
 

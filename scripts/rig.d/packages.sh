@@ -7,7 +7,10 @@
 packages_missing() {
   local need
   while read -r need package; do
-    [[ $package == chromium && -n ${DTAAS_RIG_WITHOUT_BROWSER-} ]] && continue
+    case $package in
+      chromium) [[ -z ${DTAAS_RIG_WITHOUT_BROWSER-} ]] || continue ;;
+      openssh-client | openssh-server | ruby | vagrant) machines_wanted || continue ;;
+    esac
     case $need in
       /*) [[ -e $need ]] || echo "$package" ;;
       *) command -v "$need" >/dev/null || echo "$package" ;;
@@ -36,6 +39,10 @@ gcc gcc
 /usr/include/stdio.h libc6-dev
 make make
 perl perl
+ssh openssh-client
+/usr/sbin/sshd openssh-server
+ruby ruby
+vagrant vagrant
 NEEDS
 }
 
@@ -53,11 +60,21 @@ packages_install() {
   if ! command -v docker >/dev/null && [[ " ${missing[*]} " != *" docker-cli "* ]] && apt-cache show docker-cli >/dev/null 2>&1; then
     missing+=(docker-cli)
   fi
+  # Not every distribution has it any more. What needs it says so itself.
+  if [[ " ${missing[*]} " == *" vagrant "* && -z $(apt-cache search --names-only '^vagrant$') ]]; then
+    say "no package vagrant here: tests that need it will be skipped"
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx vagrant)
+    ((${#missing[@]} == 0)) && return
+  fi
   # Written down before they are installed: an interrupted run must not forget any. An upgrade shows the old version in brackets.
   packages_apt install -s --no-install-recommends "${missing[@]}" 2>>"$state/packages.log" | awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }' >>"$state/packages" ||
     die "these packages cannot be installed: ${missing[*]}; see $state/packages.log"
   packages_without_services packages_apt install -y -q --no-install-recommends "${missing[@]}" >>"$state/packages.log" 2>&1 ||
     { tail -n 5 -- "$state/packages.log" >&2; die "apt-get failed; see $state/packages.log"; }
+  # Who wants to be reached by ssh has it already: that which came for tests must not open a door at the next start of the machine.
+  if [[ " ${missing[*]} " == *" openssh-server "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable ssh.service ssh.socket >>"$state/packages.log" 2>&1 || true
+  fi
 }
 
 packages_apt() { DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -o DPkg::Lock::Timeout=120 "$@" </dev/null 9>&-; }

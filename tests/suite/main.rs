@@ -12,6 +12,7 @@ mod machine_engine;
 mod machine_faults;
 mod machine_lab;
 mod machine_others;
+mod machines;
 mod platform;
 mod rig;
 mod route;

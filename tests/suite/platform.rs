@@ -2,9 +2,9 @@
 
 mod bystanders;
 mod client;
-mod deployment;
+pub mod deployment;
 mod doors;
-mod engine;
+pub mod engine;
 mod engine_faults;
 mod first_light;
 mod foreign;

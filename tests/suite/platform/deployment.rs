@@ -231,30 +231,31 @@ impl Ran {
 }
 
 impl Ports {
-    /// Five that are free. They lie below those that the kernel gives to outgoing connections.
+    /// Five that are free.
     fn free() -> Self {
-        static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-        let mut given = GIVEN.lock().unwrap_or_else(|broken| broken.into_inner());
-        // Another run on this machine begins elsewhere.
-        let begin = 20_000 + (std::process::id() % 100) as u16 * 100;
-        let mut next = || {
-            let port = (begin..32_000)
-                .find(|port| {
-                    !given.contains(port)
-                        && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
-                })
-                .unwrap();
-            given.insert(port);
-            port
-        };
         Self {
-            http: next(),
-            https: next(),
-            auth: next(),
-            website: next(),
-            library: next(),
+            http: free_port(),
+            https: free_port(),
+            auth: free_port(),
+            website: free_port(),
+            library: free_port(),
         }
     }
+}
+
+/// A port that nobody listens at and no other test was given. It lies below those that the kernel gives to outgoing connections.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(|broken| broken.into_inner());
+    // Another run on this machine begins elsewhere.
+    let begin = 20_000 + (std::process::id() % 100) as u16 * 100;
+    let port = (begin..32_000)
+        .find(|port| {
+            !given.contains(port) && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+        })
+        .unwrap();
+    given.insert(port);
+    port
 }
 
 /// The first three numbers of a /24 that no network of this machine lies in.

@@ -183,7 +183,7 @@ pub fn sweep_the_dead() {
 }
 
 /// Whether a name is one of these tests', of a process that runs no more.
-fn is_of_the_dead(name: &str) -> bool {
+pub fn is_of_the_dead(name: &str) -> bool {
     name.strip_prefix(MARK)
         .and_then(|rest| rest.split('-').next())
         .and_then(|id| id.parse::<u32>().ok())

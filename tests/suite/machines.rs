@@ -1,0 +1,8 @@
+//! Machines of the rig: what they are, and what can be done to them.
+
+mod bare;
+mod broken;
+mod fixture;
+mod rabbitmq;
+mod side_by_side;
+mod vagrant;

@@ -1,0 +1,90 @@
+//! The rig's box is one that the real `vagrant` brings up, logs in to and takes away.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::platform::deployment::Ran;
+use crate::platform::engine::docker;
+use crate::rig::{rig_with_machines, there_is};
+
+/// All that Vagrant needs to be told. The key is Vagrant's own insecure one.
+const VAGRANTFILE: &str = r#"
+Vagrant.configure("2") do |config|
+  config.vm.define "services"
+  config.vm.hostname = "services"
+  config.vm.synced_folder ".", "/vagrant", disabled: true
+  config.ssh.insert_key = false
+  config.vm.provider "docker" do |container|
+    container.image = ENV.fetch("DTAAS_RIG_VAGRANT_IMAGE")
+    container.name = "NAME"
+    container.has_ssh = true
+    container.create_args = ENV.fetch("DTAAS_RIG_MACHINE_FLAGS").split
+  end
+end
+"#;
+
+/// Runs `vagrant` in a directory, with a home of its own there.
+fn vagrant(directory: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new("vagrant");
+    command.args(arguments).arg("--no-color");
+    command.current_dir(directory).stdin(Stdio::null());
+    command.env("VAGRANT_HOME", directory.join("home"));
+    command.env("VAGRANT_CHECKPOINT_DISABLE", "1");
+    Ran::of(command.output().unwrap())
+}
+
+/// Takes the container away, if Vagrant did not.
+struct Swept(String);
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        crate::platform::engine::run("docker", &["rm", "--force", "--volumes", &self.0]);
+    }
+}
+
+#[test]
+fn the_box_is_a_machine_of_the_real_vagrant() {
+    const TEST: &str = "machines::vagrant::the_box_is_a_machine_of_the_real_vagrant";
+    let Some((_, machines)) = rig_with_machines(TEST) else {
+        return;
+    };
+    if !there_is("vagrant", which::which("vagrant").is_ok(), TEST) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let name = Swept(format!("rig-machine-suite-{}-vagrant", std::process::id()));
+    fs::write(
+        directory.join("Vagrantfile"),
+        VAGRANTFILE.replace("NAME", &name.0),
+    )
+    .unwrap();
+
+    vagrant(directory, &["up", "--provider", "docker"]).succeeded();
+    let config = vagrant(directory, &["ssh-config", "services"]).succeeded();
+    assert!(config.stdout.contains("HostName 127.0.0.1\n"), "{config:?}");
+    assert!(config.stdout.contains("User vagrant\n"), "{config:?}");
+    let who = [
+        "ssh",
+        "services",
+        "-c",
+        "hostname; sudo -n docker version -f '{{.Server.Os}}'",
+    ];
+    let said = vagrant(directory, &who).succeeded().stdout;
+    assert_eq!(said.replace('\r', ""), "services\nlinux\n");
+    assert_eq!(
+        docker(&["inspect", "-f", "{{.Config.Image}}", &name.0]),
+        machines.vagrant
+    );
+
+    vagrant(directory, &["halt"]).succeeded();
+    let running = docker(&["inspect", "-f", "{{.State.Running}}", &name.0]);
+    assert_eq!(running, "false");
+    vagrant(directory, &["up", "--provider", "docker"]).succeeded();
+    vagrant(directory, &["destroy", "--force"]).succeeded();
+    assert_eq!(
+        docker(&["ps", "-aq", "--filter", &format!("name={}", name.0)]),
+        ""
+    );
+}

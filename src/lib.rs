@@ -1,6 +1,6 @@
 //! Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
 //!
-//! Arrows point down: `cli → deployment → machine → platform → {render, spec, secrets} → error`; `library`, `website`
+//! Arrows point down: `cli → {deployment, remote} → machine → platform → {render, spec, secrets} → error`; `library`, `website`
 //! and `auth` stand beside, used by `cli` and by `trial`, which is all of them in one process; anything may use `ui` for talking.
 
 pub mod auth;
@@ -14,6 +14,7 @@ pub mod machine;
 pub mod page;
 pub mod platform;
 pub mod profile;
+pub mod remote;
 pub mod render;
 pub mod secrets;
 pub mod serve;

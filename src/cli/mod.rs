@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod agent;
 mod auth;
 mod cert;
 mod down;
@@ -67,6 +68,8 @@ enum Command {
     Website(website::Website),
     #[command(hide = true)]
     Auth(auth::Auth),
+    #[command(hide = true)]
+    Agent(agent::Agent),
 }
 
 impl Cli {
@@ -94,6 +97,7 @@ impl Cli {
             Command::Trial(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
+            Command::Agent(command) => command.run().await,
         }?;
         Ok(Exit::Done)
     }

@@ -14,18 +14,20 @@ use crate::spec::names::DeploymentName;
 const SELF: &str = "/proc/self/exe";
 
 /// What a deployment calls its own image: `dtaas-self/<deployment>:<first 16 hex digits of the executable's SHA-256>`.
-///
-/// The executable of a process does not change, so it is read and hashed once.
 pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
+    Ok(reference(deployment, own_digest()?))
+}
+
+/// The running executable's SHA-256 in hex. The executable of a process does not change, so it is read and hashed once.
+pub fn own_digest() -> Result<&'static str> {
     static DIGEST: OnceLock<String> = OnceLock::new();
-    let digest = match DIGEST.get() {
-        Some(digest) => digest,
+    match DIGEST.get() {
+        Some(digest) => Ok(digest),
         None => {
             let executable = fs::read(SELF).context("cannot read the running executable")?;
-            DIGEST.get_or_init(|| sha256(executable))
+            Ok(DIGEST.get_or_init(|| sha256(executable)))
         }
-    };
-    Ok(reference(deployment, digest))
+    }
 }
 
 fn reference(deployment: &DeploymentName, digest: &str) -> String {

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod ports;
+pub mod purge;
 pub mod routes;
 pub mod step;
 mod systemd;

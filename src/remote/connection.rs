@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use socket2::SockRef;
 use ssh2::{Channel, Session};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -249,7 +248,9 @@ fn live(
 
 /// Does what is ordered, one thing after another, until nobody orders any more or the connection breaks.
 async fn serve(session: &Session, socket: &OwnedFd, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let Ok(socket) = socket.try_clone().and_then(AsyncFd::register) else {
+    // Whatever kind of socket it is: here it is only watched, and read and written by libssh2 alone.
+    let watched = socket.try_clone().map(StdStream::from);
+    let Ok(socket) = watched.and_then(UnixStream::from_std) else {
         return;
     };
     let mut alive = tokio::time::interval(Duration::from_secs(KEEP_ALIVE.into()));

@@ -6,13 +6,12 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
 use ssh2::{BlockDirections, Channel, Session};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
@@ -106,7 +105,7 @@ impl<'a> Pump<'a> {
     /// Runs until the channel is closed. The error is that the connection broke, or that nobody wants it any more.
     pub(super) async fn run(
         mut self,
-        socket: &AsyncFd<OwnedFd>,
+        socket: &UnixStream,
         tell: &mut Tell,
     ) -> Result<Ended, String> {
         const ALL: [Operation; 6] = [
@@ -255,7 +254,7 @@ impl<'a> Pump<'a> {
     /// Waits until there may be something to do.
     async fn wait(
         &self,
-        socket: &AsyncFd<OwnedFd>,
+        socket: &UnixStream,
         tell: &mut Tell,
         to_send: bool,
     ) -> Result<(), String> {
@@ -269,7 +268,7 @@ impl<'a> Pump<'a> {
     fn poll(
         &self,
         context: &mut Context<'_>,
-        socket: &AsyncFd<OwnedFd>,
+        socket: &UnixStream,
         tell: &mut Tell,
         to_send: bool,
     ) -> Poll<io::Result<()>> {
@@ -277,12 +276,12 @@ impl<'a> Pump<'a> {
             return Poll::Ready(Ok(()));
         }
         // Cleared before it is looked at: what comes from then on is told anew.
-        if let Poll::Ready(ready) = socket.poll_read_ready(context) {
-            ready?.clear_ready();
+        if socket.poll_read_ready(context)?.is_ready() {
+            forget(socket, Interest::READABLE);
             return Poll::Ready(Ok(()));
         }
-        if to_send && let Poll::Ready(ready) = socket.poll_write_ready(context) {
-            ready?.clear_ready();
+        if to_send && socket.poll_write_ready(context)?.is_ready() {
+            forget(socket, Interest::WRITABLE);
             return Poll::Ready(Ok(()));
         }
         if self.inward.is_empty()
@@ -296,6 +295,12 @@ impl<'a> Pump<'a> {
         }
         Poll::Pending
     }
+}
+
+/// Forgets that the socket is ready, so that it is told when it is so again.
+fn forget(socket: &UnixStream, interest: Interest) {
+    // The error is the one that is made here.
+    let _ = socket.try_io(interest, || Err::<(), _>(ErrorKind::WouldBlock.into()));
 }
 
 fn is_later(error: &io::Error) -> bool {

@@ -13,6 +13,7 @@ mod machine_faults;
 mod machine_lab;
 mod machine_others;
 mod platform;
+mod remote;
 mod rig;
 mod scripts;
 mod trial;

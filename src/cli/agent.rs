@@ -1,10 +1,10 @@
-//! `dtaas agent`: what other machines run for whoever works on them.
+//! `dtaas agent`: what runs on a machine that is reached by SSH.
 
 use clap::Args;
 
 use crate::remote::serve;
 
-/// Do on this machine what is asked for on standard input; started by dtaas on another one.
+/// Do on this machine what is told on standard input; started by other commands on machines elsewhere.
 #[derive(Debug, Args)]
 pub struct Agent {}
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::patience::{self, Patience};
+use super::patience::Patience;
 use super::reaching::Reaching;
 use super::report::Report;
 use super::run::{self, Told};
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
-use crate::fleet::{self, How, Wish};
+use crate::fleet::{self, Docker, How, Wish};
 use crate::machine::diff::DiffOptions;
 use crate::platform::desired::Desired;
 use crate::ui;
@@ -73,6 +73,7 @@ impl Down {
         let told = Told::by(report);
         let how = How {
             engine,
+            docker: Docker::Spared,
             ..self.reaching.how()
         };
         let (virtual_ones, others): (Vec<&Site>, Vec<&Site>) =
@@ -94,7 +95,7 @@ impl Down {
                             remove_workspaces: true,
                             ..DiffOptions::default()
                         },
-                        holder: Some(patience::holder(&deployment, "dtaas down")),
+                        holder: Some("dtaas down"),
                         answers: false,
                     })
                 };

@@ -45,11 +45,6 @@ impl Patience {
     }
 }
 
-/// How a machine's lock names its holder.
-pub fn holder(deployment: &Deployment, command: &str) -> String {
-    format!("{command} of {}", deployment.spec.name)
-}
-
 fn say(text: &str) {
     ui::say(text);
 }

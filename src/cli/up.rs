@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::patience::{self, Patience};
+use super::patience::Patience;
 use super::reaching::Reaching;
 use super::report::Report;
 use super::run::{self, Told};
 use crate::deployment::sites::Site;
 use crate::deployment::{Deployment, Missing};
-use crate::fleet::{self, How, Wish};
+use crate::fleet::{self, Docker, How, Wish};
 use crate::machine::diff::{DiffOptions, Recreate};
 use crate::machine::docker::TO_PULL;
 use crate::machine::plan::Plan;
@@ -112,7 +112,10 @@ impl Up {
         let how = How {
             engine: engine.map(|engine| engine.pulling_within(patience)),
             make: true,
-            install_docker: self.install_docker,
+            docker: match self.install_docker {
+                true => Docker::Installed,
+                false => Docker::Needed,
+            },
             pulling_within: patience,
             ..self.reaching.how()
         };
@@ -130,7 +133,7 @@ impl Up {
                     Ok(Wish {
                         desired: deployment.desired_on(site, Missing::Keep)?,
                         options: options.clone(),
-                        holder: Some(patience::holder(&deployment, "dtaas up")),
+                        holder: Some("dtaas up"),
                         answers: false,
                     })
                 };

@@ -144,10 +144,16 @@ fn reach(kind: Option<Kind>, machine: &Machine, root: &Path) -> Result<Reach, Ve
     match kind {
         Some(Kind::Local) => Ok(Reach::Local),
         Some(Kind::Ssh) if machine.ssh.address.is_none() => Err(vec!["address: 192.0.2.10"]),
-        Some(Kind::Ssh) => Ok(Reach::Ssh {
-            ssh: machine.ssh.clone(),
-            key,
-        }),
+        Some(Kind::Ssh) => {
+            let known_hosts = machine.ssh.known_hosts.as_deref();
+            Ok(Reach::Ssh {
+                ssh: Ssh {
+                    known_hosts: known_hosts.map(|path| at_home(path, root)),
+                    ..machine.ssh.clone()
+                },
+                key,
+            })
+        }
         Some(Kind::Vagrant) => {
             let vagrant = &machine.vagrant;
             match vagrant.provider.as_deref() {

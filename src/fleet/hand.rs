@@ -1,6 +1,6 @@
 //! How one machine is worked on: by the engine here, or by the agent there. Both look first, and then do what they saw is due.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,7 +15,10 @@ use crate::machine::event::Event;
 use crate::machine::lock::Lock;
 use crate::machine::{observe, wait};
 use crate::remote::Agent;
-use crate::remote::protocol::{Reply, Request};
+use crate::remote::protocol::{Hold, Look, Reply, Request};
+
+/// How long another run on the same deployment is waited for on another machine: what lost its connection ends within that.
+const OTHERS: Duration = Duration::from_secs(60);
 
 /// How one machine is worked on.
 pub enum Hand {
@@ -67,26 +70,28 @@ impl Hand {
             Hand::Local(local) => local.look(wish, note).await,
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
-                let request = Request::Look {
-                    desired: Box::new(wish.desired),
+                let note = &|text: String| note(&text);
+                let look = Look {
+                    desired: wish.desired,
                     options: wish.options,
-                    lock: wish.holder,
-                    answers: wish.answers,
-                    pulling_within: remote.pulling_within.as_secs(),
-                };
-                match agent.ask(request, &|_| {}, note, stop).await? {
-                    Reply::Difference {
-                        plan,
-                        containers,
-                        is_up,
-                        answers,
-                    } => Ok(Seen {
-                        plan,
-                        containers,
-                        is_up,
-                        answers,
+                    lock: wish.holder.map(|command| Hold {
+                        command: command.to_owned(),
+                        wait: Some(OTHERS.as_secs()),
                     }),
-                    other => Err(agent.unexpected(&other)),
+                    answers: wish.answers,
+                    pull_timeout: Some(remote.pulling_within.as_secs()),
+                };
+                match agent
+                    .ask(Request::Look(Box::new(look)), &|_| {}, note, stop)
+                    .await?
+                {
+                    Reply::Difference(found) => Ok(Seen {
+                        plan: found.plan,
+                        containers: found.containers,
+                        is_up: found.is_up,
+                        answers: found.answers,
+                    }),
+                    other => Err(out_of_turn(agent, &other)),
                 }
             }
         }
@@ -103,12 +108,13 @@ impl Hand {
             Hand::Local(_) => Ok(doors::closed(doors).await),
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
+                let note = &|text: String| note(&text);
                 let request = Request::Doors {
                     doors: doors.to_vec(),
                 };
                 match agent.ask(request, &|_| {}, note, stop).await? {
-                    Reply::Doors { closed } => Ok(closed),
-                    other => Err(agent.unexpected(&other)),
+                    Reply::Doors(closed) => Ok(closed),
+                    other => Err(out_of_turn(agent, &other)),
                 }
             }
         }
@@ -117,7 +123,8 @@ impl Hand {
     /// Removes what is ours below the deployment's root on another machine. This one's is purged with the deployment itself.
     pub async fn purge(
         &mut self,
-        library: PathBuf,
+        root: &Path,
+        library: &Path,
         note: &(dyn Fn(&str) + Sync),
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
@@ -125,10 +132,15 @@ impl Hand {
             Hand::Local(_) => Ok(()),
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
-                let request = Request::Purge { library };
+                let note = &|text: String| note(&text);
+                let request = Request::Purge {
+                    root: root.to_owned(),
+                    library: Some(root.join(library)),
+                    command: "dtaas down".to_owned(),
+                };
                 match agent.ask(request, &|_| {}, note, stop).await? {
-                    Reply::Nothing => Ok(()),
-                    other => Err(agent.unexpected(&other)),
+                    Reply::Purged => Ok(()),
+                    other => Err(out_of_turn(agent, &other)),
                 }
             }
         }
@@ -145,19 +157,34 @@ impl Hand {
             Hand::Local(local) => local.apply(event, stop).await,
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
-                match agent.ask(Request::Apply {}, event, note, stop).await? {
-                    Reply::Outcome { outcome } => Ok(outcome),
-                    other => Err(agent.unexpected(&other)),
+                let note = &|text: String| note(&text);
+                match agent.ask(Request::Apply, event, note, stop).await? {
+                    Reply::Outcome(outcome) => Ok(outcome),
+                    other => Err(out_of_turn(agent, &other)),
                 }
             }
         }
     }
 }
 
+/// What an agent says that nobody asked it for.
+pub(super) fn out_of_turn(agent: &Agent, reply: &Reply) -> anyhow::Error {
+    // Its first word says what it is; the rest may be long.
+    let text = format!("{reply:?}");
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
+    Failure::new(format!(
+        "{}: the agent answered something else than it was asked ({word})",
+        agent.machine()
+    ))
+    .hint("run the same again")
+    .into()
+}
+
 impl Local {
     async fn look(&mut self, wish: Wish, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Seen> {
         if let Some(holder) = &wish.holder {
-            self.lock = Some(Lock::machine(holder, &|text| note(text)).await?);
+            let holder = format!("{holder} of {}", wish.desired.deployment);
+            self.lock = Some(Lock::machine(&holder, &|text| note(text)).await?);
         }
         let found = converge::difference(&self.engine, wish.desired, &wish.options).await?;
         let answers = match wish.answers {

@@ -24,7 +24,7 @@ use crate::machine::plan::Plan;
 use crate::platform::desired::Desired;
 
 pub use hand::Hand;
-pub use reach::{How, reach};
+pub use reach::{Docker, How, reach};
 pub use virtual_machines::end_virtual;
 
 /// Who is told what happens. `machine` is `None` where there is but this one.
@@ -41,8 +41,8 @@ pub struct Wish {
     pub desired: Desired,
     /// What was asked for besides.
     pub options: DiffOptions,
-    /// Under which name the machine is locked, for what is done afterwards; `None` only looks.
-    pub holder: Option<String>,
+    /// Which command locks the machine, for what is done afterwards; `None` only looks.
+    pub holder: Option<&'static str>,
     /// Whether each container is asked if it answers.
     pub answers: bool,
 }
@@ -83,9 +83,10 @@ impl<'a> Member<'a> {
         Self::new(site, Ok(Hand::local(engine)), true)
     }
 
-    /// Takes the machine's error away, when there is one.
+    /// Takes the machine's error away, when there is one. Those of other machines name them already.
     fn lost(self) -> Option<(Option<&'a str>, anyhow::Error)> {
-        self.hand.err().map(|error| (self.called, error))
+        let called = self.called.filter(|_| self.site.is_local());
+        self.hand.err().map(|error| (called, error))
     }
 }
 
@@ -240,10 +241,7 @@ pub async fn purge(
                 return;
             };
             let note = |text: &str| tell.note(member.called, text);
-            if let Err(error) = hand
-                .purge(member.site.root.join(library), &note, stop)
-                .await
-            {
+            if let Err(error) = hand.purge(&member.site.root, library, &note, stop).await {
                 member.hand = Err(error);
             }
         }

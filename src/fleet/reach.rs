@@ -1,19 +1,36 @@
 //! Machines come within reach: this one by its engine, virtual ones after Vagrant has started them, the others by SSH at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use super::hand::out_of_turn;
 use super::{Hand, Member, Tell, is_alone, virtual_machines};
 use crate::deployment::Deployment;
 use crate::deployment::sites::{Reach, Site};
 use crate::error::{Exit, Failure};
 use crate::machine::docker::{Engine, TO_PULL};
-use crate::remote::{Agent, Options, Target};
+use crate::remote::agent::Options;
+use crate::remote::asks::{Answer, Asks, Unknown};
+use crate::remote::protocol::{DockerState, Reply, Request};
+use crate::remote::{Agent, Target};
+use crate::secrets::Secret;
 use crate::spec::machine::Ssh;
 use crate::ui::prompt;
+
+/// What becomes of another machine that has no docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Docker {
+    /// It is an error.
+    Needed,
+    /// It gets it from its distribution's packages.
+    Installed,
+    /// It does not matter.
+    Spared,
+}
 
 /// How machines are reached, and what is done for that.
 pub struct How {
@@ -21,8 +38,8 @@ pub struct How {
     pub engine: Option<Engine>,
     /// Whether virtual machines that do not run, or do not exist, are started and made.
     pub make: bool,
-    /// Whether other machines without docker get it from their distribution's packages.
-    pub install_docker: bool,
+    /// What becomes of other machines without docker.
+    pub docker: Docker,
     /// How long an image's pull may stand still.
     pub pulling_within: Duration,
     /// The program for machines of another processor architecture.
@@ -34,7 +51,7 @@ impl Default for How {
         Self {
             engine: None,
             make: false,
-            install_docker: false,
+            docker: Docker::Needed,
             pulling_within: TO_PULL,
             binary: None,
         }
@@ -70,12 +87,7 @@ pub async fn reach<'a>(
             Reach::Ssh { ssh, key } => by_ssh(site, ssh, key.clone()),
             Reach::Vagrant { .. } => virtual_machines::target(deployment, site).await?,
         };
-        let options = Options {
-            binary: how.binary.clone(),
-            install_docker: how.install_docker,
-            can_ask: prompt::can_ask(),
-        };
-        let agent = Agent::start(target, options, &note).await?;
+        let agent = start(&target, how, &note).await?;
         Ok(Hand::remote(agent, how.pulling_within))
     }));
     let hands: Vec<anyhow::Result<Hand>> = tokio::select! {
@@ -94,6 +106,82 @@ pub async fn reach<'a>(
         .collect())
 }
 
+/// Starts the agent, and sees to it that docker is there, as far as that is wanted.
+async fn start(target: &Target, how: &How, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Agent> {
+    let options = Options {
+        binary: how.binary.clone(),
+        asks: Arc::new(Operator),
+    };
+    let mut agent = Agent::start(target, &options).await?;
+    if agent.uploaded() {
+        note("dtaas was brought there");
+    }
+    let (_nobody, never) = watch::channel(false);
+    let note = &|text: String| note(&text);
+    let docker = match agent
+        .ask(Request::Facts, &|_| {}, note, never.clone())
+        .await?
+    {
+        Reply::Facts(facts) => facts.docker,
+        other => return Err(out_of_turn(&agent, &other)),
+    };
+    match (docker, how.docker) {
+        (DockerState::Answers { .. }, _) | (_, Docker::Spared) => Ok(agent),
+        (DockerState::Absent | DockerState::Unfit(_), Docker::Installed) => {
+            agent
+                .ask(Request::InstallDocker, &|_| {}, note, never)
+                .await?;
+            Ok(agent)
+        }
+        (DockerState::Absent, Docker::Needed) => Err(Failure::new(format!(
+            "{}: there is no docker on that machine",
+            target.name
+        ))
+        .hint("`dtaas up --install-docker` installs it from the distribution's packages (Debian, Ubuntu)")
+        .into()),
+        (DockerState::Unfit(failure), Docker::Needed) => {
+            let error = Failure::new(format!("{}: {}", target.name, failure.message));
+            Err(match failure.hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+            .into())
+        }
+    }
+}
+
+/// Whoever runs this, if somebody sits there. Several machines are reached at a time, and one question is asked at a time.
+struct Operator;
+
+static ASKING: Mutex<()> = Mutex::new(());
+
+impl Asks for Operator {
+    fn unknown_key(&self, unknown: &Unknown) -> Answer {
+        if !prompt::can_ask() {
+            return Answer::Nobody;
+        }
+        let _one = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = format!(
+            "{}: the key of {} is not known: {} {}. Trust it from now on?",
+            unknown.machine, unknown.host, unknown.kind, unknown.fingerprint
+        );
+        match prompt::ask_whether(&question) {
+            Ok(true) => Answer::Accept,
+            Ok(false) | Err(_) => Answer::Refuse,
+        }
+    }
+
+    fn passphrase(&self, key: &Path, again: bool) -> Option<Secret> {
+        if !prompt::can_ask() {
+            return None;
+        }
+        let _one = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = if again { "That was not it. " } else { "" };
+        let question = format!("{wrong}Passphrase of {}", key.display());
+        prompt::ask_password(&question).ok().map(Secret::new)
+    }
+}
+
 fn by_ssh(site: &Site, ssh: &Ssh, key: Option<PathBuf>) -> Target {
     Target {
         name: site.name.clone(),
@@ -101,7 +189,7 @@ fn by_ssh(site: &Site, ssh: &Ssh, key: Option<PathBuf>) -> Target {
         port: ssh.port,
         user: ssh.user.clone(),
         key,
-        known_hosts: None,
+        known_hosts: ssh.known_hosts.clone(),
         jump: ssh.jump.clone(),
         config: None,
         root: site.root.clone(),

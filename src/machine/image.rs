@@ -16,18 +16,20 @@ use crate::spec::names::DeploymentName;
 const SELF: &str = "/proc/self/exe";
 
 /// What a deployment calls its own image: `dtaas-self/<deployment>:<first 16 hex digits of the executable's SHA-256>`.
-///
-/// The executable of a process does not change, so it is read and hashed once.
 pub fn own_reference(deployment: &DeploymentName) -> Result<String> {
+    Ok(reference(deployment, own_digest()?))
+}
+
+/// The running executable's SHA-256 in hex. The executable of a process does not change, so it is read and hashed once.
+pub fn own_digest() -> Result<&'static str> {
     static DIGEST: OnceLock<String> = OnceLock::new();
-    let digest = match DIGEST.get() {
-        Some(digest) => digest,
+    match DIGEST.get() {
+        Some(digest) => Ok(digest),
         None => {
             let digest = digest().context("cannot read the running executable")?;
-            DIGEST.get_or_init(|| digest)
+            Ok(DIGEST.get_or_init(|| digest))
         }
-    };
-    Ok(reference(deployment, digest))
+    }
 }
 
 /// SHA-256 of the running executable, piece by piece: fresh memory for all of it costs more than the sum.

@@ -1,10 +1,10 @@
-//! Removing a deployment's directory from a machine: everything that is ours in it, and nothing that is mounted there.
+//! Removing a deployment's directory: everything that is ours in it, and nothing that is mounted there.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 
 use crate::error::Failure;
 use crate::machine::lock::Lock;
@@ -23,22 +23,9 @@ const OURS: [&str; 9] = [
     ".lock",
 ];
 
-/// What is removed of a deployment at `root`. A library elsewhere stays.
-fn purged(root: &Path, library: &Path) -> Vec<PathBuf> {
-    let inside = library.starts_with(root) && library != root;
-    let library = inside.then(|| library.to_owned());
-    library
-        .into_iter()
-        .chain(OURS.iter().map(|name| root.join(name)))
-        .collect()
-}
-
 /// Fails where something is mounted at or below what purging removes: a share, or a folder of elsewhere that was bound there,
 /// holds files that are not the deployment's.
-///
-/// # Errors
-/// With the mount point.
-pub fn check(root: &Path, library: &Path) -> anyhow::Result<()> {
+pub fn check(root: &Path, library: &Path) -> Result<()> {
     const MOUNTS: &str = "/proc/self/mountinfo";
     let mounts =
         std::fs::read_to_string(MOUNTS).with_context(|| format!("cannot read {MOUNTS}"))?;
@@ -57,10 +44,7 @@ pub fn check(root: &Path, library: &Path) -> anyhow::Result<()> {
 }
 
 /// Removes what is ours, and the directory if nothing else is in it. A library elsewhere stays. The lock is held to the end.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn purge(root: &Path, library: &Path, lock: Lock) -> anyhow::Result<()> {
+pub fn purge(root: &Path, library: &Path, lock: Lock) -> Result<()> {
     for path in purged(root, library) {
         remove(&path).with_context(|| {
             Failure::new(format!("cannot remove {}", path.display()))
@@ -71,6 +55,15 @@ pub fn purge(root: &Path, library: &Path, lock: Lock) -> anyhow::Result<()> {
     // Something of the operator's own may be in it; then it stays.
     let _ = std::fs::remove_dir(root);
     Ok(())
+}
+
+fn purged(root: &Path, library: &Path) -> Vec<PathBuf> {
+    let inside = library.starts_with(root) && library != root;
+    let library = inside.then(|| library.to_owned());
+    library
+        .into_iter()
+        .chain(OURS.iter().map(|name| root.join(name)))
+        .collect()
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

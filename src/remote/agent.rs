@@ -1,272 +1,330 @@
-//! The controller's side: an agent is started on a machine, and asked for one thing after another.
+//! The program on a machine elsewhere, seen from here.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
+use anyhow::Result;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::bridge::{self, Said};
-use super::protocol::{BEAT, Reply, Request, SILENCE, Say, Tell, VERSION};
-use super::quote;
-use super::session::{self, Connected};
-use super::target::{Operator, Target};
-use super::upload::{Executable, Root};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::machine::event::Event;
+use crate::remote::asks::Asks;
+use crate::remote::connection::{Connection, GONE};
+use crate::remote::pace::{BEAT, SILENCE};
+use crate::remote::protocol::{self, Lines, Order, Reply, Request, Said};
+use crate::remote::pump::Ended;
+use crate::remote::ssh_config::SshConfig;
+use crate::remote::tail::Tail;
+use crate::remote::target::{self, Me, Target};
+use crate::remote::upload::Place;
 
-/// How an agent is started.
-#[derive(Debug, Clone)]
+/// How many lines a login's start-up files may say before the agent does.
+const CHATTER: usize = 100;
+/// How long the agent may take to end when it is told to.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// How a machine is connected to.
+#[derive(Clone)]
 pub struct Options {
-    /// The executable for a machine of another architecture.
+    /// Who answers questions.
+    pub asks: Arc<dyn Asks>,
+    /// The program to run there, where the running one will not do: `--agent-binary`.
     pub binary: Option<PathBuf>,
-    /// Whether docker is installed where it is missing.
-    pub install_docker: bool,
-    /// Whether somebody can answer questions.
-    pub can_ask: bool,
 }
 
-/// An agent that runs on a machine, as long as this lives.
+/// The program on a machine elsewhere. Dropped, its connection ends, and it finishes the step in hand and ends as well.
 pub struct Agent {
-    told: Lines<BufReader<OwnedReadHalf>>,
-    say: Arc<Mutex<OwnedWriteHalf>>,
-    said: Said,
-    beats: JoinHandle<()>,
+    machine: String,
+    orders: mpsc::UnboundedSender<Order>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    /// Why there is nobody to talk to any more.
+    gone: Option<Gone>,
+    /// Whether a request was given up before its reply came.
+    owed: bool,
+    /// Whether the executable had to be uploaded.
+    uploaded: bool,
+    _tasks: JoinSet<()>,
+    _connection: Option<Connection>,
+}
+
+enum Heard {
+    Said(Said),
+    Gone(Gone),
+}
+
+/// Why there is nobody to talk to any more.
+#[derive(Debug, Clone)]
+enum Gone {
+    /// The connection broke.
+    Lost(String),
+    /// The agent ended, or says what cannot be understood.
+    Failed(String),
 }
 
 impl Agent {
-    /// Connects to the machine, brings this executable there if it is not there yet, and runs it as root.
+    /// Connects to a machine, brings the executable there if it is not there yet, and runs it as root.
     ///
     /// # Errors
-    /// With the machine's name, what does not work, and what to type next.
-    pub async fn start(
-        target: Target,
-        options: Options,
-        note: &(dyn Fn(&str) + Sync),
-    ) -> anyhow::Result<Self> {
-        let (tell, mut notes) = tokio::sync::mpsc::unbounded_channel();
-        let wanted = options.clone();
-        let mut begun = tokio::task::spawn_blocking(move || {
-            begin(&target, &wanted, &|text| drop(tell.send(text)))
+    ///
+    /// [`Failure`]s with a remedy, each with the machine's name: not reached, host key unknown or changed, not let in, no rights,
+    /// another architecture, a full disk, a lost connection.
+    pub async fn start(target: &Target, options: &Options) -> Result<Self> {
+        let me = Me::now()?;
+        let config = SshConfig::read(target.config.as_deref(), &me.home)?;
+        let hops = target::resolve(target, &config, &me)?;
+        let machine = target.name.as_str();
+        let connection = Connection::open(hops, machine, Arc::clone(&options.asks)).await?;
+        let place = Place::look(&connection, machine).await?;
+        let (path, uploaded) = place.install(options.binary.as_deref()).await?;
+        let running = connection.start(&place.as_root(&[&path, "agent"])).await?;
+        let mut agent =
+            Self::greeted(machine, running.stream, running.stderr, Some(running.ended)).await?;
+        agent.uploaded = uploaded;
+        agent._connection = Some(connection);
+        Ok(agent)
+    }
+
+    /// The same over a stream that leads to an agent's standard input and output already.
+    ///
+    /// # Errors
+    ///
+    /// When it does not greet, or speaks another version.
+    pub async fn over(
+        machine: &str,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    ) -> Result<Self> {
+        Self::greeted(machine, stream, Arc::new(Tail::default()), None).await
+    }
+
+    async fn greeted(
+        machine: &str,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        stderr: Arc<Tail>,
+        ended: Option<oneshot::Receiver<Result<Ended, String>>>,
+    ) -> Result<Self> {
+        let (reader, writer) = tokio::io::split(stream);
+        let (orders, to_write) = mpsc::unbounded_channel();
+        let (tell, heard) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(write(writer, to_write));
+        tasks.spawn(async move {
+            let gone = read(reader, &tell, ended, &stderr).await;
+            // Nobody may listen any more.
+            let _ = tell.send(Heard::Gone(gone));
         });
-        let (socket, said) = loop {
-            tokio::select! {
-                Some(text) = notes.recv() => note(&text),
-                begun = &mut begun => break begun.context("connecting broke off")??,
-            }
-        };
-        let socket = UnixStream::from_std(socket).context("cannot take over a socket")?;
-        let (read, write) = socket.into_split();
-        let say = Arc::new(Mutex::new(write));
         let mut agent = Self {
-            told: BufReader::new(read).lines(),
-            beats: tokio::spawn(beat(Arc::clone(&say))),
-            say,
-            said,
+            machine: machine.to_owned(),
+            orders,
+            heard,
+            gone: None,
+            owed: false,
+            uploaded: false,
+            _tasks: tasks,
+            _connection: None,
         };
-        let first = loop {
-            match agent.next().await? {
-                Tell::Beat => {}
-                first => break first,
+        loop {
+            match agent.hear().await? {
+                Said::Hello { protocol, .. } if protocol == protocol::VERSION => return Ok(agent),
+                Said::Hello { protocol, version } => {
+                    return Err(Failure::new(format!(
+                        "{machine}: the program there is version {version} and speaks protocol {protocol}; this one is {} and \
+                         speaks {}",
+                        env!("CARGO_PKG_VERSION"),
+                        protocol::VERSION
+                    ))
+                    .hint("give one of the same version: --agent-binary FILE")
+                    .into());
+                }
+                Said::Event(_) | Said::Note(_) | Said::Reply(_) | Said::Beat => {}
             }
-        };
-        match first {
-            Tell::Hello { version, .. } if version != VERSION => Err(Failure::new(format!(
-                "the dtaas there speaks another language ({version}, here {VERSION})"
-            ))
-            .hint("give --agent-binary a file of this version")
-            .into()),
-            Tell::Hello { docker: true, .. } => Ok(agent),
-            Tell::Hello { docker: false, .. } if options.install_docker => {
-                agent.install_docker(note).await?;
-                Ok(agent)
-            }
-            Tell::Hello { docker: false, .. } => Err(Failure::new("there is no docker on that machine")
-            .hint("dtaas up --install-docker installs it from the distribution's packages (Debian, Ubuntu)")
-            .into()),
-            other => Err(agent.unexpected(&other)),
         }
     }
 
-    async fn install_docker(&mut self, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
-        let (_keep, never) = watch::channel(false);
-        self.ask(Request::InstallDocker {}, &|_| {}, note, never)
-            .await
-            .map(|_| ())
+    /// The machine's name in the profile.
+    pub fn machine(&self) -> &str {
+        &self.machine
     }
 
-    /// Asks for something, and waits for it. Told to stop, the agent finishes the steps in hand and answers then.
+    /// Whether the executable had to be uploaded, for it was not there yet.
+    pub fn uploaded(&self) -> bool {
+        self.uploaded
+    }
+
+    /// Asks for something, and tells what happens meanwhile. When `stop` becomes true, the agent is told to come to an end; its reply
+    /// still comes. A request whose future is dropped before that leaves nothing to be asked any more: then start anew.
     ///
     /// # Errors
-    /// What failed there, with its remedy; and when the connection is lost.
+    ///
+    /// The failure there, with its hint and exit code and the machine's name; or that the connection was lost.
     pub async fn ask(
         &mut self,
         request: Request,
-        event: &(dyn Fn(Event) + Sync),
-        note: &(dyn Fn(&str) + Sync),
+        on_event: &(dyn Fn(Event) + Sync),
+        on_note: &(dyn Fn(String) + Sync),
         mut stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<Reply> {
-        self.say(&Say::Ask {
-            request: Box::new(request),
-        })
-        .await?;
-        let mut stopping = false;
+    ) -> Result<Reply> {
+        if std::mem::replace(&mut self.owed, true) {
+            return Err(self.failure(&Gone::Lost("an earlier request was given up".to_owned())));
+        }
+        // Where nobody takes it, the reason is heard below.
+        let _ = self.orders.send(Order::Ask(Box::new(request)));
+        let mut told = false;
         loop {
-            let told = tokio::select! {
-                told = self.next() => told?,
-                wanted = stop.wait_for(|stop| *stop), if !stopping => {
-                    let wanted = wanted.is_ok();
-                    stopping = true;
-                    if wanted {
-                        self.say(&Say::Stop).await?;
+            let said = tokio::select! {
+                said = self.hear() => said?,
+                wanted = stop.wait_for(|stop| *stop), if !told => {
+                    told = true;
+                    if wanted.is_ok() {
+                        let _ = self.orders.send(Order::Stop);
                     }
                     continue;
                 }
             };
-            match told {
-                Tell::Beat => {}
-                Tell::Event { event: happened } => event(happened),
-                Tell::Note { text } => note(&text),
-                Tell::Done { reply } => return Ok(*reply),
-                Tell::Failed { failure, exit } => {
-                    let error = Failure::new(failure.message).exit(exit_of(exit));
-                    return Err(match failure.hint {
-                        Some(hint) => error.hint(hint),
-                        None => error,
-                    }
-                    .into());
+            match said {
+                Said::Event(event) => on_event(event),
+                Said::Note(note) => on_note(note),
+                Said::Reply(reply) => {
+                    self.owed = false;
+                    return reply.map_err(|failed| failed.on(&self.machine).into());
                 }
-                Tell::Hello { .. } => return Err(self.unexpected(&told)),
+                Said::Beat | Said::Hello { .. } => {}
             }
         }
     }
 
-    /// The error that something is that nobody asked for.
-    pub fn unexpected(&self, what: &impl std::fmt::Debug) -> anyhow::Error {
-        // Its first word says what it is; the rest may be long.
-        let text = format!("{what:?}");
-        let word: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
-        Failure::new(format!("the agent said something out of turn ({word})"))
-            .hint("run the same command again")
-            .into()
-    }
-
-    async fn say(&self, what: &Say) -> anyhow::Result<()> {
-        let line = serde_json::to_string(what)? + "\n";
-        let said = async { self.say.lock().await.write_all(line.as_bytes()).await };
-        match tokio::time::timeout(SILENCE, said).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(self.lost().into()),
-        }
-    }
-
-    /// The next that it says. A line that was begun is kept when this is left.
-    async fn next(&mut self) -> anyhow::Result<Tell> {
-        let line = match tokio::time::timeout(SILENCE, self.told.next_line()).await {
-            Ok(Ok(Some(line))) => line,
-            Ok(Ok(None) | Err(_)) | Err(_) => return Err(self.lost().into()),
-        };
-        serde_json::from_str(&line).with_context(|| {
-            Failure::new(format!(
-                "the agent cannot be understood: {}",
-                line.chars().take(200).collect::<String>()
-            ))
-            .hint("does the login's shell print something of its own? It must not when no terminal is there")
+    /// Ends it, and waits until it has let go of all it held.
+    pub async fn end(self) {
+        let Self {
+            orders, mut heard, ..
+        } = self;
+        drop(orders);
+        // It is over as well when the connection is.
+        let _ = timeout(TO_END, async {
+            while let Some(Heard::Said(_)) = heard.recv().await {}
         })
+        .await;
     }
 
-    fn lost(&self) -> Failure {
-        let said = match self.said.last().as_str() {
-            "" => String::new(),
-            said => format!(" ({said})"),
+    async fn hear(&mut self) -> Result<Said> {
+        if let Some(gone) = &self.gone {
+            return Err(self.failure(gone));
+        }
+        let gone = match self.heard.recv().await {
+            Some(Heard::Said(said)) => return Ok(said),
+            Some(Heard::Gone(gone)) => gone,
+            None => Gone::Lost(GONE.to_owned()),
         };
-        Failure::new(format!("the connection is lost{said}"))
-            .hint("the run there finishes the step in hand and stops; when the machine can be reached again, run the same command again: it does the rest")
+        let error = self.failure(&gone);
+        self.gone = Some(gone);
+        Err(error)
+    }
+
+    fn failure(&self, gone: &Gone) -> anyhow::Error {
+        let machine = &self.machine;
+        match gone {
+            Gone::Lost(why) => Failure::new(format!(
+                "lost the connection to {machine} ({why}): its run finishes the step in hand and stops"
+            ))
+            .hint("run the same again when the network is back"),
+            Gone::Failed(why) => Failure::new(format!("{machine}: {why}")).hint(
+                "run the same again; if that happens again, see whether the machine is short of memory or its /var may run programs",
+            ),
+        }
+        .into()
     }
 }
 
-impl Drop for Agent {
-    fn drop(&mut self) {
-        self.beats.abort();
-    }
-}
-
-/// Says that the controller is there, as long as somebody listens.
-async fn beat(say: Arc<Mutex<OwnedWriteHalf>>) {
-    let Ok(line) = serde_json::to_string(&Say::Beat) else {
-        return;
-    };
-    let line = line + "\n";
-    let mut times = tokio::time::interval(BEAT);
+/// Says what is to be said, and that somebody is there, until nobody wants to say any more.
+async fn write(mut writer: impl AsyncWrite + Unpin, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut beat = tokio::time::interval(BEAT);
     loop {
-        times.tick().await;
-        if say.lock().await.write_all(line.as_bytes()).await.is_err() {
+        let order = tokio::select! {
+            order = orders.recv() => match order {
+                Some(order) => order,
+                None => break,
+            },
+            _ = beat.tick() => Order::Beat,
+        };
+        let Ok(mut line) = serde_json::to_vec(&order) else {
+            break;
+        };
+        line.push(b'\n');
+        // What is wrong with the connection, the reader finds out.
+        if writer.write_all(&line).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }
+    let _ = writer.shutdown().await;
 }
 
-fn exit_of(code: u8) -> Exit {
-    [Exit::Usage, Exit::Locked, Exit::Interrupted]
-        .into_iter()
-        .find(|exit| *exit as u8 == code)
-        .unwrap_or(Exit::Failed)
-}
-
-/// Everything up to the running agent; its standard input and output are the socket.
-fn begin(
-    target: &Target,
-    options: &Options,
-    say: &dyn Fn(String),
-) -> anyhow::Result<(std::os::unix::net::UnixStream, Said)> {
-    let hops = target.hops(&Operator::here())?;
-    let name = target.name.as_str();
-    let connected = session::connect(name, &hops, options.can_ask)?;
-    let user = hops.last().map_or("", |hop| hop.user.as_str());
-    let words = prepare(user, &connected, options, say)?;
-    let mut channel = connected
-        .session
-        .channel_session()
-        .context("no program can be started there")?;
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    channel
-        .exec(&quote::line(&words))
-        .context("dtaas cannot be started there")?;
-    let (here, there) = std::os::unix::net::UnixStream::pair().context("cannot make a socket")?;
-    here.set_nonblocking(true)
-        .context("cannot prepare a socket")?;
-    let said = Said::default();
-    bridge::start(connected, channel, there, Some(said.clone()))?;
-    Ok((here, said))
-}
-
-/// Looks whether our program can run there, and puts it there; answers how it is run.
-fn prepare(
-    user: &str,
-    connected: &Connected,
-    options: &Options,
-    say: &dyn Fn(String),
-) -> anyhow::Result<Vec<String>> {
-    let root = Root::on(user, &connected.session)?;
-    let system = root.run(&["uname", "-sm"])?.out;
-    let ours = format!("Linux {}", std::env::consts::ARCH);
-    if system != ours && options.binary.is_none() {
-        return Err(Failure::new(format!(
-            "that machine is {system}, and this dtaas is for {ours}"
-        ))
-        .hint(format!(
-            "name a dtaas that was built for {system}: --agent-binary FILE"
-        ))
-        .into());
+/// Hears what the agent says; answers why it does not any more.
+async fn read(
+    reader: impl AsyncRead + Unpin,
+    tell: &mpsc::UnboundedSender<Heard>,
+    ended: Option<oneshot::Receiver<Result<Ended, String>>>,
+    stderr: &Tail,
+) -> Gone {
+    let mut reader = BufReader::with_capacity(64 * 1024, reader);
+    let mut lines = Lines::default();
+    let mut greeted = false;
+    let mut chatter = 0;
+    loop {
+        let piece = match timeout(SILENCE, reader.fill_buf()).await {
+            Ok(Ok([])) => return over(ended, stderr).await,
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => return Gone::Lost(error.to_string()),
+            Err(_) => {
+                return Gone::Lost(format!("nothing was heard for {} s", SILENCE.as_secs()));
+            }
+        };
+        let length = piece.len();
+        let complete = lines.add(piece);
+        reader.consume(length);
+        let Ok(complete) = complete else {
+            return Gone::Failed("the agent says more than can be".to_owned());
+        };
+        for line in complete {
+            match serde_json::from_slice::<Said>(&line) {
+                Ok(said) => {
+                    greeted |= matches!(said, Said::Hello { .. });
+                    if tell.send(Heard::Said(said)).is_err() {
+                        return Gone::Lost(GONE.to_owned());
+                    }
+                }
+                Err(_) if !greeted && chatter < CHATTER => chatter += 1,
+                Err(error) => {
+                    return Gone::Failed(format!(
+                        "the agent says what is not understood: {}",
+                        protocol::wrong(&error)
+                    ));
+                }
+            }
+        }
     }
-    let path = Executable::open(options.binary.as_deref())?.put(&root, say)?;
-    Ok(root
-        .words(&[&path, "agent"])
-        .into_iter()
-        .map(str::to_owned)
-        .collect())
+}
+
+/// Nothing more comes: because the agent ended, or the connection did.
+async fn over(ended: Option<oneshot::Receiver<Result<Ended, String>>>, stderr: &Tail) -> Gone {
+    let Some(ended) = ended else {
+        return Gone::Failed("the agent ended".to_owned());
+    };
+    let how = match timeout(TO_END, ended).await {
+        Ok(Ok(Ok(ended))) => ended,
+        Ok(Ok(Err(why))) => return Gone::Lost(why),
+        Ok(Err(_)) => return Gone::Lost(GONE.to_owned()),
+        Err(_) => return Gone::Lost("it was closed there".to_owned()),
+    };
+    let how = match how.signal {
+        Some(signal) => format!("by signal {signal}"),
+        None => format!("with status {}", how.status),
+    };
+    let said = match stderr.lines() {
+        said if said.is_empty() => String::new(),
+        said => format!(": {said}"),
+    };
+    Gone::Failed(format!("the agent ended {how}{said}"))
 }

@@ -1,22 +1,27 @@
-//! Other machines: reached by SSH, and worked on by an agent there that is this same executable.
+//! Machines elsewhere: reached by SSH, where the running executable, uploaded, does what it does on this machine.
 //!
 //! ```text
-//! Target → hops (target) → connect (session, known_hosts, login) → upload → `dtaas agent` ⇄ Agent::ask
+//! Target → target::resolve → connection (one OS thread a session) → upload → agent ⇄ serve, one JSON object a line
 //! ```
 //!
-//! Both sides say every two seconds that they are there. Who hears nothing for ten takes the other for lost: here that is an error, there
-//! the step in hand is finished and no other begun.
+//! No remote shell scripts: what runs there before the agent does are single programs with quoted arguments.
 
-mod agent;
-mod bridge;
-mod known_hosts;
+pub mod agent;
+pub mod asks;
+mod connection;
+mod key;
+pub mod known_hosts;
 mod login;
+pub mod pace;
 pub mod protocol;
+mod pump;
 mod quote;
 pub mod serve;
 mod session;
-mod target;
+pub mod ssh_config;
+mod tail;
+pub mod target;
 mod upload;
 
-pub use agent::{Agent, Options};
+pub use agent::Agent;
 pub use target::Target;

@@ -1,11 +1,13 @@
-//! What controller and agent say to each other: a JSON object a line, either way.
+//! What the two ends say to each other: one JSON object a line, on the agent's standard input and output.
+//!
+//! The desired state has secrets in it, and goes one way only. Nothing of what is said is written down anywhere.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Exit, Failure, failure_of};
 use crate::machine::apply::Outcome;
 use crate::machine::diff::DiffOptions;
 use crate::machine::doors::Door;
@@ -15,132 +17,295 @@ use crate::machine::plan::Plan;
 use crate::platform::desired::Desired;
 use crate::route;
 
-/// Changes with the form of what is said; both sides are one executable, so only a file that somebody put there is of another.
+/// The version of what is said. Both ends are the same executable, unless the operator gave another one.
 pub const VERSION: u32 = 1;
+/// No line is longer, in bytes.
+const LONGEST: usize = 256 << 20;
 
-/// How often each side says that it is there.
-pub const BEAT: Duration = Duration::from_secs(2);
-
-/// After how long without a word the other side is lost.
-pub const SILENCE: Duration = Duration::from_secs(10);
-
-/// What the controller says.
+/// What the agent is told.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "say")]
-pub enum Say {
-    /// It is there.
-    Beat,
-    /// It wants something; one thing at a time.
-    Ask {
-        /// What.
-        request: Box<Request>,
-    },
-    /// The steps in hand are to be finished, and no other begun.
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Order {
+    /// To do something; one thing at a time.
+    Ask(Box<Request>),
+    /// To come to an end with what it does; the reply still comes.
     Stop,
+    /// That somebody is there.
+    Beat,
 }
 
 /// What the agent says.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "say")]
-pub enum Tell {
-    /// It is there; the first that it says.
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Said {
+    /// The first of all.
     Hello {
         /// [`VERSION`].
-        version: u32,
-        /// Whether an engine is there; whether it answers is seen when it is needed.
-        docker: bool,
+        protocol: u32,
+        /// The program's version, such as `0.1.0`.
+        version: String,
     },
-    /// It is still there.
-    Beat,
     /// Something happened.
-    Event {
-        /// What.
-        event: Event,
-    },
-    /// Something that the operator should know.
-    Note {
-        /// In words.
-        text: String,
-    },
-    /// It has done what was wanted.
-    Done {
-        /// What came of it.
-        reply: Box<Reply>,
-    },
-    /// It cannot.
-    Failed {
-        /// Why.
-        failure: StepFailure,
-        /// The exit code that this is here.
-        exit: u8,
-    },
+    Event(Event),
+    /// Something that the operator should know just now.
+    Note(String),
+    /// What came of what was asked.
+    Reply(Box<Result<Reply, Failed>>),
+    /// That it is there.
+    Beat,
 }
 
-/// What is wanted of a machine.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do")]
+/// Something to do on a machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// To be looked at, and what is due worked out and kept in mind.
-    Look {
-        /// What it should have.
-        desired: Box<Desired>,
-        /// What was asked for besides.
-        options: DiffOptions,
-        /// Under which name the deployment and the machine are locked there, for what is done afterwards.
-        lock: Option<String>,
-        /// Whether each container is asked if it answers.
-        answers: bool,
-        /// How many seconds an image's pull may stand still.
-        pulling_within: u64,
-    },
-    /// What is due is to be done.
-    Apply {},
-    /// What is ours in the directory that was looked at is to be removed, with the library if it is in there.
+    /// Look at the machine, and work out what is to be done. Answers [`Reply::Difference`].
+    Look(Box<Look>),
+    /// Do what the last look found, and let go of the locks. Answers [`Reply::Outcome`].
+    Apply,
+    /// Remove a deployment's directory. Answers [`Reply::Purged`].
     Purge {
-        /// Where the library is, absolute.
-        library: PathBuf,
+        /// The directory.
+        root: PathBuf,
+        /// Where users' files lie; removed only below the root.
+        library: Option<PathBuf>,
+        /// What the lock's holder is called meanwhile.
+        command: String,
     },
-    /// Doors are to be tried from there.
+    /// Say what machine it is. Answers [`Reply::Facts`].
+    Facts,
+    /// Install docker from the distribution's packages. Answers [`Reply::Docker`].
+    InstallDocker,
+    /// Try these doors from there. Answers [`Reply::Doors`].
     Doors {
         /// Which.
         doors: Vec<Door>,
     },
-    /// Docker is to be installed from the distribution's packages.
-    InstallDocker {},
-    /// The default route of a NAT is to give way.
-    Route {},
+    /// Have a NAT's default route give way. Answers [`Reply::Route`].
+    Route,
 }
 
-/// What came of it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "did")]
+/// What is looked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Look {
+    /// What the machine should have.
+    pub desired: Desired,
+    /// What was asked for.
+    pub options: DiffOptions,
+    /// With this, the locks are taken first and kept until [`Request::Apply`] has ended.
+    pub lock: Option<Hold>,
+    /// Whether each container is asked whether it answers.
+    pub answers: bool,
+    /// How many seconds an image's pull may stand still; `None` for the usual time.
+    pub pull_timeout: Option<u64>,
+}
+
+/// How locks are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What the holder is called, such as `dtaas up`.
+    pub command: String,
+    /// How many seconds another run on the same deployment there is waited for; `None` is to its end. What a run that lost its
+    /// connection has in hand is worth waiting for.
+    pub wait: Option<u64>,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// Of looking.
-    Difference {
-        /// What is due.
-        plan: Plan,
-        /// Containers that are there, by name.
-        containers: BTreeMap<String, ContainerState>,
-        /// Whether the platform is up: whether its gateway is there.
-        is_up: bool,
-        /// Whether each container that should be there answers, in their order; empty where it was not asked for.
-        answers: Vec<bool>,
+    /// Of [`Request::Look`].
+    Difference(Box<Difference>),
+    /// Of [`Request::Apply`].
+    Outcome(Outcome),
+    /// Of [`Request::Purge`].
+    Purged,
+    /// Of [`Request::Facts`].
+    Facts(MachineFacts),
+    /// Of [`Request::InstallDocker`].
+    Docker {
+        /// The engine's version.
+        version: String,
     },
-    /// Of doing what was due.
-    Outcome {
-        /// How it went.
-        outcome: Outcome,
+    /// Of [`Request::Doors`], in their order: why each is closed, or `None` where it is open.
+    Doors(Vec<Option<String>>),
+    /// Of [`Request::Route`].
+    Route(Box<route::Report>),
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What is to be done.
+    pub plan: Plan,
+    /// The containers that there are, by name.
+    pub containers: BTreeMap<String, ContainerState>,
+    /// Whether the platform is up: whether its gateway is there.
+    pub is_up: bool,
+    /// Whether each desired container answers, in their order; empty when that was not asked.
+    pub answers: Vec<bool>,
+}
+
+/// What machine it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// Processors.
+    pub processors: u64,
+    /// Memory, in bytes.
+    pub memory: u64,
+    /// This program's version there.
+    pub version: String,
+    /// How docker stands.
+    pub docker: DockerState,
+    /// `ID` of /etc/os-release, such as `debian`.
+    pub distribution: String,
+    /// `VERSION_ID` of /etc/os-release, such as `12`.
+    pub release: String,
+}
+
+/// How docker stands on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DockerState {
+    /// It answers.
+    Answers {
+        /// The engine's version, such as `20.10.24`.
+        version: String,
     },
-    /// Of purging, and of installing.
-    Nothing,
-    /// Why each door is closed, in their order.
-    Doors {
-        /// `None` where it is open.
-        closed: Vec<Option<String>>,
-    },
-    /// Of the route.
-    Route {
-        /// How it stands.
-        report: route::Report,
-    },
+    /// There is none.
+    Absent,
+    /// It does not answer, or is none that we work with.
+    Unfit(StepFailure),
+}
+
+/// A [`Failure`] on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failed {
+    message: String,
+    hint: Option<String>,
+    exit: u8,
+}
+
+impl Failed {
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        let StepFailure { message, hint } = StepFailure::of(error);
+        let exit = failure_of(error).map_or(Exit::Failed, |failure| failure.code());
+        Self {
+            message,
+            hint,
+            exit: exit as u8,
+        }
+    }
+
+    /// The same here, with the machine's name in it.
+    pub(super) fn on(self, machine: &str) -> Failure {
+        let failure = Failure::new(format!("{machine}: {}", self.message)).exit(exit(self.exit));
+        match self.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn exit(code: u8) -> Exit {
+    const ALL: [Exit; 6] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::ChangesDue,
+        Exit::Locked,
+        Exit::Interrupted,
+    ];
+    ALL.into_iter()
+        .find(|exit| *exit as u8 == code && *exit != Exit::Done)
+        .unwrap_or(Exit::Failed)
+}
+
+/// What is wrong with a line, without a word of what is in it: there may be secrets.
+pub(super) fn wrong(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        serde_json::error::Category::Io => "unreadable",
+        serde_json::error::Category::Syntax => "no JSON",
+        serde_json::error::Category::Data => "of another kind than is known",
+        serde_json::error::Category::Eof => "cut short",
+    };
+    format!("{kind} at column {}", error.column())
+}
+
+/// Makes lines of what arrives in pieces.
+#[derive(Default)]
+pub(super) struct Lines {
+    begun: Vec<u8>,
+}
+
+/// A line that is longer than any may be.
+#[derive(Debug)]
+pub(super) struct TooLong;
+
+impl Lines {
+    /// The lines that this piece ends.
+    pub(super) fn add(&mut self, piece: &[u8]) -> Result<Vec<Vec<u8>>, TooLong> {
+        let mut lines = Vec::new();
+        let mut pieces = piece.split(|byte| *byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            if self.begun.len() + piece.len() > LONGEST {
+                return Err(TooLong);
+            }
+            self.begun.extend_from_slice(piece);
+            if pieces.peek().is_some() {
+                lines.push(std::mem::take(&mut self.begun));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_made_of_pieces() {
+        let mut lines = Lines::default();
+        let mut add = |piece: &[u8]| -> Vec<String> {
+            let lines = lines.add(piece).unwrap();
+            lines
+                .into_iter()
+                .map(|line| String::from_utf8(line).unwrap())
+                .collect()
+        };
+        assert!(add(b"on").is_empty());
+        assert_eq!(add(b"e\ntwo\n\nth"), ["one", "two", ""]);
+        assert_eq!(add(b"ree\n"), ["three"]);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_hint_and_its_exit_code_on_the_way() {
+        let error = anyhow::Error::from(
+            Failure::new("/srv is held by dtaas up")
+                .hint("wait")
+                .exit(Exit::Locked),
+        );
+        let line = serde_json::to_string(&Said::Reply(Box::new(Err(Failed::of(&error))))).unwrap();
+        assert_eq!(
+            line,
+            r#"{"reply":{"Err":{"message":"/srv is held by dtaas up","hint":"wait","exit":4}}}"#
+        );
+        let Said::Reply(reply) = serde_json::from_str(&line).unwrap() else {
+            panic!("{line}");
+        };
+        let failure = reply.unwrap_err().on("dtaas");
+        assert_eq!(failure.to_string(), "dtaas: /srv is held by dtaas up");
+        assert_eq!(
+            (failure.remedy(), failure.code()),
+            (Some("wait"), Exit::Locked)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_gives_nothing_away() {
+        let error = serde_json::from_str::<Order>(r#"{"ask":"s3cret"}"#).unwrap_err();
+        assert!(error.to_string().contains("s3cret"));
+        assert_eq!(wrong(&error), "of another kind than is known at column 15");
+    }
 }

@@ -1,251 +1,287 @@
-//! A connection to a machine, by the hosts on the way: each is connected to, known by its key, and logged in to.
+//! From a name to a session that is logged in: all of it on the thread that the session belongs to.
 
-use std::io::ErrorKind;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use ssh2::{MethodType, Session};
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+use socket2::{SockRef, TcpKeepalive};
+use ssh2::{ErrorCode, MethodType, Session};
 
-use super::known_hosts::{self, Known, Verdict};
-use super::target::Hop;
-use super::{bridge, login};
 use crate::error::Failure;
-use crate::ui::prompt;
+use crate::remote::asks::{Answer, Asks, Unknown};
+use crate::remote::known_hosts::{self, KnownHosts, Verdict};
+use crate::remote::login::login;
+use crate::remote::pace;
+use crate::remote::target::Hop;
 
-/// How long a host may take to answer at all.
+/// How long a name may take to be found, a connection to be made, and the two to agree on keys: each of them.
 const TO_CONNECT: Duration = Duration::from_secs(10);
-/// How long anything that SSH does may stand still, in milliseconds.
-const TO_ANSWER: u32 = 20_000;
+/// How long one question may take from there on, in milliseconds.
+pub(super) const TO_ANSWER: u32 = 20_000;
 
-/// Several machines are reached at a time, and one question is asked at a time.
-pub(super) static ASKING: Mutex<()> = Mutex::new(());
-
-/// A session that is logged in.
-pub struct Connected {
-    /// The session.
-    pub session: Session,
-    /// Its socket, to be waited for.
-    pub socket: OwnedFd,
+/// A session and the socket below it, of which the session has a copy of its own.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) socket: OwnedFd,
 }
 
-/// Connects to the last of these hosts by the others. `name` is the machine's in messages.
-///
-/// # Errors
-/// With the host, the reason, and what to type next: when it does not answer, is not who it should be, or lets nobody in.
-pub fn connect(name: &str, hops: &[Hop], can_ask: bool) -> anyhow::Result<Connected> {
-    let mut way: Option<Connected> = None;
-    for hop in hops {
-        let socket = match way.take() {
-            None => OwnedFd::from(dial(hop)?),
-            Some(before) => through(before, hop)?,
-        };
-        way = Some(open(name, hop, socket, can_ask)?);
-    }
-    way.ok_or_else(|| Failure::usage("no host is named").into())
-}
-
-fn dial(hop: &Hop) -> anyhow::Result<TcpStream> {
-    let at = format!("{}:{}", hop.host, hop.port);
-    let addresses: Vec<_> = (hop.host.as_str(), hop.port)
-        .to_socket_addrs()
-        .with_context(|| {
-            Failure::new(format!("the name {} leads nowhere", hop.host)).hint(
-                "check the address in dtaas.yaml or ~/.ssh/config, and the name servers of this machine",
-            )
-        })?
+/// Opens a session with a host: over `wire`, which leads there through another one, or else directly.
+pub(super) fn open(
+    wire: Option<OwnedFd>,
+    hop: &Hop,
+    machine: &str,
+    asks: &dyn Asks,
+) -> Result<Opened> {
+    let socket = match wire {
+        Some(wire) => wire,
+        None => dial(hop, machine)?.into(),
+    };
+    let known = KnownHosts::read(&hop.known_hosts)?;
+    let mut session = Session::new().context("cannot begin an SSH session")?;
+    session.set_tcp_stream(socket.try_clone().context("cannot begin an SSH session")?);
+    session.set_timeout(u32::try_from(TO_CONNECT.as_millis()).unwrap_or(TO_ANSWER));
+    let algorithms = session
+        .supported_algs(MethodType::HostKey)
+        .context("cannot tell which host keys can be read")?;
+    let plain: Vec<&str> = algorithms
+        .into_iter()
+        .filter(|algorithm| !algorithm.contains("-cert-"))
         .collect();
+    let preferred = known.preferred(&hop.known_as, hop.port, &plain).join(",");
+    session
+        .method_pref(MethodType::HostKey, &preferred)
+        .context("cannot ask for a host key")?;
+    shake_hands(&mut session, &socket).map_err(|error| no_ssh(hop, machine, &error))?;
+    let key = session.host_key().map(|(key, _)| key.to_vec());
+    let key = key.with_context(|| format!("{machine}: {hop} showed no host key"))?;
+    check(&known, hop, machine, &key, asks)?;
+    session.set_timeout(TO_ANSWER);
+    login(&session, hop, machine, asks)?;
+    Ok(Opened { session, socket })
+}
+
+/// Agrees on keys within the time there is, however much the other end talks: it may not be an SSH server at all.
+fn shake_hands(session: &mut Session, socket: &OwnedFd) -> Result<(), ssh2::Error> {
+    let (done, wait) = mpsc::channel::<()>();
+    let Ok(watched) = socket.try_clone() else {
+        return session.handshake();
+    };
+    std::thread::spawn(move || {
+        if let Err(mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(TO_CONNECT) {
+            // It may have been closed meanwhile.
+            let _ = SockRef::from(&watched).shutdown(std::net::Shutdown::Both);
+        }
+    });
+    let shaken = session.handshake();
+    drop(done);
+    shaken
+}
+
+fn no_ssh(hop: &Hop, machine: &str, error: &ssh2::Error) -> anyhow::Error {
+    let (message, hint) = match error.code() {
+        // LIBSSH2_ERROR_KEX_FAILURE, KEY_EXCHANGE_FAILURE, METHOD_NONE.
+        ErrorCode::Session(-5 | -8 | -17) => (
+            format!("{machine}: {hop} and this program found no way to encrypt that both know"),
+            "bring OpenSSH there up to date".to_owned(),
+        ),
+        ErrorCode::Session(_) | ErrorCode::SFTP(_) => (
+            format!(
+                "{machine}: what answers at {hop} does not speak SSH: {}",
+                error.message()
+            ),
+            format!(
+                "see what it says: nc {} {}; another port is named with `port:`",
+                hop.host, hop.port
+            ),
+        ),
+    };
+    Failure::new(message).hint(hint).into()
+}
+
+/// Connects, trying each of the name's addresses.
+fn dial(hop: &Hop, machine: &str) -> Result<TcpStream> {
+    let addresses = find(hop, machine)?;
+    let end = Instant::now() + TO_CONNECT;
     let mut why = None;
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, TO_CONNECT) {
+    let count = addresses.len();
+    for (index, address) in addresses.into_iter().enumerate() {
+        let left = end.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(count - index).unwrap_or(1);
+        if share.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&address, share) {
             Ok(stream) => {
-                // Without it only answers come later.
-                let _ = stream.set_nodelay(true);
+                hold(&stream).context("cannot set up the connection")?;
                 return Ok(stream);
             }
             Err(error) => why = Some(error),
         }
     }
-    let (what, hint) = match why.as_ref().map(std::io::Error::kind) {
-        Some(ErrorKind::ConnectionRefused) => (
-            "refuses the connection".to_owned(),
-            "is sshd running there, and is this its port?",
+    let why = why.unwrap_or_else(|| io::Error::from(io::ErrorKind::TimedOut));
+    Err(not_reached(hop, machine, &why))
+}
+
+/// What is sent and not confirmed for so long, nobody gets any more.
+fn hold(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(pace::SILENCE))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(pace::SILENCE)
+            .with_interval(pace::BEAT)
+            .with_retries(3),
+    )
+}
+
+/// The addresses of a name. The system's own way to find them has no end of its own.
+fn find(hop: &Hop, machine: &str) -> Result<Vec<SocketAddr>> {
+    let (tell, told) = mpsc::channel();
+    let at = (hop.host.clone(), hop.port);
+    std::thread::spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = tell.send(at.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    });
+    let why = match told.recv_timeout(TO_CONNECT) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
+        Ok(Ok(_)) => "it has no address".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no name server answered within {} s", TO_CONNECT.as_secs()),
+    };
+    Err(Failure::new(format!(
+        "{machine}: the name {} is not known here: {why}",
+        hop.host
+    ))
+    .hint("look at how it is spelt, give its address instead, or add it to /etc/hosts or ~/.ssh/config")
+    .into())
+}
+
+fn not_reached(hop: &Hop, machine: &str, error: &io::Error) -> anyhow::Error {
+    let (what, hint) = match Errno::from_io_error(error) {
+        Some(Errno::CONNREFUSED) => (
+            "the machine is there and refuses the connection".to_owned(),
+            "start the SSH server there (systemctl start ssh), or name its port with `port:`",
         ),
-        Some(ErrorKind::TimedOut) => (
-            format!("does not answer within {} s", TO_CONNECT.as_secs()),
-            "is the machine up, and does a firewall stand between?",
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => (
+            "there is no way to it".to_owned(),
+            "is it switched on and in this network, or is a VPN missing? ip route says what this machine reaches",
         ),
-        Some(_) | None => (
-            match why {
-                Some(error) => format!("cannot be reached: {error}"),
-                None => "has no address".to_owned(),
-            },
-            "is the machine up, and is there a way to it from here?",
+        _ if matches!(
+            error.kind(),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+        ) =>
+        {
+            (
+                format!("nothing answered within {} s", TO_CONNECT.as_secs()),
+                "is it switched on, is the address right, and does a firewall on the way let SSH through?",
+            )
+        }
+        _ => (
+            error.to_string(),
+            "try it by hand with ssh, then run this again",
         ),
     };
-    Err(Failure::new(format!("{at} {what}"))
-        .hint(format!(
-            "{hint} Try: ssh -p {} {}@{}",
-            hop.port, hop.user, hop.host
-        ))
-        .into())
+    Failure::new(format!("{machine}: cannot connect to {hop}: {what}"))
+        .hint(hint)
+        .into()
 }
 
-/// The way to a host through the one before: its bytes go through a channel of that one's session.
-fn through(before: Connected, hop: &Hop) -> anyhow::Result<OwnedFd> {
-    let channel = before
-        .session
-        .channel_direct_tcpip(&hop.host, hop.port, None)
-        .map_err(|error| {
-            Failure::new(format!(
-                "the host on the way cannot reach {}:{}: {}",
-                hop.host,
-                hop.port,
-                error.message()
-            ))
-            .hint("check the address as it is seen from that host, and that its sshd allows forwarding")
-        })?;
-    let (here, there) = std::os::unix::net::UnixStream::pair().context("cannot make a socket")?;
-    bridge::start(before, channel, there, None)?;
-    Ok(here.into())
-}
-
-fn open(name: &str, hop: &Hop, socket: OwnedFd, can_ask: bool) -> anyhow::Result<Connected> {
-    let at = format!("{}:{}", hop.host, hop.port);
-    let known = known_hosts::read(&hop.known_hosts, &hop.host, hop.port)?;
-    let watched = socket.try_clone().context("cannot make a socket")?;
-    let mut session = Session::new().context("SSH cannot be had")?;
-    session.set_timeout(TO_ANSWER);
-    if let Some(algorithms) = known_hosts::algorithms(&known) {
-        session
-            .method_pref(MethodType::HostKey, &algorithms)
-            .map_err(|error| {
-                Failure::new(format!(
-                    "{at} is known by keys of types that cannot be asked for: {}",
-                    error.message()
-                ))
-            })?;
-    }
-    session.set_tcp_stream(socket);
-    session.handshake().map_err(|error| {
-        let failure = Failure::new(format!(
-            "{at} does not speak SSH as it should: {}",
-            error.message()
-        ));
-        match known.first() {
-            Some(known) if error.message().contains("host key") || is_no_agreement(&error) => failure.hint(format!(
-                "{}:{} knows it by a {} key; if the server was made anew, remove that line: ssh-keygen -R '{}'",
-                known.file.display(),
-                known.line,
-                known.kind,
-                called(hop)
-            )),
-            Some(_) | None => failure.hint(format!(
-                "is this sshd's port? Try: ssh -v -p {} {}@{}",
-                hop.port, hop.user, hop.host
-            )),
-        }
-    })?;
-    let key = session
-        .host_key()
-        .map(|(key, _)| key.to_owned())
-        .ok_or_else(|| Failure::new(format!("{at} shows no key")))?;
-    check_host(name, hop, &known, &key, can_ask)?;
-    login::log_in(name, &session, hop, can_ask)?;
-    Ok(Connected {
-        session,
-        socket: watched,
-    })
-}
-
-/// LIBSSH2_ERROR_KEX_FAILURE and LIBSSH2_ERROR_METHOD_NONE: both sides have nothing in common.
-fn is_no_agreement(error: &ssh2::Error) -> bool {
-    matches!(
-        error.code(),
-        ssh2::ErrorCode::Session(-5) | ssh2::ErrorCode::Session(-17)
-    )
-}
-
-/// What `ssh-keygen -R` and `ssh-keyscan` are told.
-fn called(hop: &Hop) -> String {
-    match hop.port {
-        22 => hop.host.clone(),
-        port => format!("[{}]:{port}", hop.host),
-    }
-}
-
-/// Fails unless the key is the host's, or somebody says that it is.
-fn check_host(
-    name: &str,
-    hop: &Hop,
-    known: &[Known],
-    key: &[u8],
-    can_ask: bool,
-) -> anyhow::Result<()> {
-    let at = format!("{}:{}", hop.host, hop.port);
+/// Checks the key that a host shows.
+fn check(known: &KnownHosts, hop: &Hop, machine: &str, key: &[u8], asks: &dyn Asks) -> Result<()> {
+    let name = known_hosts::name(&hop.known_as, hop.port);
     let kind = known_hosts::kind(key);
-    let shown = known_hosts::fingerprint(key);
-    let stands = |known: &Known| format!("{}:{}", known.file.display(), known.line);
-    match known_hosts::judge(known, key) {
-        Verdict::Same => Ok(()),
-        Verdict::Changed(other) => Err(Failure::new(format!(
-            "{at} shows another key than {} says: {kind} {shown}; someone else may be answering",
-            stands(&other)
-        ))
-        .hint(format!(
-            "if the server was made anew, and whoever runs it confirms this fingerprint: ssh-keygen -R '{}'",
-            called(hop)
-        ))
-        .into()),
-        Verdict::Revoked(revoked) => Err(Failure::new(format!(
-            "{at} shows a key that {} revokes: {kind} {shown}",
-            stands(&revoked)
-        ))
-        .hint("whoever runs the server has to give it another key")
-        .into()),
-        Verdict::Authority(_) | Verdict::Unknown if can_ask => {
-            let _one = ASKING
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let question = format!(
-                "{name}: the key of {at} is not known: {kind} {shown}. Trust it from now on?"
-            );
-            match prompt::ask_whether(&question)? {
-                true => remember(hop, key),
-                false => Err(Failure::new(format!("the key of {at} is not trusted"))
-                    .hint("compare the fingerprint with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
-                    .into()),
+    let fingerprint = known_hosts::fingerprint(key);
+    match known.judge(&hop.known_as, hop.port, key) {
+        Verdict::Known => Ok(()),
+        Verdict::Unknown => {
+            let unknown = Unknown {
+                machine: machine.to_owned(),
+                host: name,
+                kind,
+                fingerprint,
+                file: known.file().to_owned(),
+            };
+            match asks.unknown_key(&unknown) {
+                Answer::Accept => known.accept(&hop.known_as, hop.port, key),
+                Answer::Refuse => Err(Failure::new(format!(
+                    "{machine}: the host key of {} was not accepted",
+                    unknown.host
+                ))
+                .into()),
+                Answer::Nobody => Err(not_known(&unknown, hop)),
             }
         }
-        Verdict::Authority(authority) => Err(Failure::new(format!(
-            "the key of {at} is known by a certificate's authority alone ({}), which is not understood here",
-            stands(&authority)
+        Verdict::Changed(place) => Err(Failure::new(format!(
+            "{machine}: {name} shows another host key ({kind} {fingerprint}) than {}:{} holds ({}); either it was set up anew, \
+             or somebody stands between you and it",
+            place.file.display(),
+            place.line,
+            place.kind
         ))
         .hint(format!(
-            "add the key itself ({kind} {shown}): ssh-keyscan -p {} {} >> ~/.ssh/known_hosts",
-            hop.port, hop.host
+            "find out which; where it was set up anew, remove the old key with: ssh-keygen -R '{name}' -f {}",
+            place.file.display()
         ))
         .into()),
-        Verdict::Unknown => Err(Failure::new(format!(
-            "the key of {at} is not known, and nobody can be asked: {kind} {shown}"
+        Verdict::Revoked(place) => Err(Failure::new(format!(
+            "{machine}: the host key that {name} shows ({kind} {fingerprint}) is revoked, says {}:{}",
+            place.file.display(),
+            place.line
         ))
-        .hint(format!(
-            "compare it with what the server says, then: ssh-keyscan -p {} {} >> ~/.ssh/known_hosts",
-            hop.port, hop.host
+        .hint("do not use that machine until whoever runs it has given it another key")
+        .into()),
+        Verdict::Certificate(place) => Err(Failure::new(format!(
+            "{machine}: {}:{} trusts {name} by a certificate, and host certificates are not read here",
+            place.file.display(),
+            place.line
         ))
+        .hint(format!("add its plain key as well; {}", by_hand(hop, &kind, known)))
         .into()),
     }
 }
 
-fn remember(hop: &Hop, key: &[u8]) -> anyhow::Result<()> {
-    let file = hop.known_hosts.first().map(|file| file.as_path());
-    known_hosts::add(
-        file.unwrap_or(Path::new("/root/.ssh/known_hosts")),
-        &hop.host,
-        hop.port,
-        key,
+fn not_known(unknown: &Unknown, hop: &Hop) -> anyhow::Error {
+    let known = &unknown.file;
+    Failure::new(format!(
+        "{}: the host key of {} is not known ({} {}), and nobody is there to be asked",
+        unknown.machine, unknown.host, unknown.kind, unknown.fingerprint
+    ))
+    .hint(format!(
+        "compare that with what the machine itself says (ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub), then: {}",
+        file_kind(&unknown.kind),
+        scan(hop, &unknown.kind, known)
+    ))
+    .into()
+}
+
+fn by_hand(hop: &Hop, kind: &str, known: &KnownHosts) -> String {
+    scan(hop, kind, known.file())
+}
+
+fn scan(hop: &Hop, kind: &str, file: &std::path::Path) -> String {
+    let port = match hop.port {
+        22 => String::new(),
+        port => format!("-p {port} "),
+    };
+    format!(
+        "ssh-keyscan -t {} {port}{} >> {}",
+        file_kind(kind),
+        hop.host,
+        file.display()
     )
+}
+
+/// What `ssh-keygen -t` and the names of host keys' files call a type.
+fn file_kind(kind: &str) -> &str {
+    match kind {
+        "ssh-ed25519" => "ed25519",
+        "ssh-rsa" => "rsa",
+        other if other.starts_with("ecdsa") => "ecdsa",
+        other => other,
+    }
 }

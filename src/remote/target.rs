@@ -1,341 +1,353 @@
-//! Where a machine is, and who logs in there how: what the spec says, then `~/.ssh/config`, then OpenSSH's defaults.
+//! A machine that is reached by SSH, as the operator wrote it, and how it is reached in effect.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use ssh2_config::{HostParams, ParseRule, SshConfig};
 
 use crate::error::Failure;
+use crate::remote::ssh_config::{Settings, SshConfig};
 
-/// How a machine is reached, as far as that was said.
+/// How many machines may lie on the way to one.
+const MOST_HOPS: usize = 8;
+/// The keys that are tried when none is named, below `~/.ssh`.
+const DEFAULT_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const SYSTEMS_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+
+/// A machine elsewhere, as the operator wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// The machine's name in messages.
+    /// The machine's name in the profile, for messages.
     pub name: String,
-    /// A host name, an address, or an alias of the configuration.
+    /// An address, or an alias of the SSH configuration.
     pub host: String,
-    /// Its port.
+    /// The port; else the configuration's, else 22.
+    #[serde(default)]
     pub port: Option<u16>,
-    /// Who logs in.
+    /// The login; else the configuration's, else the name of whoever runs us.
+    #[serde(default)]
     pub user: Option<String>,
-    /// A private key's file.
+    /// The private key; else the configuration's, else those of ssh-agent and the usual files.
+    #[serde(default)]
     pub key: Option<PathBuf>,
-    /// Where host keys are known; `None` is `~/.ssh/known_hosts`.
+    /// The file of known hosts; else the configuration's, else `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`.
+    #[serde(default)]
     pub known_hosts: Option<PathBuf>,
-    /// Hosts on the way there, `user@host:port`, separated by commas.
+    /// What to go through: `user@host:port`, several separated by commas; `none` for the direct way, whatever the configuration says.
+    #[serde(default)]
     pub jump: Option<String>,
-    /// OpenSSH's configuration; `None` is `~/.ssh/config`.
-    pub config: Option<PathBuf>,
-    /// Where the deployment's tree lies there, absolute.
+    /// Where the deployment's tree lies there, such as `/opt/dtaas/foo.com`.
     pub root: PathBuf,
-}
-
-/// One host on the way, everything decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hop {
-    /// What is connected to.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Who logs in.
-    pub user: String,
-    /// Private keys to try, in order.
-    pub keys: Vec<PathBuf>,
-    /// Whether a key was asked for by name: then it must be there.
-    pub chosen: bool,
-    /// Where host keys are known; the first is written to.
-    pub known_hosts: Vec<PathBuf>,
-}
-
-/// What holds for the operator who runs us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
-    /// Their home directory.
-    pub home: PathBuf,
-    /// Their login name.
-    pub name: String,
-}
-
-/// Keys that OpenSSH tries by itself, below `~/.ssh`.
-const USUAL_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
-/// The machine's own list of host keys.
-const SYSTEM_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
-
-impl Operator {
-    /// Whoever runs this process.
-    pub fn here() -> Self {
-        let name = ["USER", "LOGNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok())
-            .filter(|name| !name.is_empty());
-        Self {
-            home: std::env::home_dir().unwrap_or_else(|| PathBuf::from("/root")),
-            name: name.unwrap_or_else(|| "root".to_owned()),
-        }
-    }
+    /// The SSH configuration; else `~/.ssh/config` and `/etc/ssh/ssh_config`.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
 }
 
 impl Target {
-    /// The hosts on the way, the machine itself last.
-    ///
-    /// # Errors
-    /// When the configuration cannot be read, or asks for what cannot be had here.
-    pub fn hops(&self, operator: &Operator) -> anyhow::Result<Vec<Hop>> {
-        let config = self.read_config(operator)?;
-        let params = config.query(&self.host);
-        refuse_unsupported(&self.host, &params)?;
-        let jump = match &self.jump {
-            Some(jump) => jump.split(',').map(str::to_owned).collect(),
-            None => params.proxy_jump.clone().unwrap_or_default(),
-        };
-        let mut hops = Vec::new();
-        for one in jump.iter().filter(|one| !one.eq_ignore_ascii_case("none")) {
-            let (user, host, port) = parts(one)
-                .ok_or_else(|| bad(one, "a host on the way is written user@host:port"))?;
-            let params = config.query(host);
-            refuse_unsupported(host, &params)?;
-            hops.push(self.hop(host, port, user, None, &params, operator));
-        }
-        hops.push(self.hop(
-            &self.host,
-            self.port,
-            self.user.as_deref(),
-            self.key.as_deref(),
-            &params,
-            operator,
-        ));
-        Ok(hops)
-    }
-
-    fn read_config(&self, operator: &Operator) -> anyhow::Result<SshConfig> {
-        let path = match &self.config {
-            Some(path) => path.clone(),
-            None => operator.home.join(".ssh/config"),
-        };
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound && self.config.is_none() => {
-                return Ok(SshConfig::default());
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
-        SshConfig::default()
-            .home_dir(&operator.home)
-            .parse(
-                &mut BufReader::new(file),
-                ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS,
-            )
-            .with_context(|| {
-                Failure::usage(format!("{} cannot be understood", path.display()))
-                    .hint("mend it, or say in dtaas.yaml how the machine is reached")
-            })
-    }
-
-    fn hop(
-        &self,
-        host: &str,
-        port: Option<u16>,
-        user: Option<&str>,
-        key: Option<&Path>,
-        params: &HostParams,
-        operator: &Operator,
-    ) -> Hop {
-        let listed = params.identity_file.clone().unwrap_or_default();
-        let keys: Vec<PathBuf> = match (key, listed.is_empty()) {
-            (Some(key), _) => vec![key.to_owned()],
-            (None, false) => listed.iter().map(|key| at_home(key, operator)).collect(),
-            (None, true) => USUAL_KEYS
-                .iter()
-                .map(|key| operator.home.join(".ssh").join(key))
-                .collect(),
-        };
-        let known_hosts = match (&self.known_hosts, unsupported(params, "userknownhostsfile")) {
-            (Some(path), _) => vec![path.clone()],
-            (None, Some(paths)) if !paths.is_empty() => paths
-                .iter()
-                .flat_map(|path| path.split_whitespace())
-                .map(|path| at_home(Path::new(path), operator))
-                .collect(),
-            (None, _) => vec![operator.home.join(".ssh/known_hosts")],
-        };
-        Hop {
-            host: params.host_name.clone().unwrap_or_else(|| host.to_owned()),
-            port: port.or(params.port).unwrap_or(22),
-            user: user
-                .map(str::to_owned)
-                .or_else(|| params.user.clone())
-                .unwrap_or_else(|| operator.name.clone()),
-            keys,
-            chosen: key.is_some(),
-            known_hosts: known_hosts
-                .into_iter()
-                .chain([PathBuf::from(SYSTEM_HOSTS)])
-                .collect(),
-        }
-    }
-}
-
-/// A field that the parser keeps without understanding it; it spells them in small letters.
-fn unsupported<'a>(params: &'a HostParams, name: &str) -> Option<&'a Vec<String>> {
-    let of = |fields: &'a std::collections::HashMap<String, Vec<String>>| {
-        fields
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    };
-    of(&params.unsupported_fields).or_else(|| of(&params.ignored_fields))
-}
-
-/// A connection that the configuration has made by another program cannot be had here; without it, it would be another machine.
-fn refuse_unsupported(host: &str, params: &HostParams) -> anyhow::Result<()> {
-    match unsupported(params, "proxycommand") {
-        Some(command) if !command.iter().any(|word| word.eq_ignore_ascii_case("none")) => Err(bad(
-            host,
-            "~/.ssh/config reaches it by ProxyCommand, which is not supported: ProxyJump, or jump in dtaas.yaml, is",
-        )
-        .into()),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn bad(host: &str, why: &str) -> Failure {
-    Failure::usage(format!("{host}: {why}"))
-}
-
-fn at_home(path: &Path, operator: &Operator) -> PathBuf {
-    match path.strip_prefix("~") {
-        Ok(below) => operator.home.join(below),
-        Err(_) => path.to_owned(),
-    }
-}
-
-/// User, host and port of `user@host:port`, of which the host alone must be there; `[…]` holds an IPv6 address.
-fn parts(text: &str) -> Option<(Option<&str>, &str, Option<u16>)> {
-    let text = text.trim().trim_start_matches("ssh://");
-    let (user, rest) = match text.rsplit_once('@') {
-        Some((user, rest)) => (Some(user), rest),
-        None => (None, text),
-    };
-    let (host, port) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (host, behind) = rest.split_once(']')?;
-            (host, behind.strip_prefix(':'))
-        }
-        None => match rest.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
-        },
-    };
-    let port = match port {
-        Some(port) => Some(port.parse().ok()?),
-        None => None,
-    };
-    (!host.is_empty() && user != Some("")).then_some((user, host, port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn operator(home: &Path) -> Operator {
-        Operator {
-            home: home.to_owned(),
-            name: "ann".into(),
-        }
-    }
-
-    fn target(host: &str) -> Target {
-        Target {
-            name: "services".into(),
+    /// A machine of which nothing else is said.
+    pub fn new(name: impl Into<String>, host: impl Into<String>, root: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
             host: host.into(),
             port: None,
             user: None,
             key: None,
             known_hosts: None,
             jump: None,
+            root: root.into(),
             config: None,
-            root: "/opt/dtaas/foo.com".into(),
         }
     }
+}
 
-    #[test]
-    fn without_a_configuration_it_is_as_openssh_does() {
-        let home = tempfile::tempdir().unwrap();
-        let hops = target("s.foo.com").hops(&operator(home.path())).unwrap();
-        let ssh = home.path().join(".ssh");
-        assert_eq!(
-            hops,
-            [Hop {
-                host: "s.foo.com".into(),
-                port: 22,
-                user: "ann".into(),
-                keys: ["id_ed25519", "id_ecdsa", "id_rsa"]
-                    .map(|key| ssh.join(key))
-                    .into(),
-                chosen: false,
-                known_hosts: vec![ssh.join("known_hosts"), SYSTEM_HOSTS.into()],
-            }]
-        );
-    }
+/// Who connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    /// The login here.
+    pub user: String,
+    /// The home directory.
+    pub home: PathBuf,
+}
 
-    #[test]
-    fn the_spec_counts_before_the_configuration() {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join(".ssh")).unwrap();
-        let text = "Host lab\n  HostName 192.0.2.7\n  Port 2222\n  User root\n  IdentityFile ~/lab.key\n  ProxyJump gate\n\
-                    Host gate\n  HostName gate.foo.com\n  User jump\n";
-        std::fs::write(home.path().join(".ssh/config"), text).unwrap();
-        let operator = operator(home.path());
-
-        let hops = target("lab").hops(&operator).unwrap();
-        let shown = |hops: &[Hop]| -> Vec<String> {
-            hops.iter()
-                .map(|hop| format!("{}@{}:{}", hop.user, hop.host, hop.port))
-                .collect()
-        };
-        assert_eq!(
-            shown(&hops),
-            ["jump@gate.foo.com:22", "root@192.0.2.7:2222"]
-        );
-        assert_eq!(hops[1].keys, [home.path().join("lab.key")]);
-
-        let said = Target {
-            port: Some(22),
-            user: Some("ops".into()),
-            key: Some("/k".into()),
-            jump: Some("a@b:7,[::1]:8".into()),
-            ..target("lab")
-        };
-        let hops = said.hops(&operator).unwrap();
-        assert_eq!(shown(&hops), ["a@b:7", "ann@::1:8", "ops@192.0.2.7:22"]);
-        assert_eq!(hops[2].keys, [PathBuf::from("/k")]);
-    }
-
-    #[test]
-    fn what_would_lead_elsewhere_is_refused() {
-        let home = tempfile::tempdir().unwrap();
-        let config = home.path().join("config");
-        std::fs::write(&config, "Host lab\n  ProxyCommand nc %h %p\n").unwrap();
-        let target = Target {
-            config: Some(config),
-            ..target("lab")
-        };
-        assert_eq!(
-            target.hops(&operator(home.path())).unwrap_err().to_string(),
-            "lab: ~/.ssh/config reaches it by ProxyCommand, which is not supported: ProxyJump, or jump in dtaas.yaml, is"
-        );
-        let target = Target {
-            jump: Some("a@:22".into()),
-            ..self::tests::target("lab")
-        };
-        assert_eq!(
-            target.hops(&operator(home.path())).unwrap_err().to_string(),
-            "a@:22: a host on the way is written user@host:port"
-        );
+impl Me {
+    /// Whoever runs this process.
+    ///
+    /// # Errors
+    ///
+    /// When neither the environment nor `/etc/passwd` says where the home directory is.
+    pub fn now() -> Result<Self> {
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let uid = rustix::process::geteuid().as_raw().to_string();
+        let line: Option<Vec<&str>> = passwd
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .find(|fields| fields.get(2) == Some(&uid.as_str()));
+        let field = |at: usize| line.as_ref().and_then(|fields| fields.get(at).copied());
+        // As OpenSSH: the account's own home, whatever HOME says; only where there is no account, that.
+        let home = field(5)
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(PathBuf::from))
+            .context("cannot tell where your home directory is: set HOME")?;
+        Ok(Self {
+            user: field(0).unwrap_or("root").to_owned(),
+            home,
+        })
     }
 }
+
+/// One SSH server on the way, the last of them the machine itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The address to connect to, seen from the hop before.
+    pub host: String,
+    /// What known_hosts calls it.
+    pub known_as: String,
+    /// The port.
+    pub port: u16,
+    /// The login.
+    pub user: String,
+    /// The private keys to try.
+    pub keys: Vec<PathBuf>,
+    /// Whether the operator named them: then no other is tried.
+    pub keys_named: bool,
+    /// Files of known hosts; a new one is written to the first.
+    pub known_hosts: Vec<PathBuf>,
+}
+
+impl std::fmt::Display for Hop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// How a machine is reached in effect: what the operator wrote for it first, then the SSH configuration, then OpenSSH's defaults.
+///
+/// # Errors
+///
+/// When a host to go through cannot be understood, they go in circles, or the configuration wants a command to go through.
+pub fn resolve(target: &Target, config: &SshConfig, me: &Me) -> Result<Vec<Hop>> {
+    let mut hops = Vec::new();
+    let wanted = Wanted {
+        host: target.host.clone(),
+        port: target.port,
+        user: target.user.clone(),
+        key: target.key.clone(),
+    };
+    way(
+        target,
+        &wanted,
+        target.jump.as_deref(),
+        config,
+        me,
+        &mut hops,
+    )?;
+    Ok(hops)
+}
+
+/// What is said of a host before the configuration is asked.
+struct Wanted {
+    host: String,
+    port: Option<u16>,
+    user: Option<String>,
+    key: Option<PathBuf>,
+}
+
+/// Adds what lies on the way to a host, then the host.
+fn way(
+    target: &Target,
+    wanted: &Wanted,
+    jump: Option<&str>,
+    config: &SshConfig,
+    me: &Me,
+    hops: &mut Vec<Hop>,
+) -> Result<()> {
+    let settings = config.query(&wanted.host, wanted.user.as_deref(), &me.user);
+    let is_none = |value: &str| value.eq_ignore_ascii_case("none");
+    let jump = match (jump, &settings.jump, &settings.command) {
+        (Some(jump), _, _) => Some(jump.to_owned()),
+        (None, Some(jump), _) => Some(jump.clone()),
+        (None, None, Some(command)) if !is_none(command) => {
+            return Err(Failure::new(format!(
+                "{}: the SSH configuration reaches {} through a command (ProxyCommand), which is not done here",
+                target.name, wanted.host
+            ))
+            .hint("name the host to go through with `jump:`, or `jump: none` for the direct way")
+            .into());
+        }
+        (None, None, Some(_) | None) => None,
+    };
+    if let Some(jump) = jump.filter(|jump| !is_none(jump)) {
+        for (index, one) in jump.split(',').enumerate() {
+            if hops.len() >= MOST_HOPS {
+                return Err(Failure::usage(format!(
+                    "{}: more than {MOST_HOPS} hosts are on the way, or they go in circles: {jump}",
+                    target.name
+                ))
+                .hint("look at ProxyJump in the SSH configuration")
+                .into());
+            }
+            let one = parse_jump(one.trim()).ok_or_else(|| {
+                Failure::usage(format!("{}: {one:?} is no host to go through", target.name))
+                    .hint("write it as user@host:port")
+            })?;
+            // What is on the way to the first, the configuration says; the others are reached from the one before.
+            let before = (index > 0).then_some("none");
+            // A circle ends at the bound above: each turn adds a hop only at its end.
+            if hops.len() + depth_of(config, &one.host, me, 0) >= MOST_HOPS {
+                return Err(Failure::usage(format!(
+                    "{}: the hosts on the way go in circles: {jump}",
+                    target.name
+                ))
+                .hint("look at ProxyJump in the SSH configuration")
+                .into());
+            }
+            way(target, &one, before, config, me, hops)?;
+        }
+    }
+    hops.push(hop(target, wanted, settings, me));
+    Ok(())
+}
+
+/// How many hosts the configuration puts before one, up to the bound.
+fn depth_of(config: &SshConfig, host: &str, me: &Me, depth: usize) -> usize {
+    if depth >= MOST_HOPS {
+        return depth;
+    }
+    let settings = config.query(host, None, &me.user);
+    match settings
+        .jump
+        .as_deref()
+        .and_then(|jump| jump.split(',').next())
+    {
+        Some(jump) if !jump.eq_ignore_ascii_case("none") => match parse_jump(jump) {
+            Some(next) => depth_of(config, &next.host, me, depth + 1),
+            None => depth,
+        },
+        Some(_) | None => depth,
+    }
+}
+
+fn hop(target: &Target, wanted: &Wanted, settings: Settings, me: &Me) -> Hop {
+    let host = match &settings.host_name {
+        Some(name) => tokens(name, &[('h', &wanted.host)]),
+        None => wanted.host.clone(),
+    };
+    let user = (wanted.user.clone().or(settings.user)).unwrap_or_else(|| me.user.clone());
+    let home = me.home.to_string_lossy();
+    let path = |text: &String| {
+        let text = match text.strip_prefix("~/") {
+            Some(below) => me.home.join(below).to_string_lossy().into_owned(),
+            None => text.clone(),
+        };
+        PathBuf::from(tokens(
+            &text,
+            &[('d', &home), ('h', &host), ('r', &user), ('u', &me.user)],
+        ))
+    };
+    let named: Vec<PathBuf> = match &wanted.key {
+        Some(key) => vec![at_home(key, me)],
+        None => settings.keys.iter().map(path).collect(),
+    };
+    let keys_named = !named.is_empty();
+    let keys = match keys_named {
+        true => named,
+        false => DEFAULT_KEYS
+            .iter()
+            .map(|name| me.home.join(".ssh").join(name))
+            .collect(),
+    };
+    let known_hosts = match &target.known_hosts {
+        Some(file) => vec![at_home(file, me)],
+        None if !settings.known_hosts.is_empty() => settings
+            .known_hosts
+            .iter()
+            .filter(|file| !file.eq_ignore_ascii_case("none"))
+            .map(path)
+            .collect(),
+        None => vec![
+            me.home.join(".ssh/known_hosts"),
+            PathBuf::from(SYSTEMS_KNOWN_HOSTS),
+        ],
+    };
+    Hop {
+        known_as: settings.alias.unwrap_or_else(|| host.clone()),
+        host,
+        port: wanted.port.or(settings.port).unwrap_or(22),
+        user,
+        keys,
+        keys_named,
+        known_hosts,
+    }
+}
+
+fn at_home(path: &Path, me: &Me) -> PathBuf {
+    match path.strip_prefix("~") {
+        Ok(below) => me.home.join(below),
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// `%h` and the like, and `%%` (ssh_config(5), TOKENS).
+fn tokens(text: &str, known: &[(char, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            filled.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('%') => filled.push('%'),
+            Some(token) => match known.iter().find(|(known, _)| *known == token) {
+                Some((_, value)) => filled.push_str(value),
+                None => filled.extend(['%', token]),
+            },
+            None => filled.push('%'),
+        }
+    }
+    filled
+}
+
+/// `[ssh://][user@]host[:port]`, an IPv6 address in brackets where a port is given.
+fn parse_jump(text: &str) -> Option<Wanted> {
+    let text = text.strip_prefix("ssh://").unwrap_or(text);
+    let (user, rest) = match text.rsplit_once('@') {
+        Some((user, rest)) => (
+            Some(user)
+                .filter(|user| !user.is_empty())?
+                .to_owned()
+                .into(),
+            rest,
+        ),
+        None => (None, text),
+    };
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest.split_once(']')?;
+            match behind {
+                "" => (host, None),
+                _ => (host, Some(behind.strip_prefix(':')?)),
+            }
+        }
+        None => match rest.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            Some(_) | None => (rest, None),
+        },
+    };
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
+        None => None,
+    };
+    (!host.is_empty() && !host.contains(char::is_whitespace)).then(|| Wanted {
+        host: host.to_owned(),
+        port,
+        user,
+        key: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

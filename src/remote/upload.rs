@@ -1,209 +1,402 @@
-//! This executable on another machine: once a version, known by its SHA-256, whole or not at all.
+//! Bringing the executable to a machine: once a version, checked there, and never run half.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
+use rand::RngExt;
 use sha2::{Digest, Sha256};
-use ssh2::Session;
+use tokio::io::AsyncWriteExt;
 
-use super::quote;
 use crate::error::Failure;
+use crate::machine::image;
 use crate::platform::desired::hex;
+use crate::remote::connection::{Connection, Output};
+use crate::ui::printable::printable;
 
-/// Where it lies there, a directory a version.
-const PLACE: &str = "/var/lib/dtaas/agent";
-/// How much is sent at once, in bytes.
-const PIECE: usize = 32 * 1024;
+/// Where versions lie on the machine, each in a directory named after the first 16 hex digits of its SHA-256.
+const VERSIONS: &str = "/var/lib/dtaas/agent";
+/// How many versions are kept.
+const KEPT: usize = 2;
+const PIECE: usize = 256 * 1024;
+/// How long the machine may take to accept one piece, or the end.
+const TO_ACCEPT: Duration = Duration::from_secs(60);
+const SELF: &str = "/proc/self/exe";
 
-/// Runs commands on a machine as root.
-pub struct Root<'a> {
-    session: &'a Session,
-    sudo: bool,
+/// A machine that is logged in to, with root's rights at hand.
+pub(super) struct Place<'a> {
+    connection: &'a Connection,
+    machine: &'a str,
+    /// What stands before a command that needs them.
+    before: &'static [&'static str],
+    /// The processor's architecture, as `uname -m` says it.
+    architecture: String,
 }
 
-/// What came of a command.
-pub struct Ran {
-    /// Its exit code.
-    pub code: i32,
-    /// What it wrote, without the end of the last line.
-    pub out: String,
-    /// What it said on standard error, likewise.
-    pub err: String,
-}
-
-impl<'a> Root<'a> {
-    /// By being root, or by sudo.
-    ///
-    /// # Errors
-    /// When it is neither.
-    pub fn on(user: &str, session: &'a Session) -> anyhow::Result<Self> {
-        let mut root = Self {
-            session,
-            sudo: false,
-        };
-        if root.run(&["id", "-u"])?.out == "0" {
-            return Ok(root);
-        }
-        root.sudo = true;
-        let ran = root.run(&["true"])?;
-        match ran.code {
-            0 => Ok(root),
-            _ => Err(Failure::new(format!(
-                "{user} is not root there, and may not become root without a password: {}",
-                ran.err
-            ))
-            .hint(format!(
-                "on that machine: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}; or let root log in"
-            ))
-            .into()),
-        }
-    }
-
-    /// The words of a command as root.
-    pub fn words<'w>(&self, argv: &[&'w str]) -> Vec<&'w str> {
-        match self.sudo {
-            true => [&["sudo", "-n"][..], argv].concat(),
-            false => argv.to_vec(),
-        }
-    }
-
-    /// Runs a command to its end.
-    pub fn run(&self, argv: &[&str]) -> anyhow::Result<Ran> {
-        self.run_with(argv, &mut std::io::empty())
-    }
-
-    fn run_with(&self, argv: &[&str], input: &mut dyn Read) -> anyhow::Result<Ran> {
-        let mut ran = || -> anyhow::Result<Ran> {
-            let mut channel = self.session.channel_session()?;
-            channel.exec(&quote::line(&self.words(argv)))?;
-            let mut piece = vec![0; PIECE];
-            loop {
-                match input.read(&mut piece)? {
-                    0 => break,
-                    // A program that has ended takes no more, and says why.
-                    length if channel.write_all(&piece[..length]).is_err() => break,
-                    _ => {}
-                }
-            }
-            // It may have ended already.
-            let _ = channel.send_eof();
-            let (mut out, mut err) = (Vec::new(), Vec::new());
-            channel.read_to_end(&mut out)?;
-            channel.stderr().read_to_end(&mut err)?;
-            channel.wait_close()?;
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            Ok(Ran {
-                code: channel.exit_status()?,
-                out: text(out),
-                err: text(err),
-            })
-        };
-        ran().with_context(|| {
-            Failure::new(format!("the connection broke off at `{}`", argv.join(" ")))
-                .hint("run the same command again")
-        })
-    }
-
-    /// Runs a command that must succeed.
-    fn must(&self, argv: &[&str], input: &mut dyn Read) -> anyhow::Result<String> {
-        let ran = self.run_with(argv, input)?;
-        if ran.code == 0 {
-            return Ok(ran.out);
-        }
-        let full = ran.err.contains("No space left");
-        Err(Failure::new(format!(
-            "cannot put dtaas there: `{}` failed: {}",
-            argv.join(" "),
-            ran.err
-        ))
-        .hint(match full {
-            true => {
-                format!("make room in {PLACE} on that machine, then run the same command again")
-            }
-            false => "mend that on the machine, then run the same command again".to_owned(),
-        })
-        .into())
-    }
-}
-
-/// An executable for another machine.
-pub struct Executable {
+/// What is uploaded.
+struct Executable {
     path: PathBuf,
     digest: String,
-    size: u64,
 }
 
-impl Executable {
-    /// This one, or the one that was named.
-    pub fn open(named: Option<&Path>) -> anyhow::Result<Self> {
-        let path = named.unwrap_or(Path::new("/proc/self/exe"));
-        let read = || -> std::io::Result<(String, u64)> {
-            let mut file = File::open(path)?;
-            let mut hasher = Sha256::new();
-            let size = std::io::copy(&mut file, &mut Hashing(&mut hasher))?;
-            Ok((hex(&hasher.finalize()), size))
+impl<'a> Place<'a> {
+    /// Looks which machine it is, and how root's rights are had there.
+    pub(super) async fn look(connection: &'a Connection, machine: &'a str) -> Result<Self> {
+        let uname = connection.run(&["uname", "-s", "-m"]).await?;
+        // A login's start-up files may have said something before.
+        let said = uname
+            .stdout
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty());
+        let (system, architecture) = match said.and_then(|line| line.split_once(' ')) {
+            Some(found) if uname.ended.is_good() => found,
+            Some(_) | None => return Err(odd(machine, "uname -s -m", &uname)),
         };
-        let (digest, size) = read().with_context(|| format!("cannot read {}", path.display()))?;
+        if system != "Linux" {
+            return Err(Failure::new(format!(
+                "{machine} runs {}, and only Linux is worked with",
+                printable(system)
+            ))
+            .hint("name another machine in the profile")
+            .into());
+        }
+        let id = connection.run(&["id", "-u"]).await?;
+        let id = match id
+            .stdout
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+        {
+            Some(uid) if id.ended.is_good() => uid.to_owned(),
+            Some(_) | None => return Err(odd(machine, "id -u", &id)),
+        };
+        let before: &[&str] = match id.as_str() {
+            "0" => &[],
+            _ => {
+                let tried = connection.run(&["sudo", "-n", "--", "true"]).await?;
+                if !tried.ended.is_good() {
+                    return Err(no_sudo(machine, &tried));
+                }
+                &["sudo", "-n", "--"]
+            }
+        };
         Ok(Self {
-            path: path.to_owned(),
-            digest,
-            size,
+            connection,
+            machine,
+            before,
+            architecture: architecture.to_owned(),
         })
     }
 
-    /// Sees to it that it is on the machine; answers where. `say` is told when it has to be sent.
-    pub fn put(&self, root: &Root<'_>, say: &dyn Fn(String)) -> anyhow::Result<String> {
-        let directory = format!("{PLACE}/{}", &self.digest[..16]);
+    /// These words as root runs them.
+    pub(super) fn as_root<'b>(&'b self, words: &[&'b str]) -> Vec<&'b str> {
+        self.before
+            .iter()
+            .copied()
+            .chain(words.iter().copied())
+            .collect()
+    }
+
+    /// Sees to it that the executable is there: this very one, or the file that was given. Answers its path there, and whether it
+    /// had to be uploaded.
+    pub(super) async fn install(&self, given: Option<&Path>) -> Result<(String, bool)> {
+        let executable = self.executable(given).await?;
+        let directory = format!("{VERSIONS}/{}", &executable.digest[..16]);
         let path = format!("{directory}/dtaas");
-        let digest_of = |path: &str| -> anyhow::Result<Option<String>> {
-            let ran = root.run(&["sha256sum", path])?;
-            let digest = ran.out.split_whitespace().next().map(str::to_owned);
-            Ok(digest.filter(|_| ran.code == 0))
-        };
-        if digest_of(&path)?.as_deref() == Some(self.digest.as_str()) {
-            return Ok(path);
+        if self.digest(&path).await?.as_deref() == Some(executable.digest.as_str()) {
+            return Ok((path, false));
         }
-        say(format!(
-            "sending dtaas there ({} MB)",
-            self.size.div_ceil(1_000_000)
-        ));
-        let aside = format!("{path}.{}", std::process::id());
-        let sent = || -> anyhow::Result<()> {
-            root.must(&["mkdir", "-p", &directory], &mut std::io::empty())?;
-            let of = format!("of={aside}");
-            let mut file = File::open(&self.path)
-                .with_context(|| format!("cannot read {}", self.path.display()))?;
-            root.must(&["dd", &of, "bs=64k", "status=none"], &mut file)?;
-            root.must(&["chmod", "755", &aside], &mut std::io::empty())?;
-            root.must(&["sync", &aside], &mut std::io::empty())?;
-            if digest_of(&aside)?.as_deref() != Some(self.digest.as_str()) {
-                return Err(Failure::new("what arrived there is not what was sent")
-                    .hint("run the same command again")
-                    .into());
-            }
-            root.must(&["mv", "-f", &aside, &path], &mut std::io::empty())?;
-            Ok(())
-        };
-        if let Err(error) = sent() {
-            // As far as that is possible still.
-            let _ = root.run(&["rm", "-f", &aside]);
+        let root = VERSIONS.rsplit_once('/').map_or(VERSIONS, |(root, _)| root);
+        self.must(&["install", "-d", "-m", "0755", root, VERSIONS, &directory])
+            .await?;
+        // What uploads that broke off have left.
+        self.run(&[
+            "find",
+            VERSIONS,
+            "-mindepth",
+            "2",
+            "-maxdepth",
+            "2",
+            "-type",
+            "f",
+            "-name",
+            "dtaas.*",
+            "-mmin",
+            "+60",
+            "-delete",
+        ])
+        .await?;
+        let aside = format!("{path}.{:08x}", rand::rng().random::<u32>());
+        if let Err(error) = self.put(&executable, &aside, &path).await {
+            // Where the connection is gone, the next upload's sweep does it.
+            let _ = self.run(&["rm", "-f", "--", &aside]).await;
             return Err(error);
         }
-        Ok(path)
+        self.sweep(&executable.digest[..16]).await;
+        Ok((path, true))
+    }
+
+    async fn executable(&self, given: Option<&Path>) -> Result<Executable> {
+        let own = std::env::consts::ARCH;
+        let there = self.architecture.as_str();
+        match given {
+            None if there == own => {
+                let digest = tokio::task::spawn_blocking(image::own_digest)
+                    .await
+                    .context("cannot read the running executable")??;
+                Ok(Executable {
+                    path: SELF.into(),
+                    digest: digest.to_owned(),
+                })
+            }
+            None => Err(Failure::new(format!(
+                "{} has processors of the kind {}, and this program is for {own}",
+                self.machine,
+                printable(there)
+            ))
+            .hint(format!(
+                "give the program for {} as a file: --agent-binary FILE",
+                printable(there)
+            ))
+            .into()),
+            Some(path) => {
+                let for_what = kind_of(path)?;
+                if for_what.is_some_and(|kind| kind != there) {
+                    return Err(Failure::usage(format!(
+                        "{} is for {}, and {} has processors of the kind {}",
+                        path.display(),
+                        for_what.unwrap_or_default(),
+                        self.machine,
+                        printable(there)
+                    ))
+                    .hint(format!(
+                        "give the program for {}: --agent-binary FILE",
+                        printable(there)
+                    ))
+                    .into());
+                }
+                let file = path.to_owned();
+                let digest = tokio::task::spawn_blocking(move || digest_of(&file))
+                    .await
+                    .context("cannot read the program to upload")?
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                Ok(Executable {
+                    path: path.to_owned(),
+                    digest,
+                })
+            }
+        }
+    }
+
+    /// Writes it aside, checks it there, and gives it its name.
+    async fn put(&self, executable: &Executable, aside: &str, path: &str) -> Result<()> {
+        let out = format!("of={aside}");
+        let words = ["env", "LC_ALL=C", "dd", &out, "bs=65536", "conv=fsync"];
+        let mut running = self.connection.start(&self.as_root(&words)).await?;
+        let stderr = Arc::clone(&running.stderr);
+        let mut file = File::open(&executable.path)
+            .with_context(|| format!("cannot read {}", executable.path.display()))?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = file
+                .read(&mut piece)
+                .with_context(|| format!("cannot read {}", executable.path.display()))?;
+            if count == 0 {
+                break;
+            }
+            let written = running.stream.write_all(&piece[..count]);
+            match tokio::time::timeout(TO_ACCEPT, written).await {
+                Ok(Ok(())) => {}
+                // It has ended, and says why.
+                Ok(Err(_)) => break,
+                Err(_) => return Err(self.connection.lost("the upload stood still")),
+            }
+        }
+        running.end_of_input().await;
+        let ended = match tokio::time::timeout(TO_ACCEPT, running.came()).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(why)) => return Err(self.connection.lost(&why)),
+            Err(_) => return Err(self.connection.lost("the upload did not end")),
+        };
+        let said = stderr.lines();
+        if !ended.is_good() {
+            let failure = Failure::new(format!(
+                "{}: cannot write {aside}: {}",
+                self.machine,
+                match said.is_empty() {
+                    true => "dd failed without a word",
+                    false => &said,
+                }
+            ));
+            return Err(match said.contains("No space left") {
+                true => failure.hint(format!(
+                    "make room on {} (df -h {VERSIONS}), then run this again",
+                    self.machine
+                )),
+                false => failure.hint("mend that, then run this again"),
+            }
+            .into());
+        }
+        if self.digest(aside).await?.as_deref() != Some(executable.digest.as_str()) {
+            return Err(Failure::new(format!(
+                "{}: what was uploaded is not what arrived in {aside}",
+                self.machine
+            ))
+            .hint("run this again; if it happens again, that disk or the network is broken")
+            .into());
+        }
+        self.must(&["chmod", "0755", aside]).await?;
+        self.must(&["mv", "-f", "--", aside, path]).await
+    }
+
+    /// The SHA-256 of a file there; `None` where there is none.
+    async fn digest(&self, path: &str) -> Result<Option<String>> {
+        let output = self.run(&["sha256sum", "--", path]).await?;
+        let word = |line: &str| {
+            line.split_whitespace()
+                .next()
+                .map(|word| word.trim_start_matches('\\').to_owned())
+        };
+        let line = output.stdout.lines().rev().find(|line| line.contains(path));
+        Ok(line.and_then(word).filter(|_| output.ended.is_good()))
+    }
+
+    /// Removes all versions but this one and the latest others. What does not work is done the next time.
+    async fn sweep(&self, own: &str) {
+        let Ok(listed) = self.run(&["ls", "-1t", VERSIONS]).await else {
+            return;
+        };
+        let old: Vec<String> = surplus(&listed.stdout, own)
+            .into_iter()
+            .map(|name| format!("{VERSIONS}/{name}"))
+            .collect();
+        if !old.is_empty() {
+            let words: Vec<&str> = ["rm", "-rf", "--"]
+                .into_iter()
+                .chain(old.iter().map(String::as_str))
+                .collect();
+            let _ = self.run(&words).await;
+        }
+    }
+
+    async fn run(&self, words: &[&str]) -> Result<Output> {
+        self.connection.run(&self.as_root(words)).await
+    }
+
+    async fn must(&self, words: &[&str]) -> Result<()> {
+        let output = self.run(words).await?;
+        match output.ended.is_good() {
+            true => Ok(()),
+            false => Err(odd(self.machine, &words.join(" "), &output)),
+        }
     }
 }
 
-struct Hashing<'a>(&'a mut Sha256);
+/// The versions to remove, of those listed with the latest first.
+fn surplus<'a>(listed: &'a str, own: &str) -> Vec<&'a str> {
+    let is_version =
+        |name: &&str| name.len() == 16 && name.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    listed
+        .lines()
+        .filter(is_version)
+        .filter(|name| *name != own)
+        .skip(KEPT - 1)
+        .collect()
+}
 
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+fn digest_of(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            count => hasher.update(&piece[..count]),
+        }
+    }
+}
+
+/// Which processors a file is for, as `uname -m` says it; `None` where that cannot be told.
+///
+/// # Errors
+///
+/// When it is no program (elf(5)), or cannot be read.
+fn kind_of(path: &Path) -> Result<Option<&'static str>> {
+    let mut head = [0; 20];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .with_context(|| {
+            Failure::usage(format!("cannot read {}", path.display()))
+                .hint("give the program for that machine: --agent-binary FILE")
+        })?;
+    if !head.starts_with(b"\x7fELF") {
+        return Err(Failure::usage(format!("{} is no program", path.display()))
+            .hint("give the program for that machine: --agent-binary FILE")
+            .into());
+    }
+    Ok(match u16::from_le_bytes([head[18], head[19]]) {
+        62 => Some("x86_64"),
+        183 => Some("aarch64"),
+        243 => Some("riscv64"),
+        _ => None,
+    })
+}
+
+fn odd(machine: &str, what: &str, output: &Output) -> anyhow::Error {
+    let said = match (output.stderr.as_str(), output.stdout.trim()) {
+        ("", "") => "it said nothing".to_owned(),
+        ("", said) | (said, _) => {
+            printable(&said.chars().take(300).collect::<String>()).into_owned()
+        }
+    };
+    Failure::new(format!("{machine}: `{what}` failed: {said}"))
+        .hint("log in there with ssh and try it by hand, mend that, then run this again")
+        .into()
+}
+
+fn no_sudo(machine: &str, tried: &Output) -> anyhow::Error {
+    let why = match tried.ended.status {
+        127 => "there is no sudo".to_owned(),
+        _ if tried.stderr.is_empty() => "sudo -n true failed".to_owned(),
+        _ => tried.stderr.clone(),
+    };
+    Failure::new(format!(
+        "{machine}: the work there takes root, and the login has not its rights: {why}"
+    ))
+    .hint(
+        "log in as root (`user: root`); or let the login do it without a password, with the line \
+         `LOGIN ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d/dtaas there",
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_versions_are_kept() {
+        let listed = "lost+found\n0123456789abcdef\nffffffffffffffff\neeeeeeeeeeeeeeee\nnotes\ndddddddddddddddd\n";
+        assert_eq!(
+            surplus(listed, "eeeeeeeeeeeeeeee"),
+            ["ffffffffffffffff", "dddddddddddddddd"]
+        );
+        assert!(surplus("0123456789abcdef\n", "0123456789abcdef").is_empty());
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    #[test]
+    fn what_a_program_is_for_is_known() {
+        assert_eq!(
+            kind_of(Path::new(SELF)).unwrap(),
+            Some(std::env::consts::ARCH)
+        );
+        let error = kind_of(Path::new("/proc/self/environ")).unwrap_err();
+        assert_eq!(error.to_string(), "/proc/self/environ is no program");
     }
 }

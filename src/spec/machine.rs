@@ -57,6 +57,8 @@ pub struct Ssh {
     pub user: Option<String>,
     /// Hosts on the way there, `user@host:port`, separated by commas.
     pub jump: Option<String>,
+    /// Where its host key is known; absolute, relative to the deployment, or below `~/`.
+    pub known_hosts: Option<PathBuf>,
 }
 
 /// What a virtual machine is made like; what is left out has a default.
@@ -97,6 +99,7 @@ impl Machine {
             ("port", ssh.port.is_some()),
             ("user", ssh.user.is_some()),
             ("jump", ssh.jump.is_some()),
+            ("known_hosts", ssh.known_hosts.is_some()),
         ];
         let by_vagrant = [
             ("mac", vagrant.mac.is_some()),

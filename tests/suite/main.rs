@@ -14,6 +14,7 @@ mod machine_lab;
 mod machine_others;
 mod machines;
 mod platform;
+mod remote;
 mod rig;
 mod route;
 mod scripts;

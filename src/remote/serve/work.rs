@@ -1,198 +1,283 @@
-//! What an agent does: looks, applies what it saw is due, and a few things besides.
+//! What can be asked of the agent.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 
-use super::super::protocol::{Reply, Request, Tell};
-use super::{Voice, docker_package};
-use crate::error::Failure;
-use crate::machine::apply;
-use crate::machine::diff::{self, DiffOptions};
+use super::voice::Voice;
+use super::{docker, facts};
+use crate::error::{Exit, Failure};
+use crate::machine::apply::{self, Outcome};
+use crate::machine::diff::{self, Scope};
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
-use crate::machine::files::Tree;
 use crate::machine::lock::Lock;
+use crate::machine::observed::Observed;
 use crate::machine::plan::Plan;
 use crate::machine::{doors, observe, purge, wait};
 use crate::platform::desired::Desired;
+use crate::remote::protocol::{Difference, Hold, Look, Reply, Request, Said};
 use crate::route;
 
-/// How many versions of this executable are kept, this one included.
-const KEPT: usize = 2;
-
-/// What an agent keeps in mind between two requests.
-pub(super) struct Work {
-    voice: Voice,
-    cancelled: watch::Receiver<bool>,
-    engine: Option<Engine>,
-    due: Option<(Desired, Plan)>,
-    deployment: Option<Lock>,
-    machine: Mutex<Option<Lock>>,
+pub(super) struct Worker<'a> {
+    voice: &'a Voice,
+    /// What the last look found, to be applied.
+    found: Option<Found>,
 }
 
-impl Work {
-    pub(super) fn new(voice: Voice, cancelled: watch::Receiver<bool>) -> Self {
-        sweep();
-        Self {
-            voice,
-            cancelled,
-            engine: None,
-            due: None,
-            deployment: None,
-            machine: Mutex::default(),
-        }
+struct Found {
+    desired: Desired,
+    plan: Plan,
+    /// None where there is none, and nothing wants one.
+    engine: Option<Engine>,
+    locks: Option<Locks>,
+}
+
+struct Locks {
+    /// The deployment's, until the end.
+    _deployment: Lock,
+    /// The machine's, until nothing is changed any more.
+    machine: Lock,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(voice: &'a Voice) -> Self {
+        Self { voice, found: None }
     }
 
-    pub(super) async fn does(&mut self, request: Request) -> anyhow::Result<Reply> {
-        match request {
-            Request::Look {
-                desired,
-                options,
-                lock,
-                answers,
-                pulling_within,
-            } => {
-                self.connect(Duration::from_secs(pulling_within)).await?;
-                if let Some(holder) = &lock {
-                    self.lock(&desired.root, holder).await?;
-                }
-                self.look(*desired, &options, answers).await
-            }
-            Request::Apply {} => self.apply().await,
-            Request::Purge { library } => self.purge(&library),
-            Request::Doors { doors } => Ok(Reply::Doors {
-                closed: doors::closed(&doors).await,
-            }),
-            Request::InstallDocker {} => {
-                docker_package::install(&|text| self.voice.note(text)).await?;
-                Ok(Reply::Nothing)
-            }
-            Request::Route {} => {
-                let voice = self.voice.clone();
-                let report =
-                    route::apply(&route::Options::default(), &mut |text| voice.note(text)).await?;
-                Ok(Reply::Route { report })
-            }
-        }
-    }
-
-    async fn connect(&mut self, pulling_within: Duration) -> anyhow::Result<()> {
-        if self.engine.is_none() {
-            let engine = Engine::connect(None).await?;
-            self.engine = Some(engine.pulling_within(pulling_within));
-        }
-        Ok(())
-    }
-
-    fn engine(&self) -> anyhow::Result<&Engine> {
-        self.engine
-            .as_ref()
-            .ok_or_else(|| Failure::new("this machine was not looked at").into())
-    }
-
-    /// Holds the deployment and the machine, waiting for whoever has them; the one always before the other.
-    async fn lock(&mut self, root: &Path, holder: &str) -> anyhow::Result<()> {
-        let say = |text: &str| self.voice.note(text);
-        if self.deployment.is_none() {
-            Tree::create(root)?;
-            self.deployment = Some(Lock::wait(root, holder, &say).await?);
-        }
-        let machine = Lock::machine(holder, &say).await?;
-        *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine);
-        Ok(())
-    }
-
-    async fn look(
+    pub(super) async fn answer(
         &mut self,
-        desired: Desired,
-        options: &DiffOptions,
-        answers: bool,
-    ) -> anyhow::Result<Reply> {
-        let engine = self.engine()?;
-        let observed = observe::observe(engine, &desired, &options.scope).await?;
-        let plan = diff::diff(&desired, &observed, options);
-        let is_up = observe::is_up(engine, &desired).await?;
+        request: Request,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Reply> {
+        match request {
+            Request::Look(look) => {
+                // The locks of an earlier look would be waited for without end.
+                self.found = None;
+                let (found, difference) = unless_stopped(stop, self.look(*look)).await?;
+                self.found = Some(found);
+                Ok(Reply::Difference(Box::new(difference)))
+            }
+            Request::Apply => match self.found.take() {
+                Some(found) => self.apply(found, stop).await.map(Reply::Outcome),
+                None => Err(Failure::new("nothing was looked for that could be done").into()),
+            },
+            Request::Purge {
+                root,
+                library,
+                command,
+            } => {
+                self.found = None;
+                self.purge(&root, library.as_deref(), &command)?;
+                Ok(Reply::Purged)
+            }
+            Request::Facts => Ok(Reply::Facts(unless_stopped(stop, facts::look()).await?)),
+            Request::InstallDocker => {
+                let version = docker::install(&|note| self.note(note)).await?;
+                Ok(Reply::Docker { version })
+            }
+            Request::Doors { doors } => {
+                let tried = async { Ok(doors::closed(&doors).await) };
+                Ok(Reply::Doors(unless_stopped(stop, tried).await?))
+            }
+            Request::Route => {
+                let voice = self.voice;
+                let mut say = |text: &str| voice.say(Said::Note(text.to_owned()));
+                let report = route::apply(&route::Options::default(), &mut say).await?;
+                Ok(Reply::Route(Box::new(report)))
+            }
+        }
+    }
+
+    fn note(&self, note: &str) {
+        self.voice.say(Said::Note(note.to_owned()));
+    }
+
+    async fn look(&self, look: Look) -> Result<(Found, Difference)> {
+        let Look {
+            desired,
+            options,
+            lock,
+            answers,
+            pull_timeout,
+        } = look;
+        let engine = engine(&desired, pull_timeout).await?;
+        let locks = match &lock {
+            Some(hold) => Some(self.lock(&desired, hold).await?),
+            None => None,
+        };
+        let (plan, containers, is_up) = match &engine {
+            Some(engine) => {
+                let observed = observe::observe(engine, &desired, &options.scope).await?;
+                let plan = diff::diff(&desired, &observed, &options);
+                let is_up = observe::is_up(engine, &desired).await?;
+                (plan, observed.containers, is_up)
+            }
+            None => (
+                only_paths(&desired, &options.scope)?,
+                BTreeMap::new(),
+                false,
+            ),
+        };
         let answers = match answers {
             true => wait::answers_now(desired.containers.iter()).await,
             false => Vec::new(),
         };
-        self.due = Some((desired, plan.clone()));
-        Ok(Reply::Difference {
-            plan,
-            containers: observed.containers,
+        let difference = Difference {
+            plan: plan.clone(),
+            containers,
             is_up,
             answers,
+        };
+        let found = Found {
+            desired,
+            plan,
+            engine,
+            locks,
+        };
+        Ok((found, difference))
+    }
+
+    async fn lock(&self, desired: &Desired, hold: &Hold) -> Result<Locks> {
+        make_root(&desired.root)?;
+        let say = |text: &str| self.note(text);
+        let free = Lock::wait(&desired.root, &hold.command, &say);
+        let deployment = match hold.wait {
+            None => free.await?,
+            Some(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), free).await {
+                Ok(lock) => lock?,
+                // Whoever still has it is named.
+                Err(_) => Lock::take(&desired.root, &hold.command)?,
+            },
+        };
+        let holder = format!("{} of {}", hold.command, desired.deployment);
+        Ok(Locks {
+            _deployment: deployment,
+            machine: Lock::machine(&holder, &say).await?,
         })
     }
 
-    async fn apply(&mut self) -> anyhow::Result<Reply> {
-        let (desired, plan) = self
-            .due
-            .take()
-            .ok_or_else(|| Failure::new("this machine was not looked at"))?;
-        let options = apply::Options::new(self.cancelled.clone());
+    async fn apply(&self, found: Found, stop: watch::Receiver<bool>) -> Result<Outcome> {
+        let Found {
+            desired,
+            plan,
+            engine,
+            locks,
+        } = found;
+        let (_deployment, machine) = match locks {
+            Some(locks) => (Some(locks._deployment), Some(locks.machine)),
+            None => (None, None),
+        };
+        let machine = Mutex::new(machine);
         let events = |event: Event| {
             if let Event::Waiting { .. } = event {
-                self.let_go_of_the_machine();
+                machine
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take();
             }
-            self.voice.tell(&Tell::Event { event });
+            self.voice.say(Said::Event(event));
         };
-        let outcome = apply::apply(self.engine()?, &desired, &plan, &options, &events).await?;
-        self.let_go_of_the_machine();
-        // Kept in mind for a purge; nothing is due any more.
-        self.due = Some((desired, Plan::default()));
-        Ok(Reply::Outcome { outcome })
+        match &engine {
+            Some(engine) => {
+                let options = apply::Options::new(stop);
+                apply::apply(engine, &desired, &plan, &options, &events).await
+            }
+            None => Ok(Outcome {
+                done: apply::paths(&desired, &plan)?,
+                ..Outcome::default()
+            }),
+        }
     }
 
-    fn let_go_of_the_machine(&self) {
-        self.machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-    }
-
-    fn purge(&mut self, library: &Path) -> anyhow::Result<Reply> {
-        let root = self
-            .due
-            .take()
-            .map(|(desired, _)| desired.root)
-            .context("this machine was not looked at")?;
-        let lock = self
-            .deployment
-            .take()
-            .context("the deployment there is not locked")?;
-        purge::check(&root, library)?;
-        purge::purge(&root, library, lock)?;
-        Ok(Reply::Nothing)
+    fn purge(&self, root: &Path, library: Option<&Path>, command: &str) -> Result<()> {
+        absolute(root)?;
+        match fs::symlink_metadata(root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Ok(_) | Err(_) => {}
+        }
+        let library = library.unwrap_or(root);
+        let lock = Lock::take(root, command)?;
+        purge::check(root, library)?;
+        purge::purge(root, library, lock)
     }
 }
 
-/// Removes versions of this executable that were brought here and are not used any more: all but the newest, beside this one. Where that
-/// does not work they only take room.
-fn sweep() {
-    let Ok(here) = std::env::current_exe() else {
-        return;
+/// Does what changes nothing, unless told to come to an end first.
+async fn unless_stopped<T>(
+    mut stop: watch::Receiver<bool>,
+    looking: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let stopped = async {
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Nobody can say so any more.
+            std::future::pending::<()>().await;
+        }
     };
-    let Some(version) = here.parent() else {
-        return;
-    };
-    let Some(all) = version.parent().filter(|all| all.ends_with("dtaas/agent")) else {
-        return;
-    };
-    let mut others: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(all)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path() != version)
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    others.sort();
-    let many = others.len().saturating_sub(KEPT - 1);
-    for (_, path) in others.drain(..many) {
-        let _ = std::fs::remove_dir_all(path);
+    tokio::select! {
+        biased;
+        () = stopped => Err(Failure::new("interrupted; nothing was changed")
+            .exit(Exit::Interrupted)
+            .into()),
+        found = looking => found,
     }
+}
+
+/// The engine. Where there is none, nothing runs, and who wants nothing of it can do without.
+async fn engine(desired: &Desired, pull_timeout: Option<u64>) -> Result<Option<Engine>> {
+    let is_wanted = !desired.containers.is_empty()
+        || !desired.networks.is_empty()
+        || !desired.images.is_empty()
+        || desired.firewall.is_some();
+    if !is_wanted && !Engine::is_there() {
+        return Ok(None);
+    }
+    let engine = Engine::connect(None).await?;
+    Ok(Some(match pull_timeout {
+        Some(seconds) => engine.pulling_within(Duration::from_secs(seconds)),
+        None => engine,
+    }))
+}
+
+fn only_paths(desired: &Desired, scope: &Scope) -> Result<Plan> {
+    let observed = Observed {
+        paths: observe::paths(desired, scope)?,
+        ..Observed::default()
+    };
+    Ok(diff::only_paths(desired, &observed))
+}
+
+fn absolute(root: &Path) -> Result<()> {
+    match root.is_absolute() && root.parent().is_some() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "{} cannot be where a deployment lies on a machine",
+            root.display()
+        ))
+        .hint("give an absolute path, such as /opt/dtaas/foo.com")
+        .into()),
+    }
+}
+
+/// Makes the deployment's directory and those above it that are missing, open to be looked into whatever the umask is.
+fn make_root(root: &Path) -> Result<()> {
+    absolute(root)?;
+    let missing: Vec<&Path> = root.ancestors().take_while(|one| !one.exists()).collect();
+    for one in missing.into_iter().rev() {
+        let made = match fs::create_dir(one) {
+            Ok(()) => fs::set_permissions(one, fs::Permissions::from_mode(0o755)),
+            // Somebody else was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && one.is_dir() => Ok(()),
+            Err(error) => Err(error),
+        };
+        made.with_context(|| format!("cannot make the directory {}", one.display()))?;
+    }
+    Ok(())
 }

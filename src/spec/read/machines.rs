@@ -74,6 +74,7 @@ fn ssh(section: &mut Section<'_>) -> Ssh {
         port,
         user,
         jump,
+        known_hosts: section.get("known_hosts", "write the path of a known_hosts file"),
     }
 }
 

@@ -99,6 +99,7 @@ const SPEC: &[Row] = &[
     by(BY_SSH, "machines.services.port", "2222"),
     by(BY_SSH, "machines.services.user", "admin"),
     by(BY_SSH, "machines.services.jump", "gate"),
+    by(BY_SSH, "machines.services.known_hosts", "hosts"),
     by(BY_SSH, "machines.services.key", "id"),
     by(BY_SSH, "machines.services.root", "/srv/dtaas/foo"),
     by(BY_SSH, "machines.services.hostname", "s"),

@@ -5,4 +5,5 @@ mod broken;
 mod fixture;
 mod rabbitmq;
 mod side_by_side;
+mod two;
 mod vagrant;

@@ -20,7 +20,7 @@ mod neighbours;
 mod pulls;
 mod secrets;
 mod snapshot;
-mod steps;
+pub mod steps;
 mod terminal;
 mod tls;
 mod tls_acme;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dtaas::error::Exit;
+use dtaas::machine::doors::Door;
+use dtaas::platform::desired::Component;
 use dtaas::remote::agent::Options;
 use dtaas::remote::asks::Nobody;
-use dtaas::remote::protocol::{Door, Reply, Request};
+use dtaas::remote::protocol::{Reply, Request};
 use dtaas::remote::{Agent, Target};
 use tokio::sync::watch;
 
@@ -271,14 +273,17 @@ async fn doors_are_tried_from_there() {
     let Some(sshd) = sshd() else { return };
     let mut agent = start(&sshd.target()).await.unwrap();
     let closed = crate::machine_lab::free_port();
-    let addresses = vec![
-        format!("127.0.0.1:{}", sshd.port).parse().unwrap(),
-        format!("127.0.0.1:{closed}").parse().unwrap(),
-    ];
-    let Reply::Doors(doors) = ask(&mut agent, Request::Doors { addresses }).await.unwrap() else {
+    let doors = [sshd.port, closed].map(|port| Door {
+        host: "127.0.0.1".into(),
+        port,
+        component: Component::RabbitMq,
+    });
+    let doors = doors.to_vec();
+    let Reply::Doors(closed) = ask(&mut agent, Request::Doors { doors }).await.unwrap() else {
         panic!("another reply");
     };
-    assert_eq!(doors, [Door::Open, Door::Closed]);
+    let refused = "nothing listens there, or it is refused".to_owned();
+    assert_eq!(closed, [None, Some(refused)]);
 }
 
 #[tokio::test]

@@ -87,7 +87,10 @@ pub async fn reach<'a>(
             Reach::Ssh { ssh, key } => by_ssh(site, ssh, key.clone()),
             Reach::Vagrant { .. } => virtual_machines::target(deployment, site).await?,
         };
-        let agent = start(&target, how, &note).await?;
+        let mut agent = start(&target, how, site.is_virtual(), &note).await?;
+        if site.is_virtual() && how.make {
+            route(&mut agent, &note).await?;
+        }
         Ok(Hand::remote(agent, how.pulling_within))
     }));
     let hands: Vec<anyhow::Result<Hand>> = tokio::select! {
@@ -107,10 +110,18 @@ pub async fn reach<'a>(
 }
 
 /// Starts the agent, and sees to it that docker is there, as far as that is wanted.
-async fn start(target: &Target, how: &How, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Agent> {
+async fn start(
+    target: &Target,
+    how: &How,
+    is_ours: bool,
+    note: &(dyn Fn(&str) + Sync),
+) -> anyhow::Result<Agent> {
     let options = Options {
         binary: how.binary.clone(),
-        asks: Arc::new(Operator),
+        asks: match is_ours {
+            true => Arc::new(Maker),
+            false => Arc::new(Operator),
+        },
     };
     let mut agent = Agent::start(target, &options).await?;
     if agent.uploaded() {
@@ -147,6 +158,40 @@ async fn start(target: &Target, how: &How, note: &(dyn Fn(&str) + Sync)) -> anyh
             }
             .into())
         }
+    }
+}
+
+/// Has the default route of a virtual machine's NAT give way to the bridged one. Where that cannot be, it is said and holds nothing up.
+async fn route(agent: &mut Agent, note: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+    let (_nobody, never) = watch::channel(false);
+    let say = |text: String| note(&text);
+    match agent.ask(Request::Route, &|_| {}, &say, never).await {
+        Ok(Reply::Route(report)) => {
+            if report.changed {
+                note(&format!("Note: {}.", report.why));
+            }
+            Ok(())
+        }
+        Ok(other) => Err(out_of_turn(agent, &other)),
+        // The machine is reached all the same, by Vagrant's own way to it.
+        Err(error) => {
+            note(&format!("Note: the default route stays as it is: {error:#}."));
+            Ok(())
+        }
+    }
+}
+
+/// Takes the key of a machine that Vagrant has just made on this one: nobody can have seen it before, and the way to it is this machine's
+/// own. From then on it must be the same.
+struct Maker;
+
+impl Asks for Maker {
+    fn unknown_key(&self, _: &Unknown) -> Answer {
+        Answer::Accept
+    }
+
+    fn passphrase(&self, key: &Path, again: bool) -> Option<Secret> {
+        Operator.passphrase(key, again)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bare;
 mod broken;
+mod faults;
 mod fixture;
 mod rabbitmq;
 mod side_by_side;

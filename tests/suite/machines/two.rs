@@ -21,6 +21,17 @@ pub struct Pair {
 impl Pair {
     /// Two machines, and what `init` makes with their details written into `dtaas.yaml`; nothing is on them yet.
     pub fn new(rig: &Rig, machines: &Machines, label: &str, users: &str) -> Self {
+        Self::with_services(rig, machines, label, users, &Kind::default())
+    }
+
+    /// The same, with a machine for the services that is in some way unusual.
+    pub fn with_services(
+        rig: &Rig,
+        machines: &Machines,
+        label: &str,
+        users: &str,
+        services: &Kind<'_>,
+    ) -> Self {
         let deployment = Deployment::init(rig, label, "foo.com", users, &[]);
         let ports = [deployment.ports.http, deployment.ports.https];
         let kind = Kind {
@@ -28,7 +39,7 @@ impl Pair {
             ..Kind::default()
         };
         let dtaas = Machine::start_as(machines, &format!("{label}-dtaas"), &kind);
-        let services = Machine::start(machines, &format!("{label}-services"));
+        let services = Machine::start_as(machines, &format!("{label}-services"), services);
         let pair = Self {
             deployment,
             dtaas,

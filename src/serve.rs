@@ -2,7 +2,9 @@
 
 mod connections;
 mod descriptors;
+mod peer;
 mod record;
+mod scarce;
 mod stream;
 
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::connections::{Connections, Limits};
+pub use self::peer::peer;
+pub use self::scarce::Scarce;
 use crate::error::Failure;
 use crate::signals;
 

@@ -4,24 +4,24 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
-use time::OffsetDateTime;
 
 use super::aside::{self, Purpose};
 use super::conditions::Conditions;
 use super::contain::{Root, Spot};
+use super::depth::{not_deepened, not_too_deep};
+use super::desk::{Desk, still_there};
 use super::details::Details;
 use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
-use super::quota::Ledger;
 use super::refusal::{Reason, Refusal};
 use super::stale;
-use super::walk::MAX_DEPTH;
+use super::whose::Whose;
 
 /// How much may be written, where anything may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,64 +41,6 @@ impl Writing {
         quota: None,
         patience: Duration::from_secs(60),
     };
-}
-
-/// How often a file that was changed this moment is looked at again before it counts as changed.
-const LOOKS: usize = 3;
-
-/// What all changes to one library have in common.
-#[derive(Debug)]
-pub(super) struct Desk {
-    pub limits: Writing,
-    pub ledger: Arc<Ledger>,
-    /// Between looking whether a change may be made and making it, no other request makes one.
-    turn: Mutex<()>,
-}
-
-impl Desk {
-    pub fn new(limits: Writing) -> Self {
-        Self {
-            limits,
-            ledger: Arc::new(Ledger::new(limits.quota)),
-            turn: Mutex::new(()),
-        }
-    }
-
-    /// Waits until no other request is between its look and its change.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Looks whether what is at `place` is what the request was made for.
-///
-/// # Errors
-///
-/// [`Reason::Changed`] where it is not.
-pub(super) fn check(root: &Root, place: &Inside, conditions: &Conditions) -> Result<(), Refusal> {
-    if *conditions == Conditions::default() {
-        return Ok(());
-    }
-    for look in (0..LOOKS).rev() {
-        let current = match root.stat(place) {
-            Ok(stat) => Some(Details::of(&stat)),
-            Err(refusal) if refusal.reason() == Reason::NotFound => None,
-            Err(refusal) => return Err(refusal),
-        };
-        let now = OffsetDateTime::now_utc();
-        let wait = current.as_ref().and_then(|details| details.settles_in(now));
-        match wait {
-            // Only a strong tag can match, and this one will be strong in a moment.
-            Some(wait) if look > 0 => std::thread::sleep(wait),
-            Some(_) | None => {
-                return match conditions.allow_change(now, current.as_ref()) {
-                    true => Ok(()),
-                    false => Err(place.refuse(Reason::Changed)),
-                };
-            }
-        }
-    }
-    Err(place.refuse(Reason::Changed))
 }
 
 /// What an error of a change means to the viewer.
@@ -135,10 +77,12 @@ impl Local {
 
     async fn change<T: Send + 'static>(
         &self,
+        viewer: &Viewer,
         work: impl FnOnce(&Root) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let stopping = || Err(Refusal::new("", Reason::Unwritable));
-        self.off_thread(work).await.unwrap_or_else(stopping)
+        let done = self.off_thread(Whose::of(viewer), work).await;
+        done.unwrap_or_else(stopping)
     }
 
     /// What is known of what is at `place`; a link is followed while it stays in its folder.
@@ -146,11 +90,11 @@ impl Local {
     /// # Errors
     ///
     /// Those of looking for it.
-    pub async fn details(&self, place: Inside) -> Result<Details, Refusal> {
+    pub async fn details(&self, viewer: &Viewer, place: Inside) -> Result<Details, Refusal> {
         let stopping = || Err(Refusal::new("", Reason::Unreadable));
-        self.off_thread(move |root| root.stat(&place).map(|stat| Details::of(&stat)))
-            .await
-            .unwrap_or_else(stopping)
+        let look = move |root: &Root| root.stat(&place).map(|stat| Details::of(&stat));
+        let looked = self.off_thread(Whose::of(viewer), look).await;
+        looked.unwrap_or_else(stopping)
     }
 
     /// Removes a file, a link or an empty directory; with `recursive` also a directory that holds something, which is
@@ -173,10 +117,13 @@ impl Local {
             // What was begun is ended, whether somebody waits for it or not: half a directory is of no use.
             let work =
                 move |root: &Root, _: &GivenUp| remove(root, &desk, &place, true, &conditions);
-            return self.off_thread_long(work).await.unwrap_or_else(stopping);
+            let done = self.off_thread_long(Whose::of(viewer), work).await;
+            return done.unwrap_or_else(stopping);
         }
-        self.change(move |root| remove(root, &desk, &place, false, &conditions))
-            .await
+        self.change(viewer, move |root| {
+            remove(root, &desk, &place, false, &conditions)
+        })
+        .await
     }
 
     /// Moves what is at `from` to `to`, within a folder or from one to another. The directory that shall hold it must be
@@ -198,8 +145,8 @@ impl Local {
     ) -> Result<bool, Refusal> {
         let desk = self.desk(viewer, &from)?;
         viewer.may_write(&to)?;
-        self.change(move |root| rename(root, &desk, (&from, &to), overwrite, &conditions))
-            .await
+        let work = move |root: &Root| rename(root, &desk, (&from, &to), overwrite, &conditions);
+        self.change(viewer, work).await
     }
 
     /// Makes a directory. The one that shall hold it must be there.
@@ -209,8 +156,9 @@ impl Local {
     /// That the viewer may not, [`Reason::NotFound`] for the directory above, [`Reason::Exists`], or what the operating
     /// system says.
     pub async fn make_directory(&self, viewer: &Viewer, place: Inside) -> Result<(), Refusal> {
-        let _allowed = self.desk(viewer, &place)?;
-        self.change(move |root| make_directory(root, &place)).await
+        let desk = self.desk(viewer, &place)?;
+        let work = move |root: &Root| make_directory(root, &desk, &place);
+        self.change(viewer, work).await
     }
 }
 
@@ -222,9 +170,8 @@ fn remove(
     conditions: &Conditions,
 ) -> Result<(), Refusal> {
     let told = |error: io::Error| place.refuse(reason(&error));
+    let turn = desk.turn_if(root, place, conditions)?;
     let Spot { directory, name } = root.spot(place)?;
-    let turn = desk.turn();
-    check(root, place, conditions)?;
     let stat = stat_of(&directory, &name).map_err(told)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         rustix::fs::unlinkat(&directory, &name, AtFlags::empty()).map_err(|e| told(e.into()))?;
@@ -274,9 +221,9 @@ fn rename(
     if same_folder && to.rest.starts_with(&from.rest) {
         return Err(to.refuse(Reason::Impossible));
     }
-    not_too_deep(to)?;
     let (source, target) = (root.spot(from)?, root.spot(to)?);
     let moved = stat_of(&source.directory, &source.name).map_err(|e| from.refuse(reason(&e)))?;
+    not_deepened(root, (from, &source), (to, &target), &moved)?;
     // What it takes from the quota is found out before anything waits for this change.
     let size = match (same_folder, desk.limits.quota) {
         (false, Some(_)) => stale::size_of_tree(&source.directory, &source.name, &moved),
@@ -284,8 +231,9 @@ fn rename(
     };
     let room = desk.ledger.reserve(root, &to.scope, size, 0);
     let room = room.map_err(|_| to.refuse(Reason::NoRoom))?;
-    let turn = desk.turn();
-    check(root, from, conditions)?;
+    let turn = desk.turn_if(root, from, conditions)?;
+    still_there(root, from, &source)?;
+    still_there(root, to, &target)?;
     let there = stat_of(&target.directory, &target.name).ok();
     let outcome = match (overwrite, &there) {
         (false, Some(_)) => Err(Errno::EXIST.into()),
@@ -334,10 +282,14 @@ pub(super) fn move_to_nothing(from: &Spot, to: &Spot) -> io::Result<()> {
     }
 }
 
-fn make_directory(root: &Root, place: &Inside) -> Result<(), Refusal> {
+fn make_directory(root: &Root, desk: &Desk, place: &Inside) -> Result<(), Refusal> {
     let spot = root.spot(place)?;
-    not_too_deep(place)?;
-    make_directory_at(root, &place.scope, &spot).map_err(|error| place.refuse(reason(&error)))
+    not_too_deep(root, place, &spot)?;
+    let turn = desk.turn();
+    still_there(root, place, &spot)?;
+    let made = make_directory_at(root, &place.scope, &spot);
+    drop(turn);
+    made.map_err(|error| place.refuse(reason(&error)))
 }
 
 /// Makes a directory as the users' own are: everyone may look, its owner may write.
@@ -357,14 +309,6 @@ pub(super) fn hand_over(root: &Root, scope: &str, made: impl AsFd, mode: Mode) -
         rustix::fs::fchown(&made, Some(user), Some(group))?;
     }
     Ok(rustix::fs::fchmod(&made, mode)?)
-}
-
-/// Nothing is made where a walk would not come.
-pub(super) fn not_too_deep(place: &Inside) -> Result<(), Refusal> {
-    match place.rest.len() < MAX_DEPTH {
-        true => Ok(()),
-        false => Err(place.refuse(Reason::BadName)),
-    }
 }
 
 pub(super) fn stat_of(directory: &OwnedFd, name: &str) -> io::Result<Stat> {

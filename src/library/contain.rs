@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
@@ -113,6 +113,33 @@ impl Root {
         })
     }
 
+    /// How many directories lie between a top folder and an open directory of it, links on the way to it left aside; `None`
+    /// where it lies deeper than `most`, or is not in that folder any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn depth(
+        &self,
+        scope: &str,
+        directory: impl AsFd,
+        most: usize,
+    ) -> io::Result<Option<usize>> {
+        let which = |opened: BorrowedFd<'_>| -> io::Result<(u64, u64)> {
+            let stat = rustix::fs::fstat(opened)?;
+            Ok((stat.st_dev, stat.st_ino))
+        };
+        let top = which(self.scope(scope)?.as_fd())?;
+        let mut here = directory.as_fd().try_clone_to_owned()?;
+        for depth in 0..=most {
+            if which(here.as_fd())? == top {
+                return Ok(Some(depth));
+            }
+            here = rustix::fs::openat(&here, c"..", FIND | OFlags::DIRECTORY, Mode::empty())?;
+        }
+        Ok(None)
+    }
+
     /// A top folder, open for listing.
     ///
     /// # Errors
@@ -152,6 +179,19 @@ pub struct Spot {
     pub directory: OwnedFd,
     /// The name in it: one segment, neither `.` nor `..`.
     pub name: String,
+}
+
+impl Spot {
+    /// Whether another one is in the same directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn shares_directory(&self, other: &Self) -> io::Result<bool> {
+        let here = rustix::fs::fstat(&self.directory)?;
+        let there = rustix::fs::fstat(&other.directory)?;
+        Ok((here.st_dev, here.st_ino) == (there.st_dev, there.st_ino))
+    }
 }
 
 fn flag_bits(flags: OFlags) -> i32 {

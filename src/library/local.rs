@@ -7,35 +7,41 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::FileType;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cached::Cached;
-use super::changes::{Desk, Writing};
+use super::changes::Writing;
 use super::contain::{Found, Root};
+use super::desk::Desk;
 use super::entries::Entries;
 use super::flow::Flow;
 use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
 use super::refusal::{Reason, Refusal};
+use super::shares::{Shares, Slot, Taken};
 use super::source::{Listing, Source, Text};
+use super::whose::Whose;
 
-/// How many questions may keep the disk busy at once; the others wait in line.
+/// How many questions may keep the disk busy at once; the others wait in line. Of these, and of those below, one user has half at
+/// most: a disk that does not answer keeps its own users waiting.
 const AT_ONCE: usize = 32;
 /// How many of those that take long (digests of large files, searches) run at once, beside the others.
 const LONG_AT_ONCE: usize = 4;
 /// How many folders may be made into zips at once: each keeps descriptors, and its table of entries in memory.
 const ARCHIVES_AT_ONCE: usize = 8;
+/// How many files may be on their way in at once: each keeps two descriptors, and one more for each directory made for it.
+const UPLOADS_AT_ONCE: usize = 128;
 
 /// A library on this machine's disk. A copy of it is another handle for the same.
 #[derive(Debug, Clone)]
 pub struct Local {
     root: Root,
     max_file: u64,
-    slots: Arc<Semaphore>,
-    long_slots: Arc<Semaphore>,
+    slots: Shares,
+    long_slots: Shares,
     writing: Option<Arc<Desk>>,
     flow: Flow,
-    archives: Arc<Semaphore>,
+    archives: Shares,
+    uploads: Shares,
     cached: Arc<Cached>,
 }
 
@@ -45,11 +51,12 @@ impl Local {
         Self {
             root,
             max_file,
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
-            long_slots: Arc::new(Semaphore::new(LONG_AT_ONCE)),
+            slots: Shares::halves(AT_ONCE),
+            long_slots: Shares::halves(LONG_AT_ONCE),
             writing: None,
             flow: Flow::default(),
-            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
+            archives: Shares::halves(ARCHIVES_AT_ONCE),
+            uploads: Shares::halves(UPLOADS_AT_ONCE),
             cached: Arc::default(),
         }
     }
@@ -77,41 +84,57 @@ impl Local {
         &self.flow
     }
 
-    /// A place among those whose folders are made into zips; `None` when all are taken.
-    pub fn archive_slot(&self) -> Option<OwnedSemaphorePermit> {
-        self.archives.clone().try_acquire_owned().ok()
+    /// A place among those whose folders are made into zips.
+    ///
+    /// # Errors
+    ///
+    /// Who has taken them.
+    pub fn archive_slot(&self, whose: Whose) -> Result<Slot, Taken> {
+        self.archives.try_slots(whose, 1)
+    }
+
+    /// A place among those who send files.
+    ///
+    /// # Errors
+    ///
+    /// Who has taken them.
+    pub(super) fn upload_slot(&self, whose: Whose) -> Result<Slot, Taken> {
+        self.uploads.try_slots(whose, 1)
     }
 
     pub(super) fn writing(&self) -> Option<Arc<Desk>> {
         self.writing.clone()
     }
 
-    /// Does `work` on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
+    /// Does `work` for somebody on a thread where waiting for the disk hinders nobody. `None` when it did not end well.
     pub async fn off_thread<T: Send + 'static>(
         &self,
+        whose: Whose,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        self.in_slot(&self.slots, work).await
+        self.in_slot(&self.slots, whose, work).await
     }
 
     /// Does `work` that may take seconds, as [`Self::off_thread`] does, without keeping short questions waiting. The work
     /// must end soon after it is given up.
     pub async fn off_thread_long<T: Send + 'static>(
         &self,
+        whose: Whose,
         work: impl FnOnce(&Root, &GivenUp) -> T + Send + 'static,
     ) -> Option<T> {
         let waiting = Waiting::default();
         let given_up = waiting.given_up();
-        self.in_slot(&self.long_slots, move |root| work(root, &given_up))
+        self.in_slot(&self.long_slots, whose, move |root| work(root, &given_up))
             .await
     }
 
     async fn in_slot<T: Send + 'static>(
         &self,
-        slots: &Arc<Semaphore>,
+        slots: &Shares,
+        whose: Whose,
         work: impl FnOnce(&Root) -> T + Send + 'static,
     ) -> Option<T> {
-        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+        let slot = slots.slot(whose).await?;
         let root = self.root.clone();
         let on_the_disk = tokio::task::spawn_blocking(move || {
             let done = work(&root);
@@ -124,13 +147,13 @@ impl Local {
 }
 
 impl Source for Local {
-    fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
-        self.entries(place)
+    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        self.entries(whose, place)
             .map(|found| found.map(Listing::from))
             .boxed()
     }
 
-    fn entries(&self, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+    fn entries(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
         async move {
             if let Place::Inside(inside) = &place
                 && let Some(entries) = self.cached.entries(self.root.path(), inside)
@@ -138,21 +161,21 @@ impl Source for Local {
                 return Ok(entries);
             }
             let cached = Arc::clone(&self.cached);
-            self.off_thread(move |root| list(root, &place, &cached))
+            self.off_thread(whose, move |root| list(root, &place, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
         .boxed()
     }
 
-    fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
+    fn read(&self, whose: Whose, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
         let limit = self.max_file;
         async move {
             if let Some(bytes) = self.cached.bytes(self.root.path(), &place, limit) {
                 return text(&place, bytes);
             }
             let cached = Arc::clone(&self.cached);
-            self.off_thread(move |root| read(root, &place, limit, &cached))
+            self.off_thread(whose, move |root| read(root, &place, limit, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -165,7 +188,8 @@ impl Source for Local {
 
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
         async move {
-            match self.off_thread(|root| root.top().map(drop)).await {
+            let looked = self.off_thread(Whose::SERVER, |root| root.top().map(drop));
+            match looked.await {
                 Some(Ok(())) => Ok(()),
                 Some(Err(error)) => Err(format!("the library's directory: {error}")),
                 None => Err("the server is stopping".into()),
@@ -260,6 +284,7 @@ pub(super) fn is_white_space(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::path::Viewer;
     use super::*;
 
     #[tokio::test]
@@ -268,15 +293,47 @@ mod tests {
         let library = Local::new(Root::new(directory.path()), 1);
         let (go_on, wait) = std::sync::mpsc::channel::<()>();
         {
-            let work = library.off_thread(move |_| wait.recv());
+            let work = library.off_thread(Whose::SERVER, move |_| wait.recv());
             let mut work = std::pin::pin!(work);
             assert!(futures_util::poll!(&mut work).is_pending());
             // Given up here.
         }
-        assert_eq!(library.slots.available_permits(), AT_ONCE - 1);
+        assert_eq!(library.slots.free(), AT_ONCE - 1);
         drop(go_on);
-        let all = u32::try_from(AT_ONCE).unwrap();
-        assert!(library.slots.acquire_many(all).await.is_ok());
+        while library.slots.free() < AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_keeps_its_own_users_waiting() {
+        let whose = |name: &str| {
+            let name = name.parse().unwrap();
+            let publisher = false;
+            Whose::of(&Viewer::User { name, publisher })
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let library = Local::new(Root::new(directory.path()), 1);
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let wait = Arc::new(std::sync::Mutex::new(wait));
+        // Given more of alice's questions than there are places, and none of them ends,
+        let hang = |_| {
+            let (library, wait) = (library.clone(), Arc::clone(&wait));
+            let hang = move |_: &Root| drop(wait.lock().map(|wait| wait.recv()));
+            tokio::spawn(async move { library.off_thread(whose("alice"), hang).await })
+        };
+        let hanging: Vec<_> = (0..AT_ONCE * 2).map(hang).collect();
+        while library.slots.free() > AT_ONCE / 2 {
+            tokio::task::yield_now().await;
+        }
+        // bob is answered.
+        let answered = library.off_thread(whose("bob"), |_| "answered");
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(20), answered);
+        assert_eq!(answered.await, Ok(Some("answered")));
+        drop(go_on);
+        for one in hanging {
+            assert_eq!(one.await.unwrap(), Some(()));
+        }
     }
 
     #[test]

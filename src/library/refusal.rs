@@ -58,6 +58,10 @@ pub enum Reason {
     Impossible,
     /// The name is one that no file can have here.
     BadName,
+    /// It would lie deeper than the library goes. How deep that is, in directories.
+    TooDeep(usize),
+    /// The directory that it was to be in was moved or removed meanwhile.
+    Moved,
     /// This source of the library cannot do that.
     NotSupported,
     /// Whoever holds the library for this server gives no answer.
@@ -118,6 +122,8 @@ impl Refusal {
             Reason::Busy => "BUSY",
             Reason::Impossible => "IMPOSSIBLE",
             Reason::BadName => "BAD_NAME",
+            Reason::TooDeep(_) => "TOO_DEEP",
+            Reason::Moved => "MOVED",
             Reason::NotSupported => "NOT_SUPPORTED",
             Reason::Upstream => "UPSTREAM",
             Reason::UpstreamBusy => "UPSTREAM_BUSY",
@@ -137,8 +143,9 @@ impl Refusal {
             | Reason::NotEmpty
             | Reason::Changing
             | Reason::Busy
-            | Reason::Impossible => StatusCode::CONFLICT,
-            Reason::BadName => StatusCode::BAD_REQUEST,
+            | Reason::Impossible
+            | Reason::Moved => StatusCode::CONFLICT,
+            Reason::BadName | Reason::TooDeep(_) => StatusCode::BAD_REQUEST,
             Reason::Changed => StatusCode::PRECONDITION_FAILED,
             Reason::TooLarge(_)
             | Reason::TooLargeToStore(_)
@@ -205,6 +212,14 @@ impl fmt::Display for Refusal {
             Reason::Busy => write!(f, "{path:?} is being written by another request"),
             Reason::Impossible => write!(f, "{path:?} cannot be moved there"),
             Reason::BadName => write!(f, "{path:?} is no name for a file here"),
+            Reason::TooDeep(limit) => write!(
+                f,
+                "{path:?} would lie deeper than {limit} directories, which is as deep as the library goes"
+            ),
+            Reason::Moved => write!(
+                f,
+                "the directory of {path:?} was moved or removed meanwhile; see where it shall be now, and send it again"
+            ),
             Reason::NotSupported => write!(f, "{path:?}: this library cannot do that"),
             Reason::Upstream => write!(f, "{path:?}: where it is kept there is no answer"),
             Reason::UpstreamBusy => write!(f, "{path:?}: where it is kept there is no answer now"),

@@ -17,9 +17,10 @@ use super::http::{Playground, Service, router};
 use super::local::Local;
 use super::log::{Level, Log, say};
 use super::origins::{self, Origin};
-use super::schema::Room;
+use super::room::Room;
 use super::source::Source;
 use super::stale;
+use super::whose::Whose;
 
 /// The largest body of a request where nothing else is said, in bytes: v0.2's.
 pub const MAX_BODY: u64 = 100 << 10;
@@ -28,7 +29,7 @@ pub const MAX_FILE: u64 = 16 << 20;
 /// What one request may bring together where nothing else is said, in bytes.
 pub const MAX_ANSWER: u64 = 64 << 20;
 
-/// How many answers of the largest size there is memory for at a time.
+/// How many answers of the largest size there is memory for at a time; half of it is the most that one user has.
 const LARGEST_AT_ONCE: u64 = 4;
 
 /// What no `.env` file of v0.2 holds.
@@ -140,6 +141,7 @@ pub async fn serve(
 /// When TLS towards GitLab cannot be set up.
 pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service> {
     let log = Log::new(settings.level);
+    let room = Room::new(options.max_answer.saturating_mul(LARGEST_AT_ONCE));
     let source: Arc<dyn Source> = match &settings.mode {
         Mode::Local(directory) => {
             let local = Local::new(Root::new(directory), options.max_file);
@@ -148,7 +150,10 @@ pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service
                 None => Arc::new(local),
             }
         }
-        Mode::Gitlab(gitlab) => Arc::new(Gitlab::new(gitlab.clone(), options.max_file, log)?),
+        Mode::Gitlab(gitlab) => {
+            let (gitlab, max_file) = (gitlab.clone(), options.max_file);
+            Arc::new(Gitlab::new(gitlab, max_file, room.clone(), log)?)
+        }
     };
     Ok(Service {
         answers: Answers::new(source.clone()),
@@ -157,7 +162,7 @@ pub fn service(settings: &Settings, options: &Options) -> anyhow::Result<Service
         path: settings.path.clone(),
         max_body: usize::try_from(options.max_body).unwrap_or(usize::MAX),
         max_answer: options.max_answer,
-        room: Room::new(options.max_answer.saturating_mul(LARGEST_AT_ONCE)),
+        room,
         playground: Playground::new(settings.playground, &settings.path),
         shows_metrics: false,
         traffic: Arc::default(),
@@ -170,7 +175,7 @@ async fn sweep(local: Local, log: Log) {
     let mut times = tokio::time::interval(SWEEP_EVERY);
     loop {
         times.tick().await;
-        match local.off_thread(stale::sweep).await {
+        match local.off_thread(Whose::SERVER, stale::sweep).await {
             Some(Ok(0)) => {}
             Some(Ok(cleared)) => {
                 let line =

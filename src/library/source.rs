@@ -7,21 +7,23 @@ use super::entries::Entries;
 use super::local::Local;
 use super::path::{Inside, Place};
 use super::refusal::Refusal;
+use super::whose::Whose;
 
-/// A source of directories and files. The GraphQL schema and the HTTP side know nothing else of it.
+/// A source of directories and files. The GraphQL schema and the HTTP side know nothing else of it. It is told whose each question
+/// is, for nobody may have all of what there is little of.
 pub trait Source: Send + Sync + 'static {
     /// What a directory holds.
-    fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
+    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
 
     /// The same in one piece of memory, which large directories need.
-    fn entries(&self, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
-        self.list(place)
+    fn entries(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+        self.list(whose, place)
             .map(|found| found.map(Entries::from))
             .boxed()
     }
 
     /// The text of a file.
-    fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>>;
+    fn read(&self, whose: Whose, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>>;
 
     /// Whether questions can be answered now; if not, why, for the operator.
     fn ready(&self) -> BoxFuture<'_, Result<(), String>>;

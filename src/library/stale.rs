@@ -73,6 +73,24 @@ pub(super) fn size_of_tree(above: &OwnedFd, name: &str, stat: &Stat) -> u64 {
     size_of_all(walk, |_| true)
 }
 
+/// How many levels a directory has with all that is in it, itself included; not counted on beyond `most`.
+pub(super) fn levels_of_tree(above: &OwnedFd, name: &str, most: usize) -> usize {
+    let Ok(walk) = open_directory(above, name).and_then(Walk::new) else {
+        return 1;
+    };
+    let mut levels = 1;
+    for step in walk {
+        if let Step::Met(entry) = step {
+            let below = entry.path.iter().filter(|byte| **byte == b'/').count() + 1;
+            levels = levels.max(below + 1);
+            if levels > most {
+                break;
+            }
+        }
+    }
+    levels
+}
+
 /// What the entries of a walk that `counts` is true for take together, in bytes. What cannot be looked into counts
 /// nothing.
 pub(super) fn size_of_all(walk: Walk, counts: impl Fn(&Stat) -> bool) -> u64 {

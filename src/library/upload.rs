@@ -27,6 +27,8 @@ use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
 use super::refusal::{Reason, Refusal};
+use super::shares::{Slot, Taken};
+use super::whose::Whose;
 
 /// A SHA-256 of a whole file, or of a part of it.
 pub type Sum = [u8; 32];
@@ -98,7 +100,7 @@ impl Local {
     /// # Errors
     ///
     /// That the viewer may not, that it is too large, that there is no room, that the conditions do not hold, that
-    /// another request writes the same upload, that this part does not follow what is there.
+    /// another request writes the same upload, that this part does not follow what is there, that too many are sent just now.
     pub async fn take(
         &self,
         viewer: &Viewer,
@@ -106,10 +108,19 @@ impl Local {
         announced: Announced,
     ) -> Result<Upload, Stopped> {
         let desk = self.desk(viewer, &place)?;
-        let whose = name_of(viewer);
+        let (name, whose) = (name_of(viewer), Whose::of(viewer));
+        let slot = self.upload_slot(whose).map_err(|taken| {
+            let words = match taken {
+                Taken::All => "too many files are being sent at this moment",
+                Taken::Own => "you are sending as many files at this moment as one may",
+            };
+            Refusal::in_words(&place.shown, Reason::Crowded, words.to_owned())
+        })?;
         let turn = self.flow().turn();
         let begun = self
-            .off_thread(move |root| begin(root, &desk, place, &whose, announced))
+            .off_thread(whose, move |root| {
+                begin(root, &desk, place, &name, announced)
+            })
             .await
             .unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))?;
         Ok(Upload {
@@ -117,6 +128,8 @@ impl Local {
             state: State::Ready(Box::new(begun)),
             buffer: Vec::new(),
             turn,
+            whose,
+            _slot: slot,
         })
     }
 
@@ -135,17 +148,17 @@ impl Local {
         sum: Option<Sum>,
     ) -> Result<Placed, Refusal> {
         let _allowed = self.desk(viewer, &place)?;
-        let whose = name_of(viewer);
+        let (name, whose) = (name_of(viewer), Whose::of(viewer));
         let stopping = || Err(Refusal::new("", Reason::Unreadable));
         let work = move |root: &Root, given_up: &GivenUp| {
             let wanted = sum.as_ref().map(|sum| (sum, given_up));
-            progress(root, &place, &whose, (&upload, total), wanted)
+            progress(root, &place, &name, (&upload, total), wanted)
         };
         let done = match sum {
-            Some(_) => self.off_thread_long(work).await,
+            Some(_) => self.off_thread_long(whose, work).await,
             None => {
                 let short = move |root: &Root| work(root, &GivenUp::default());
-                self.off_thread(short).await
+                self.off_thread(whose, short).await
             }
         };
         done.unwrap_or_else(stopping)
@@ -164,10 +177,10 @@ impl Local {
         total: u64,
     ) -> Result<(), Refusal> {
         let desk = self.desk(viewer, &place)?;
-        let whose = name_of(viewer);
-        self.off_thread(move |root| {
+        let name = name_of(viewer);
+        self.off_thread(Whose::of(viewer), move |root| {
             let spot = root.spot(&place)?;
-            let aside = aside_of(&whose, &spot.name, &upload, total);
+            let aside = aside_of(&name, &spot.name, &upload, total);
             let told = |error: io::Error| place.refuse(reason(&error));
             let part = open_part(&spot.directory, &aside).map_err(told)?;
             lock(&part, &place)?;
@@ -223,6 +236,8 @@ pub struct Upload {
     state: State,
     buffer: Vec<u8>,
     turn: Turn,
+    whose: Whose,
+    _slot: Slot,
 }
 
 #[derive(Debug)]
@@ -256,10 +271,10 @@ impl Upload {
     async fn pass_on(&mut self) -> Result<(), Stopped> {
         let mut begun = self.ready().await?;
         let buffer = std::mem::take(&mut self.buffer);
-        let local = self.local.clone();
+        let (local, whose) = (self.local.clone(), self.whose);
         self.state = State::Writing(tokio::spawn(async move {
             let write = move |root: &Root| begun.write(root, &buffer).map(|()| begun);
-            local.off_thread(write).await
+            local.off_thread(whose, write).await
         }));
         Ok(())
     }
@@ -288,11 +303,11 @@ impl Upload {
         let done = match begun.is_summed_from_disk() {
             true => {
                 let work = move |root: &Root, given_up: &GivenUp| begun.finish(root, given_up);
-                self.local.off_thread_long(work).await
+                self.local.off_thread_long(self.whose, work).await
             }
             false => {
                 let work = move |root: &Root| begun.finish(root, &GivenUp::default());
-                self.local.off_thread(work).await
+                self.local.off_thread(self.whose, work).await
             }
         };
         done.unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))
@@ -304,7 +319,9 @@ impl Upload {
             && let Ok(begun) = self.ready().await
         {
             // Dropped where waiting for the disk hinders nobody.
-            self.local.off_thread(move |_| drop(begun)).await;
+            self.local
+                .off_thread(self.whose, move |_| drop(begun))
+                .await;
         }
     }
 }

@@ -25,7 +25,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::peer::PEER;
 use super::record::{Clock, Order, Phase, Record};
+use super::scarce::{Behind, Scarce};
 use super::stream::{Arriving, Leaving, Stream};
 
 /// The largest head of a request, in bytes: its first line and its headers. v0.2's server takes 16 KiB.
@@ -52,7 +54,8 @@ pub struct Limits {
     /// Ticks without any request. More than the 90 seconds for which the gateway keeps a connection, so that it is
     /// the gateway that ends one, and never while a request is on its way.
     pub idle: u32,
-    /// Ticks in which a client sends or takes less than a KiB of what it is waited for.
+    /// Ticks in which a client sends or takes less than a KiB of what it is waited for. Of an answer that is [`Scarce`] it has to
+    /// take more.
     pub stall: u32,
 }
 
@@ -80,6 +83,9 @@ struct Watched {
     record: Arc<Record>,
     waited: u32,
     moved: u32,
+    /// What had moved at the tick before.
+    before: u32,
+    behind: Behind,
 }
 
 /// The connections of one server.
@@ -105,9 +111,9 @@ impl Connections {
     /// Takes connections and serves them, each in a task of its own. Does not end; to stop taking them, drop it.
     pub async fn take(self: &Arc<Self>, listener: TcpListener, app: Router) {
         for number in 0.. {
-            let connection = loop {
+            let (connection, address) = loop {
                 match listener.accept().await {
-                    Ok((connection, _)) => break connection,
+                    Ok(taken) => break taken,
                     Err(error) => self.refused(error.kind()).await,
                 }
             };
@@ -116,11 +122,7 @@ impl Connections {
             // only costs time.
             drop(connection.set_nodelay(true));
             let record = Arc::new(Record::new(self.clock.clone()));
-            let watched = Watched {
-                record: record.clone(),
-                waited: 0,
-                moved: 0,
-            };
+            let watched = Watched::new(record.clone());
             self.with(|all| all.insert(number, watched));
             let guard = Guard {
                 connections: self.clone(),
@@ -128,10 +130,10 @@ impl Connections {
                 _slot: slot,
             };
             let app = app.clone();
-            tokio::spawn(async move {
+            tokio::spawn(PEER.scope(address.ip(), async move {
                 serve(connection, record, app).await;
                 drop(guard);
-            });
+            }));
         }
     }
 
@@ -228,8 +230,21 @@ impl Connections {
 }
 
 impl Watched {
+    fn new(record: Arc<Record>) -> Self {
+        Self {
+            record,
+            waited: 0,
+            moved: 0,
+            before: 0,
+            behind: Behind::default(),
+        }
+    }
+
     /// Looks at it, once a tick: whether it has been waited for too long.
     fn is_over(&mut self, now: u32, limits: &Limits) -> bool {
+        if self.keeps_from_others(limits) {
+            return true;
+        }
         let age = || now.wrapping_sub(self.record.since());
         match self.record.phase() {
             Phase::Idle => age() > limits.idle,
@@ -244,6 +259,21 @@ impl Watched {
                 self.waited > limits.stall
             }
         }
+    }
+
+    /// Whether it takes too little of what others could use.
+    fn keeps_from_others(&mut self, limits: &Limits) -> bool {
+        let moved = self.record.moved();
+        let taken = moved.wrapping_sub(std::mem::replace(&mut self.before, moved));
+        if !self.record.is_scarce() {
+            self.behind = Behind::default();
+            return false;
+        }
+        let waited = match self.record.awaits_write() {
+            true => u64::try_from(limits.tick.as_millis()).unwrap_or(u64::MAX),
+            false => 0,
+        };
+        self.behind.count(taken.into(), waited)
     }
 }
 
@@ -272,6 +302,7 @@ async fn serve(connection: TcpStream, record: Arc<Record>, app: Router) {
         let answer = app.call(request);
         async move {
             let answer: Response = answer.await?;
+            record.holds_scarce(answer.extensions().get::<Scarce>().is_some());
             Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, record)))
         }
     });

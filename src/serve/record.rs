@@ -53,6 +53,7 @@ pub struct Record {
     moved: AtomicU32,
     body_awaited: AtomicBool,
     write_awaited: AtomicBool,
+    scarce: AtomicBool,
     order: AtomicU8,
     task: AtomicWaker,
 }
@@ -66,6 +67,7 @@ impl Record {
             moved: AtomicU32::new(0),
             body_awaited: AtomicBool::new(false),
             write_awaited: AtomicBool::new(false),
+            scarce: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             task: AtomicWaker::new(),
             clock,
@@ -132,7 +134,22 @@ impl Record {
 
     /// Whether the request in hand cannot go on before the client sends or takes something.
     pub fn awaits_client(&self) -> bool {
-        self.body_awaited.load(Ordering::Relaxed) || self.write_awaited.load(Ordering::Relaxed)
+        self.body_awaited.load(Ordering::Relaxed) || self.awaits_write()
+    }
+
+    /// Whether the answer in hand holds something scarce until its client has taken it.
+    pub fn holds_scarce(&self, scarce: bool) {
+        self.scarce.store(scarce, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    pub fn is_scarce(&self) -> bool {
+        self.scarce.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client must take something before more can be written.
+    pub fn awaits_write(&self) -> bool {
+        self.write_awaited.load(Ordering::Relaxed)
     }
 
     fn count(&self, bytes: usize) {

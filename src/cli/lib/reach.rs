@@ -55,14 +55,18 @@ impl Reach {
         let address = self.url.clone().or_else(|| variable(URL));
         let access = match address {
             Some(address) => {
-                let access = Access {
-                    endpoint: Endpoint::parse(&address)?,
-                    credentials: self.credentials()?,
+                let endpoint = Endpoint::parse(&address)?;
+                let user = self.user()?;
+                if user.is_some() {
+                    // Before anybody types a password in vain.
+                    endpoint.check_for_password(None, self.insecure_http)?;
+                }
+                Access {
+                    endpoint,
+                    credentials: self.credentials(user)?,
                     trust: self.trust()?.unwrap_or(Trust::System),
                     at: None,
-                };
-                access.check_plain(self.insecure_http)?;
-                access
+                }
             }
             None => self.of_deployment(directory)?,
         };
@@ -99,7 +103,7 @@ impl Reach {
                 None => own()?,
             },
             at: Some(SocketAddr::from((gateway::reached_at(spec), port))),
-            credentials: self.credentials()?,
+            credentials: self.credentials(self.user()?)?,
         })
     }
 
@@ -112,7 +116,8 @@ impl Reach {
         Ok(Some(Trust::Only(pem)))
     }
 
-    fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+    /// Who asks.
+    fn user(&self) -> anyhow::Result<Option<String>> {
         let Some(user) = self.user.clone().or_else(|| variable(USER)) else {
             if self.password_stdin {
                 return Err(Failure::usage("--password-stdin: whose password is it?")
@@ -124,6 +129,13 @@ impl Reach {
         if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
             return Err(Failure::usage("--user: this is no user's name").into());
         }
+        Ok(Some(user))
+    }
+
+    fn credentials(&self, user: Option<String>) -> anyhow::Result<Option<Credentials>> {
+        let Some(user) = user else {
+            return Ok(None);
+        };
         let password = self.password(&user)?;
         Ok(Some(Credentials { user, password }))
     }

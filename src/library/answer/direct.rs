@@ -69,7 +69,11 @@ impl Asking<'_> {
     }
 
     async fn list(&self, asked: &Asked, path: &str, json: &mut Vec<u8>) -> Result<(), ServerError> {
-        let listing = async { self.source.entries(resolve(self.viewer, path)?).await };
+        let whose = self.allowance.whose();
+        let listing = async {
+            let place = resolve(self.viewer, path)?;
+            self.source.entries(whose, place).await
+        };
         let entries = listing.await.map_err(|refusal| asked.refused(0, refusal))?;
         let bytes = bytes_of_names(entries.trees().chain(entries.blobs()));
         self.take(asked, path, bytes, 1)?;
@@ -88,7 +92,7 @@ impl Asking<'_> {
     async fn read(&self, asked: &Asked, path: &str, json: &mut Vec<u8>) -> Result<(), ServerError> {
         let reading = async {
             match resolve(self.viewer, path)? {
-                Place::Inside(place) => self.source.read(place).await,
+                Place::Inside(place) => self.source.read(self.allowance.whose(), place).await,
                 Place::Top(_) => Err(Refusal::new(path, Reason::NotAFile)),
             }
         };

@@ -48,8 +48,19 @@ pub struct Asked {
     pub operation: Option<String>,
     /// Its variables.
     pub variables: Variables,
-    /// Whether it stands in an address, and so must not change anything.
-    pub by_get: bool,
+    /// Whether it may change anything.
+    pub may_change: MayChange,
+}
+
+/// Whether a question may change anything, by the way in which it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayChange {
+    /// It may.
+    Yes,
+    /// It stands in an address, which is followed by whoever comes upon it.
+    NotInAnAddress,
+    /// A browser says that a page of another origin sent it.
+    NotFromElsewhere,
 }
 
 /// What a question is answered with.
@@ -68,6 +79,8 @@ pub enum Told {
     Wrong(Vec<ServerError>),
     /// That it would change something, and stands in an address.
     WantsPost,
+    /// That it would change something, and comes from a page of another origin.
+    FromElsewhere,
 }
 
 impl Answers {
@@ -97,7 +110,7 @@ impl Answers {
             text,
             operation: name,
             mut variables,
-            by_get,
+            may_change,
         } = asked;
         let name = name.as_deref();
         let checked = match self.checked(&text, name, &variables).await {
@@ -111,11 +124,16 @@ impl Answers {
         if let Err(error) = question::check_variables(chosen, &variables) {
             return Answer::not_understood(error);
         }
-        if by_get && chosen.ty == OperationType::Mutation {
-            return Answer {
-                summary: Some(question::summary(chosen)),
-                told: Told::WantsPost,
+        if chosen.ty == OperationType::Mutation {
+            let refused = match may_change {
+                MayChange::Yes => None,
+                MayChange::NotInAnAddress => Some(Told::WantsPost),
+                MayChange::NotFromElsewhere => Some(Told::FromElsewhere),
             };
+            if let Some(told) = refused {
+                let summary = Some(question::summary(chosen));
+                return Answer { summary, told };
+            }
         }
         question::fill_in(chosen, &mut variables);
         let ready = checked.ready(name);

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::super::contain::Root;
 use super::super::local::Local;
-use super::super::schema::Room;
+use super::super::room::Room;
+use super::super::whose::Whose;
 use super::*;
 
 /// Types, each with its fields and what they hold; nothing is text or a name.
@@ -195,6 +196,7 @@ fn said(answer: Answer) -> (Option<String>, String) {
             format!("{} {code:?}", String::from_utf8(json).unwrap())
         }
         Told::WantsPost => "wants POST".to_owned(),
+        Told::FromElsewhere => "from elsewhere".to_owned(),
         Told::Wrong(errors) => {
             let mut errors: Vec<_> = errors
                 .iter()
@@ -261,13 +263,13 @@ impl Library {
             text: text.to_owned(),
             operation: None,
             variables: Variables::from_json(variables.clone()),
-            by_get: false,
+            may_change: MayChange::Yes,
         };
         let alice = Viewer::User {
             name: "alice".parse().unwrap(),
             publisher: false,
         };
-        let allowance = Arc::new(Allowance::new(limit, Room::new(1 << 30)));
+        let allowance = Arc::new(Allowance::new(limit, Room::new(1 << 30), Whose::SERVER));
         let answers = match way {
             Way::Direct => &self.direct,
             Way::Schema => &self.schema,

@@ -106,6 +106,27 @@ impl Endpoint {
         }
     }
 
+    /// Fails where a password would travel for everyone on the way to read. `at` is where the host is found, whatever its name leads
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure that names the way out.
+    pub fn check_for_password(
+        &self,
+        at: Option<SocketAddr>,
+        insecure_http: bool,
+    ) -> Result<(), Failure> {
+        let stays = at.is_some_and(|at| at.ip().is_loopback()) || self.is_loopback();
+        if self.has_tls() || stays || insecure_http {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{self} speaks plain http, and the password would be read by whoever is on the way"
+        ))
+        .hint("write https:// where the platform has a certificate, or accept it with --insecure-http"))
+    }
+
     /// Its host, as certificates have it.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
@@ -115,25 +136,6 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-impl Access {
-    /// Fails where a password would travel for everyone on the way to read.
-    ///
-    /// # Errors
-    ///
-    /// A usage failure that names the way out.
-    pub fn check_plain(&self, insecure_http: bool) -> Result<(), Failure> {
-        let stays = self.at.is_some_and(|at| at.ip().is_loopback()) || self.endpoint.is_loopback();
-        if self.credentials.is_none() || self.endpoint.has_tls() || stays || insecure_http {
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "{} speaks plain http, and the password would be read by whoever is on the way",
-            self.endpoint
-        ))
-        .hint("write https:// where the platform has a certificate, or accept it with --insecure-http"))
     }
 }
 
@@ -204,31 +206,26 @@ mod tests {
 
     #[test]
     fn a_password_goes_over_plain_http_to_this_machine_alone() {
-        let access = |url: &str, user: bool, at: Option<&str>| Access {
-            endpoint: Endpoint::parse(url).unwrap(),
-            credentials: user.then(|| Credentials {
-                user: "alice".into(),
-                password: Secret::new("x"),
-            }),
-            trust: Trust::System,
-            at: at.map(|at| at.parse().unwrap()),
-        };
-        for (url, user, at, allowed) in [
-            ("https://foo.com/lib", true, None, true),
-            ("http://foo.com/lib", true, None, false),
-            ("http://foo.com/lib", false, None, true),
-            ("http://foo.com/lib", true, Some("127.0.0.1:80"), true),
-            ("http://foo.com/lib", true, Some("192.0.2.1:80"), false),
-            ("http://127.0.0.1:4001", true, None, true),
-            ("http://127.3.2.1:4001", true, None, true),
-            ("http://[::1]:4001", true, None, true),
-            ("http://localhost:4001", true, None, true),
-            ("http://127.0.0.1.foo.com", true, None, false),
-            ("http://localhost.foo.com", true, None, false),
+        for (url, at, allowed) in [
+            ("https://foo.com/lib", None, true),
+            ("http://foo.com/lib", None, false),
+            ("http://foo.com/lib", Some("127.0.0.1:80"), true),
+            ("http://foo.com/lib", Some("192.0.2.1:80"), false),
+            ("http://127.0.0.1:4001", None, true),
+            ("http://127.3.2.1:4001", None, true),
+            ("http://[::1]:4001", None, true),
+            ("http://localhost:4001", None, true),
+            ("http://127.0.0.1.foo.com", None, false),
+            ("http://localhost.foo.com", None, false),
         ] {
-            let access = access(url, user, at);
-            assert_eq!(access.check_plain(false).is_ok(), allowed, "{url}");
-            assert!(access.check_plain(true).is_ok(), "{url}");
+            let endpoint = Endpoint::parse(url).unwrap();
+            let at = at.map(|at| at.parse().unwrap());
+            assert_eq!(
+                endpoint.check_for_password(at, false).is_ok(),
+                allowed,
+                "{url}"
+            );
+            assert!(endpoint.check_for_password(at, true).is_ok(), "{url}");
         }
     }
 }

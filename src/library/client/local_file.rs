@@ -7,12 +7,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::platform::desired::hex;
 
+use super::super::contain::open_regular;
 use super::problem::Problem;
 
 /// What the names of files that are being written begin and end with.
@@ -54,12 +55,7 @@ impl Aside {
         );
         let path = directory.join(&own);
         let opened = || -> io::Result<(File, u64)> {
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .mode(0o666)
-                .open(&path)?;
+            let file = open_own(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -126,6 +122,39 @@ impl Aside {
     }
 }
 
+/// Makes a file of that name, or opens the one of an earlier run. Others may write where it lies: what is theirs, or is no file of its
+/// own, is not written into, and not waited for.
+fn open_own(path: &Path) -> io::Result<File> {
+    let made = OpenOptions::new()
+        .create_new(true)
+        .append(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .mode(0o666)
+        .open(path);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let foreign = |what: &str| {
+        let path = path.display();
+        io::Error::other(format!("{path} lies there and is {what}: remove it"))
+    };
+    let file = match open_regular(CWD, path, OFlags::WRONLY | OFlags::APPEND) {
+        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+            return Err(foreign("no regular file"));
+        }
+        opened => opened?,
+    };
+    let found = file.metadata()?;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(foreign("somebody else's"));
+    }
+    if found.nlink() != 1 {
+        return Err(foreign("a file of another name as well"));
+    }
+    Ok(file)
+}
+
 /// What lies in the way of a file that comes from the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InTheWay {
@@ -189,7 +218,8 @@ fn remove_others(directory: &Path, stem: &str, own: &str) {
         if name == own || !name.starts_with(stem) || !is_part(name) {
             continue;
         }
-        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+        let file = open_regular(CWD, entry.path(), OFlags::RDONLY);
+        if file.is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -225,6 +255,42 @@ mod tests {
         // The part of the first version went with that.
         assert_eq!(Aside::open(&place, Some("v1")).unwrap().length, 0);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_put_in_the_way_of_a_part_is_not_written_into() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("x");
+        let part = Aside::open(&place, Some("v1")).unwrap().path;
+        let refused = || match Aside::open(&place, Some("v1")) {
+            Err(Problem::Here { source, .. }) => source.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let said = |what: &str| format!("{} lies there and is {what}: remove it", part.display());
+
+        std::fs::rename(&part, directory.path().join("other")).unwrap();
+        std::fs::hard_link(directory.path().join("other"), &part).unwrap();
+        assert_eq!(refused(), said("a file of another name as well"));
+        std::fs::remove_file(&part).unwrap();
+
+        std::os::unix::fs::symlink("other", &part).unwrap();
+        assert_eq!(refused(), said("no regular file"));
+        std::fs::remove_file(&part).unwrap();
+
+        // Nobody reads from it, so that whoever opened it for writing would wait.
+        let fifo = rustix::fs::FileType::Fifo;
+        let mode = rustix::fs::Mode::from_raw_mode(0o666);
+        rustix::fs::mknodat(CWD, &part, fifo, mode, 0).unwrap();
+        assert_eq!(refused(), said("no regular file"));
+        // Nor is one waited for that has the name of another version's part.
+        assert!(Aside::open(&place, Some("v2")).is_ok());
+        std::fs::remove_file(&part).unwrap();
+
+        std::fs::write(&part, "").unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&part, Some(12_345), None).unwrap();
+            assert_eq!(refused(), said("somebody else's"));
+        }
     }
 
     #[test]

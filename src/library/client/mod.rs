@@ -13,6 +13,7 @@ pub mod graphql;
 pub mod listing;
 pub mod local_file;
 pub mod path;
+pub mod patience;
 pub mod problem;
 pub mod send;
 pub mod upload;

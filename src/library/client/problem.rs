@@ -191,6 +191,23 @@ impl Problem {
         }
     }
 
+    /// Whether the library has no place for it just now: another request has this very part, or there are too many.
+    pub fn is_taken(&self) -> bool {
+        match self {
+            Problem::Refused(refused) => refused.is("BUSY") || refused.is("OVERLOADED"),
+            Problem::BrokeOff { .. }
+            | Problem::Anonymous { .. }
+            | Problem::WrongCredentials { .. }
+            | Problem::Elsewhere { .. }
+            | Problem::NoLibrary { .. }
+            | Problem::Unreached { .. }
+            | Problem::Certificate { .. }
+            | Problem::Changed { .. }
+            | Problem::InTheWay { .. }
+            | Problem::Here { .. } => false,
+        }
+    }
+
     /// What went wrong between here and `endpoint`, from the client's error.
     pub fn of_connection(endpoint: String, error: &reqwest::Error) -> Self {
         if let Some(tls) = tls_error(error) {

@@ -23,16 +23,13 @@ use super::connection::{Connection, PATIENCE};
 use super::event::{Came, Event, Told};
 use super::local_file::here;
 use super::path::RemotePath;
+use super::patience::Patience;
 use super::problem::Problem;
 
 /// How much one request brings. What is behind the last part is safe whatever happens, and the sum of a part is ready before it leaves.
 const PART: u64 = 64 << 20;
 /// How much is read at once.
 const PIECE: usize = 256 << 10;
-/// How often it is tried again without anything more having arrived.
-const TRIES: u32 = 5;
-/// The pause before that; each next one is twice as long.
-const PAUSE: Duration = Duration::from_millis(500);
 /// The digest of the whole file (RFC 9530).
 const REPR_DIGEST: &str = "repr-digest";
 
@@ -156,13 +153,13 @@ impl<'a> Upload<'a> {
             size: self.size,
             there: at,
         });
-        let (mut farthest, mut tries) = (at, 0);
+        let (mut farthest, mut patience) = (at, Patience::default());
         loop {
             let problem = match self.send_part(at).await {
                 Ok(Stands::Whole) => return Ok(()),
                 Ok(Stands::At(next)) => {
                     if next > farthest {
-                        (farthest, tries) = (next, 0);
+                        (farthest, patience) = (next, Patience::default());
                         at = next;
                         continue;
                     }
@@ -172,11 +169,10 @@ impl<'a> Upload<'a> {
                 Err(problem) if may_go_on(&problem) => problem,
                 Err(problem) => return Err(problem),
             };
-            if tries == TRIES {
+            let Some(pause) = patience.pause(problem.is_taken()) else {
                 return Err(problem);
-            }
-            tokio::time::sleep(PAUSE * 2u32.pow(tries)).await;
-            tries += 1;
+            };
+            tokio::time::sleep(pause).await;
             match self.ask(self.size <= PART).await {
                 Ok(Stands::At(there)) => at = there,
                 Ok(Stands::Whole) => return Ok(()),
@@ -334,7 +330,7 @@ impl<'a> Upload<'a> {
 /// Whether what went wrong is of the kind that the next request may not meet.
 fn may_go_on(problem: &Problem) -> bool {
     match problem {
-        Problem::Refused(no) => no.is("BUSY") || problem.may_pass(),
+        Problem::Refused(_) => problem.is_taken() || problem.may_pass(),
         Problem::Unreached { .. } => true,
         Problem::BrokeOff { .. } => true,
         Problem::Anonymous { .. }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::super::log::{Level, Log};
+use super::super::room::Held;
 use super::rest::Rest;
 use super::settings::{Settings, is_loopback};
 use super::trouble::{Trouble, clean};
@@ -75,7 +76,8 @@ impl Client {
         })
     }
 
-    /// Asks, and reads an answer of at most `limit` bytes. Values go in `variables`, never into the text of `question`.
+    /// Asks, and reads an answer of at most `limit` bytes, for which `held` takes room while it is read. Values go in `variables`,
+    /// never into the text of `question`.
     ///
     /// # Errors
     ///
@@ -85,12 +87,13 @@ impl Client {
         question: &str,
         variables: Value,
         limit: u64,
+        held: &mut Held,
     ) -> Result<T, Trouble> {
         let slot = tokio::time::timeout(IN_LINE, self.slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
             return Err(Trouble::Crowded);
         };
-        self.rest.enter(Instant::now(), self.settings.timeout)?;
+        let begun = self.rest.enter(Instant::now(), self.settings.timeout)?;
         let body = json!({"query": question, "variables": variables}).to_string();
         let outcome = match self.send(body.clone()).await {
             // A connection that was never made asked nothing; it may be tried again, and only once.
@@ -101,17 +104,18 @@ impl Client {
             other => other,
         };
         let outcome = match outcome {
-            Ok(response) => self.read(response, limit).await,
+            Ok(response) => self.read(response, limit, held).await,
             Err(trouble) => Err(trouble),
         };
         match &outcome {
             Ok(_) => {
-                if self.rest.answered() {
+                if self.rest.answered(begun) {
                     self.log.event(Level::Warn, "GitLab answers again");
                 }
             }
             Err(trouble) => {
-                if let Some(length) = self.rest.failed(trouble, Instant::now()) {
+                let length = self.rest.failed(begun, trouble, Instant::now());
+                if let Some(length) = length {
                     let seconds = length.as_secs();
                     let line = format_args!("{trouble}; left alone for {seconds} s");
                     self.log.event(Level::Error, line);
@@ -154,6 +158,7 @@ impl Client {
         &self,
         response: Response,
         limit: u64,
+        held: &mut Held,
     ) -> Result<T, Trouble> {
         let status = response.status();
         if status.is_redirection() {
@@ -165,9 +170,9 @@ impl Client {
             });
         }
         if status != StatusCode::OK {
-            return Err(self.refused(status, response).await);
+            return Err(self.refused(status, response, held).await);
         }
-        let body = self.body(response, limit).await?;
+        let body = self.body(response, limit, held).await?;
         let answer: Answer<T> = serde_json::from_slice(&body).map_err(|error| {
             Trouble::NotGraphql(match error.classify() {
                 serde_json::error::Category::Data => "its answer has another form",
@@ -185,7 +190,7 @@ impl Client {
     }
 
     /// What an answer with another status than 200 says.
-    async fn refused(&self, status: StatusCode, response: Response) -> Trouble {
+    async fn refused(&self, status: StatusCode, response: Response, held: &mut Held) -> Trouble {
         let after = response.headers().get(RETRY_AFTER);
         let after = after.and_then(|after| after.to_str().ok()?.trim().parse().ok());
         let after = after.map(Duration::from_secs);
@@ -195,7 +200,8 @@ impl Client {
             return Trouble::Throttled(after);
         }
         // Without its body, the status says enough.
-        let body = self.body(response, MAX_WORDS).await.unwrap_or_default();
+        let body = self.body(response, MAX_WORDS, held).await;
+        let body = body.unwrap_or_default();
         let answer: Option<Answer<Value>> = serde_json::from_slice(&body).ok();
         let words = answer.filter(|answer| !answer.errors.is_empty());
         let words = words.map(|answer| self.words(&answer.errors));
@@ -215,12 +221,19 @@ impl Client {
         self.clean(&words.join("; "))
     }
 
-    async fn body(&self, mut response: Response, limit: u64) -> Result<Vec<u8>, Trouble> {
+    async fn body(
+        &self,
+        mut response: Response,
+        limit: u64,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Trouble> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.trouble(&e))? {
-            if (body.len() + chunk.len()) as u64 > limit {
+            let length = (body.len() + chunk.len()) as u64;
+            if length > limit {
                 return Err(Trouble::TooLarge(limit));
             }
+            held.grow_to(length).ok_or(Trouble::NoRoom)?;
             body.extend_from_slice(&chunk);
         }
         Ok(body)

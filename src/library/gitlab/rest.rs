@@ -24,9 +24,14 @@ struct State {
     failures: u32,
     /// Until when GitLab is left alone, and why.
     resting: Option<(Instant, String)>,
-    /// Whether the time is over and one question tries how things are.
-    trying: bool,
+    /// How many rests there have been.
+    rests: u64,
 }
+
+/// A question that GitLab is being asked: after how many rests it was begun. What comes of one from before a rest says nothing about
+/// how GitLab is since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun(u64);
 
 impl Rest {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -40,38 +45,37 @@ impl Rest {
     /// # Errors
     ///
     /// [`Trouble::Resting`].
-    pub fn enter(&self, now: Instant, trial: Duration) -> Result<(), Trouble> {
+    pub fn enter(&self, now: Instant, trial: Duration) -> Result<Begun, Trouble> {
         let mut state = self.state();
-        let Some((until, why)) = &state.resting else {
-            return Ok(());
-        };
-        let left = until.saturating_duration_since(now);
-        let why = why.clone();
-        if !left.is_zero() {
-            return Err(Trouble::Resting { why, left });
+        let begun = Begun(state.rests);
+        if let Some((until, why)) = &mut state.resting {
+            let left = until.saturating_duration_since(now);
+            if !left.is_zero() {
+                let why = why.clone();
+                return Err(Trouble::Resting { why, left });
+            }
+            *until = now + trial;
         }
-        state.trying = true;
-        state.resting = Some((now + trial, why));
-        Ok(())
+        Ok(begun)
     }
 
-    /// Notes that GitLab answered; says whether it had been left alone before.
-    pub fn answered(&self) -> bool {
-        std::mem::take(&mut *self.state()).resting.is_some()
-    }
-
-    /// Notes a failure; says for how long GitLab is left alone from now, where this failure made it so.
-    pub fn failed(&self, trouble: &Trouble, now: Instant) -> Option<Duration> {
+    /// Notes that GitLab answered a question; says whether that ends its being left alone.
+    pub fn answered(&self, begun: Begun) -> bool {
         let mut state = self.state();
-        let asleep = state.resting.as_ref().is_some_and(|(end, _)| *end > now);
+        begun.0 == state.rests && state.end()
+    }
+
+    /// Notes that a question failed; says for how long GitLab is left alone from now, where this failure made it so.
+    pub fn failed(&self, begun: Begun, trouble: &Trouble, now: Instant) -> Option<Duration> {
+        let mut state = self.state();
         // What was under way when the rest began adds nothing.
-        if asleep && !state.trying {
+        if begun.0 != state.rests {
             return None;
         }
         let length = match trouble.weight() {
             // GitLab is there.
             Weight::Light => {
-                *state = State::default();
+                state.end();
                 return None;
             }
             Weight::RestFor(length) => length,
@@ -81,9 +85,17 @@ impl Rest {
                 SHORTEST.saturating_mul(1 << beyond.min(10)).min(LONGEST)
             }
         };
-        state.trying = false;
+        state.rests += 1;
         state.resting = Some((now + length, trouble.to_string()));
         Some(length)
+    }
+}
+
+impl State {
+    /// GitLab is there. Whether it was left alone before.
+    fn end(&mut self) -> bool {
+        self.failures = 0;
+        self.resting.take().is_some()
     }
 }
 
@@ -101,17 +113,23 @@ mod tests {
         Duration::from_secs(n)
     }
 
+    fn enter(rest: &Rest, now: Instant) -> Begun {
+        rest.enter(now, TRIAL).unwrap()
+    }
+
     #[test]
     fn three_failures_in_a_row_and_it_is_left_alone_longer_and_longer() {
         let (rest, mut now) = (Rest::default(), Instant::now());
+        let late = enter(&rest, now);
+        let mut asked = late;
         for _ in 0..2 {
-            assert_eq!(rest.failed(&gone(), now), None);
-            assert_eq!(rest.enter(now, TRIAL), Ok(()));
+            assert_eq!(rest.failed(asked, &gone(), now), None);
+            asked = enter(&rest, now);
         }
         for expected in [1, 2, 4, 8, 16, 30, 30] {
-            assert_eq!(rest.failed(&gone(), now), Some(seconds(expected)));
+            assert_eq!(rest.failed(asked, &gone(), now), Some(seconds(expected)));
             // What fails late, after the rest began, does not make it longer.
-            assert_eq!(rest.failed(&gone(), now), None);
+            assert_eq!(rest.failed(late, &gone(), now), None);
             assert_eq!(
                 rest.enter(now, TRIAL),
                 Err(Trouble::Resting {
@@ -121,25 +139,28 @@ mod tests {
             );
             now += seconds(expected);
             // Then one question goes first,
-            assert_eq!(rest.enter(now, TRIAL), Ok(()));
+            asked = enter(&rest, now);
             assert!(rest.enter(now, TRIAL).is_err());
+            // and only what comes of that one counts.
+            assert_eq!(rest.failed(late, &gone(), now), None);
         }
-        // and when it was given up, the next one.
+        // When it was given up, the next one goes.
         now += TRIAL;
-        assert_eq!(rest.enter(now, TRIAL), Ok(()));
-        assert!(rest.answered());
-        assert_eq!(rest.enter(now, TRIAL), Ok(()));
-        assert_eq!(rest.enter(now, TRIAL), Ok(()));
-        assert_eq!(rest.failed(&gone(), now), None);
+        let asked = enter(&rest, now);
+        assert!(rest.answered(asked));
+        let asked = enter(&rest, now);
+        assert_eq!(enter(&rest, now), asked);
+        assert_eq!(rest.failed(asked, &gone(), now), None);
     }
 
     #[test]
     fn an_answer_between_failures_starts_the_count_again() {
         let (rest, now) = (Rest::default(), Instant::now());
         for _ in 0..5 {
-            assert_eq!(rest.failed(&gone(), now), None);
-            assert_eq!(rest.failed(&gone(), now), None);
-            assert!(!rest.answered());
+            let asked = enter(&rest, now);
+            assert_eq!(rest.failed(asked, &gone(), now), None);
+            assert_eq!(rest.failed(asked, &gone(), now), None);
+            assert!(!rest.answered(asked));
         }
     }
 
@@ -147,8 +168,26 @@ mod tests {
     fn gitlabs_own_time_is_kept_to_at_once() {
         let (rest, now) = (Rest::default(), Instant::now());
         let throttled = Trouble::Throttled(Some(seconds(7)));
-        assert_eq!(rest.failed(&throttled, now), Some(seconds(7)));
+        let asked = enter(&rest, now);
+        assert_eq!(rest.failed(asked, &throttled, now), Some(seconds(7)));
         assert!(rest.enter(now + seconds(6), TRIAL).is_err());
-        assert_eq!(rest.enter(now + seconds(7), TRIAL), Ok(()));
+        assert!(rest.enter(now + seconds(7), TRIAL).is_ok());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_question_does_not_end_a_rest() {
+        let (rest, now) = (Rest::default(), Instant::now());
+        let (early, asked) = (enter(&rest, now), enter(&rest, now));
+        let throttled = Trouble::Throttled(Some(seconds(7)));
+        assert_eq!(rest.failed(asked, &throttled, now), Some(seconds(7)));
+        assert!(!rest.answered(early));
+        // Nor does a failure that says that GitLab is there.
+        let light = Trouble::Errors("no".into());
+        assert_eq!(rest.failed(early, &light, now), None);
+        assert!(rest.enter(now + seconds(6), TRIAL).is_err());
+        // A question from after it does.
+        let trial = enter(&rest, now + seconds(7));
+        assert!(!rest.answered(early));
+        assert!(rest.answered(trial));
     }
 }

@@ -13,7 +13,10 @@ use super::super::local::is_white_space;
 use super::super::log::Log;
 use super::super::path::{COMMON, Inside, Place};
 use super::super::refusal::{Reason, Refusal};
+use super::super::room::{Held, Room};
+use super::super::schema::bytes_of_names;
 use super::super::source::{Listing, Source, Text};
+use super::super::whose::Whose;
 use super::client::Client;
 use super::questions::{self, Blob, Connection, Folder, Kind, OneGroup, OneProject, Repository};
 use super::settings::Settings;
@@ -37,22 +40,25 @@ pub struct Gitlab {
     group: String,
     common_project: String,
     max_file: u64,
+    /// Where what GitLab answers is until it is answered from here.
+    room: Room,
     ready: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl Gitlab {
-    /// The library in the group of `settings`; files of more than `max_file` bytes are not read.
+    /// The library in the group of `settings`; files of more than `max_file` bytes are not read. GitLab's answers take of `room`.
     ///
     /// # Errors
     ///
     /// Why TLS cannot be set up.
-    pub fn new(settings: Settings, max_file: u64, log: Log) -> anyhow::Result<Self> {
+    pub fn new(settings: Settings, max_file: u64, room: Room, log: Log) -> anyhow::Result<Self> {
         Ok(Self {
             url: settings.url.to_string(),
             group: settings.group.clone(),
             common_project: settings.common_project.clone(),
             client: Client::new(settings, log)?,
             max_file,
+            room,
             ready: Mutex::new(None),
         })
     }
@@ -70,16 +76,16 @@ impl Gitlab {
     /// Asks about a place; a project that is not there, or not for this token, is not found.
     async fn repository(
         &self,
-        question: &str,
+        whose: Whose,
+        (question, limit): (&str, u64),
         inside: &Inside,
         more: Map<String, Value>,
-        limit: u64,
     ) -> Result<Repository, Refusal> {
         let mut variables = more;
         variables.insert("project".into(), self.project(&inside.scope).into());
         variables.insert("path".into(), inside.rest.join("/").into());
         let answer: OneProject = self
-            .ask(question, variables.into(), limit, &inside.shown)
+            .ask(whose, (question, limit), variables.into(), &inside.shown)
             .await?;
         let project = answer
             .project
@@ -89,19 +95,22 @@ impl Gitlab {
             .ok_or_else(|| refusal(&inside.shown, &Trouble::NoRepository))
     }
 
+    /// Asks a question with an answer of so many bytes at most.
     async fn ask<T: DeserializeOwned>(
         &self,
-        question: &str,
+        whose: Whose,
+        (question, limit): (&str, u64),
         variables: Value,
-        limit: u64,
         shown: &str,
     ) -> Result<T, Refusal> {
-        let asked = self.client.ask(question, variables, limit).await;
+        let mut held = Held::new(self.room.clone(), whose);
+        let asked = self.client.ask(question, variables, limit, &mut held).await;
         asked.map_err(|trouble| refusal(shown, &trouble))
     }
 
-    async fn list_inside(&self, inside: &Inside) -> Result<Listing, Refusal> {
+    async fn list_inside(&self, whose: Whose, inside: &Inside) -> Result<Listing, Refusal> {
         let mut listing = Listing::default();
+        let mut gathered = Held::new(self.room.clone(), whose);
         let (mut trees, mut blobs) = (Cursor::Start, Cursor::Start);
         let mut is_there = inside.rest.is_empty();
         for page in 0..MAX_PAGES {
@@ -112,7 +121,8 @@ impl Gitlab {
                 ("afterBlobs", blobs.after()),
                 ("start", (page == 0).into()),
             ]);
-            let asked = self.repository(questions::LIST, inside, pages, MAX_PAGE_BYTES);
+            let list = (questions::LIST, MAX_PAGE_BYTES);
+            let asked = self.repository(whose, list, inside, pages);
             let repository = asked.await?;
             let Some(tree) = repository.tree else {
                 // Without a commit there is no tree.
@@ -124,10 +134,11 @@ impl Gitlab {
             is_there |= tree.holds_something();
             trees = Cursor::beyond(tree.trees, |entry| listing.trees.push(entry.name));
             blobs = Cursor::beyond(tree.blobs, |entry| listing.blobs.push(entry.name));
+            grow(&mut gathered, &listing).ok_or_else(|| inside.refuse(Reason::Crowded))?;
             if !trees.wanted() && !blobs.wanted() {
                 return match is_there {
                     true => Ok(sorted(listing)),
-                    false => self.nothing_listed(inside).await,
+                    false => self.nothing_listed(whose, inside).await,
                 };
             }
         }
@@ -135,8 +146,8 @@ impl Gitlab {
     }
 
     /// What to say of a path where GitLab lists nothing: it does so of paths that lead nowhere, too.
-    async fn nothing_listed(&self, inside: &Inside) -> Result<Listing, Refusal> {
-        let found = self.look(inside).await?;
+    async fn nothing_listed(&self, whose: Whose, inside: &Inside) -> Result<Listing, Refusal> {
+        let found = self.look(whose, inside).await?;
         match found.here(inside) {
             Some(Kind::Directory) => Ok(Listing::default()),
             Some(Kind::File | Kind::Link) => Err(inside.refuse(Reason::NotADirectory)),
@@ -145,15 +156,15 @@ impl Gitlab {
     }
 
     /// What to say of a read where GitLab gives no file.
-    async fn nothing_read(&self, inside: &Inside) -> Refusal {
-        match self.look(inside).await {
+    async fn nothing_read(&self, whose: Whose, inside: &Inside) -> Refusal {
+        match self.look(whose, inside).await {
             Ok(found) if found.is_directory => inside.refuse(Reason::NotAFile),
             Ok(found) => found.missing(inside),
             Err(refusal) => refusal,
         }
     }
 
-    async fn look(&self, inside: &Inside) -> Result<Found, Refusal> {
+    async fn look(&self, whose: Whose, inside: &Inside) -> Result<Found, Refusal> {
         let mut paths: Vec<String> = (1..=inside.rest.len())
             .rev()
             .take(questions::LOOK_AT)
@@ -164,7 +175,8 @@ impl Gitlab {
             paths.push(String::new());
         }
         let paths = variables([("paths", paths.into())]);
-        let asked = self.repository(questions::LOOK, inside, paths, MAX_PAGE_BYTES);
+        let look = (questions::LOOK, MAX_PAGE_BYTES);
+        let asked = self.repository(whose, look, inside, paths);
         let repository = asked.await?;
         let tree = repository.tree.as_ref();
         Ok(Found {
@@ -177,15 +189,15 @@ impl Gitlab {
         })
     }
 
-    async fn read_inside(&self, inside: &Inside) -> Result<Text, Refusal> {
+    async fn read_inside(&self, whose: Whose, inside: &Inside) -> Result<Text, Refusal> {
         if inside.rest.is_empty() {
-            return Err(self.nothing_read(inside).await);
+            return Err(self.nothing_read(whose, inside).await);
         }
         let limit = self.max_file.saturating_mul(ESCAPED) + MAX_PAGE_BYTES;
-        let asked = self.repository(questions::READ, inside, Map::new(), limit);
+        let asked = self.repository(whose, (questions::READ, limit), inside, Map::new());
         let blobs = asked.await?.blobs;
         let Some(blob) = blobs.and_then(|blobs| blobs.parts().0.next()) else {
-            return Err(self.nothing_read(inside).await);
+            return Err(self.nothing_read(whose, inside).await);
         };
         match blob.kind() {
             Kind::File => {}
@@ -218,13 +230,14 @@ impl Gitlab {
     }
 
     /// All projects of the group; the one that answers for `common` goes by that name.
-    async fn list_projects(&self) -> Result<Listing, Refusal> {
+    async fn list_projects(&self, whose: Whose) -> Result<Listing, Refusal> {
         let mut listing = Listing::default();
+        let mut gathered = Held::new(self.room.clone(), whose);
         let mut projects = Cursor::Start;
         for _ in 0..MAX_PAGES {
             let variables = json!({"group": self.group, "after": projects.after()});
             let answer: OneGroup = self
-                .ask(questions::PROJECTS, variables, MAX_PAGE_BYTES, TOP)
+                .ask(whose, (questions::PROJECTS, MAX_PAGE_BYTES), variables, TOP)
                 .await?;
             let group = answer
                 .group
@@ -236,6 +249,7 @@ impl Gitlab {
                     listing.trees.push(folder.path);
                 }
             });
+            grow(&mut gathered, &listing).ok_or_else(|| Refusal::new(TOP, Reason::Crowded))?;
             if !projects.wanted() {
                 return Ok(sorted(listing));
             }
@@ -245,7 +259,7 @@ impl Gitlab {
     }
 
     /// Those of these top folders that are there.
-    async fn list_folders(&self, names: &[String]) -> Result<Listing, Refusal> {
+    async fn list_folders(&self, whose: Whose, names: &[String]) -> Result<Listing, Refusal> {
         let variables = names
             .iter()
             .enumerate()
@@ -253,7 +267,7 @@ impl Gitlab {
         let variables: Map<String, Value> = variables.collect();
         let question = questions::folders(names.len());
         let answer: BTreeMap<String, Option<Folder>> = self
-            .ask(&question, variables.into(), MAX_PAGE_BYTES, TOP)
+            .ask(whose, (&question, MAX_PAGE_BYTES), variables.into(), TOP)
             .await?;
         let is_there = |n: usize| matches!(answer.get(&format!("project{n}")), Some(Some(_)));
         let names = names.iter().enumerate();
@@ -273,7 +287,9 @@ impl Gitlab {
             return outcome.clone();
         }
         let variables = json!({"group": self.group});
-        let asked = self.client.ask(questions::READY, variables, MAX_PAGE_BYTES);
+        let mut held = Held::new(self.room.clone(), Whose::SERVER);
+        let (question, limit) = (questions::READY, MAX_PAGE_BYTES);
+        let asked = self.client.ask(question, variables, limit, &mut held);
         let trouble = match asked.await {
             Ok(OneGroup { group: Some(_) }) => None,
             Ok(OneGroup { group: None }) => Some(Trouble::NoGroup(self.group.clone())),
@@ -292,19 +308,19 @@ impl Gitlab {
 const TOP: &str = "/";
 
 impl Source for Gitlab {
-    fn list(&self, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
         async move {
             match place {
-                Place::Top(None) => self.list_projects().await,
-                Place::Top(Some(names)) => self.list_folders(&names).await,
-                Place::Inside(inside) => self.list_inside(&inside).await,
+                Place::Top(None) => self.list_projects(whose).await,
+                Place::Top(Some(names)) => self.list_folders(whose, &names).await,
+                Place::Inside(inside) => self.list_inside(whose, &inside).await,
             }
         }
         .boxed()
     }
 
-    fn read(&self, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
-        async move { self.read_inside(&place).await }.boxed()
+    fn read(&self, whose: Whose, place: Inside) -> BoxFuture<'_, Result<Text, Refusal>> {
+        async move { self.read_inside(whose, &place).await }.boxed()
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -381,6 +397,12 @@ fn variables<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
 
 fn refusal(shown: &str, trouble: &Trouble) -> Refusal {
     Refusal::in_words(shown, trouble.reason(), trouble.to_string())
+}
+
+/// Takes room for what has been gathered of a listing.
+fn grow(gathered: &mut Held, listing: &Listing) -> Option<()> {
+    let names = listing.trees.iter().chain(&listing.blobs);
+    gathered.grow_to(bytes_of_names(names))
 }
 
 /// By the bytes of the names; a name that moved from one page to the next while they were fetched stands there once.

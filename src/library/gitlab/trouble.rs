@@ -72,6 +72,11 @@ pub enum Trouble {
     /// Too many questions wait for GitLab.
     #[error("too many questions wait for GitLab")]
     Crowded,
+    /// There is no room for GitLab's answer, with all that is asked for at this moment.
+    #[error(
+        "there is no memory for GitLab's answer now, with all that is asked for; ask again in a moment"
+    )]
+    NoRoom,
 }
 
 /// What a failure means for the questions after it.
@@ -98,6 +103,7 @@ impl Trouble {
             | Trouble::Throttled(_)
             | Trouble::Resting { .. }
             | Trouble::Crowded => Reason::UpstreamBusy,
+            Trouble::NoRoom => Reason::Crowded,
             Trouble::Unreachable(_)
             | Trouble::Broken(_)
             | Trouble::TokenRefused(_)
@@ -135,7 +141,8 @@ impl Trouble {
             | Trouble::NoGroup(_)
             | Trouble::NoRepository
             | Trouble::Resting { .. }
-            | Trouble::Crowded => Weight::Light,
+            | Trouble::Crowded
+            | Trouble::NoRoom => Weight::Light,
         }
     }
 }

@@ -10,7 +10,8 @@
 //! | `MKCOL` | makes a directory (RFC 4918, section 9.3) |
 //!
 //! `If-Match`, `If-None-Match`, `If-Modified-Since`, `If-Unmodified-Since` and `If-Range` count as RFC 9110 has them. What
-//! writes is refused unless the server was told to take it, and always when a browser says that another site sent it.
+//! writes is refused unless the server was told to take it, and always when a browser says that another site sent it. What is
+//! refused for now says in `Retry-After` when to come again.
 
 mod directory;
 mod file;
@@ -23,7 +24,7 @@ mod zip;
 mod zip_name;
 
 use axum::extract::{Query, Request};
-use axum::http::header::{ALLOW, HeaderName};
+use axum::http::header::{ALLOW, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
@@ -31,6 +32,7 @@ use percent_encoding::percent_decode_str;
 use super::super::local::Local;
 use super::super::path::{Inside, Place, Viewer, resolve};
 use super::super::refusal::{Reason, Refusal};
+use super::super::whose::Whose;
 use super::graphql::{Outcome, respond};
 use super::{Entry, Service};
 
@@ -78,7 +80,12 @@ impl Wrong {
 
 impl From<Refusal> for Wrong {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.status(), refusal.code(), refusal.to_string())
+        let wrong = Self::new(refusal.status(), refusal.code(), refusal.to_string());
+        match refusal.reason() {
+            Reason::Busy => wrong.with(RETRY_AFTER, HeaderValue::from_static("1")),
+            Reason::Crowded => wrong.with(RETRY_AFTER, HeaderValue::from_static("5")),
+            _ => wrong,
+        }
     }
 }
 
@@ -87,6 +94,7 @@ struct Asked<'a> {
     service: &'a Service,
     local: &'a Local,
     viewer: &'a Viewer,
+    whose: Whose,
     /// The path as it was asked for, decoded.
     path: String,
     place: Place,
@@ -162,6 +170,7 @@ async fn dispatch(
     let asked = Asked {
         service,
         local,
+        whose: Whose::of(viewer),
         viewer,
         path,
         place,

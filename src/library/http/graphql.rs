@@ -14,11 +14,14 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
-use super::super::answer::{Answer, Asked as Question, Told};
+use super::super::answer::{Answer, Asked as Question, MayChange, Told};
 use super::super::path::Viewer;
 use super::super::question;
 use super::super::schema::Allowance;
+use super::super::whose::Whose;
 use super::Service;
+use super::origin::{CROSS_SITE, is_from_here};
+use crate::serve::Scarce;
 
 /// The code of a request that is no question.
 const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -84,6 +87,7 @@ fn told(error: &ServerError) -> (String, String) {
 
 /// The answer as HTTP has it.
 pub fn respond(outcome: Outcome) -> Response {
+    let is_held = outcome.held.is_some();
     let body = match outcome.held {
         Some(allowance) => Bytes::from_owner(Held {
             body: outcome.body,
@@ -92,6 +96,9 @@ pub fn respond(outcome: Outcome) -> Response {
         None => Bytes::from(outcome.body),
     };
     let mut response = Response::new(Body::from(body));
+    if is_held {
+        response.extensions_mut().insert(Scarce);
+    }
     *response.status_mut() = outcome.status;
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
@@ -122,9 +129,18 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Service {
+    /// What one request may bring together.
+    pub fn allowance(&self, whose: Whose) -> Allowance {
+        Allowance::new(self.max_answer, self.room.clone(), whose)
+    }
+
     /// Answers a question, or an array of them.
     pub async fn answer(&self, viewer: &Viewer, request: Request) -> Outcome {
-        let by_get = request.method() == Method::GET;
+        let may_change = match request.method() == Method::GET {
+            true => MayChange::NotInAnAddress,
+            false if is_from_here(request.headers()) => MayChange::Yes,
+            false => MayChange::NotFromElsewhere,
+        };
         let asked = match *request.method() {
             Method::GET => read_get(request.uri()).map_err(bad_request),
             Method::POST => self.read_post(request).await,
@@ -140,8 +156,8 @@ impl Service {
         };
         let asker = Asker {
             viewer,
-            allowance: Arc::new(Allowance::new(self.max_answer, self.room.clone())),
-            by_get,
+            allowance: Arc::new(self.allowance(Whose::of(viewer))),
+            may_change,
         };
         match tokio::time::timeout(ANSWER_TIME, self.execute_all(&asker, asked)).await {
             Ok(outcome) => Outcome {
@@ -212,9 +228,9 @@ impl Service {
         let Asker {
             viewer,
             allowance,
-            by_get,
+            may_change,
         } = asker;
-        let question = match members(asked, *by_get) {
+        let question = match members(asked, *may_change) {
             Ok(question) => question,
             Err(message) => return bad_request(message),
         };
@@ -226,6 +242,9 @@ impl Service {
             },
             Told::Wrong(errors) => Outcome::wrong(StatusCode::BAD_REQUEST, &errors),
             // An address must not change anything: it is followed by whoever comes upon it.
+            Told::FromElsewhere => {
+                Outcome::refused(CROSS_SITE.status, CROSS_SITE.code, CROSS_SITE.message)
+            }
             Told::WantsPost => Outcome {
                 allow: "POST",
                 ..Outcome::refused(
@@ -246,7 +265,7 @@ impl Service {
 struct Asker<'a> {
     viewer: &'a Viewer,
     allowance: Arc<Allowance>,
-    by_get: bool,
+    may_change: MayChange,
 }
 
 /// One question, or an array of them.
@@ -304,7 +323,7 @@ fn read_get(uri: &Uri) -> Result<Asked, &'static str> {
 }
 
 /// The text, the operation's name and the variables of a question.
-fn members(asked: Value, by_get: bool) -> Result<Question, &'static str> {
+fn members(asked: Value, may_change: MayChange) -> Result<Question, &'static str> {
     let Value::Object(mut asked) = asked else {
         return Err("a question is an object with a \"query\"");
     };
@@ -328,6 +347,6 @@ fn members(asked: Value, by_get: bool) -> Result<Question, &'static str> {
         text,
         operation,
         variables,
-        by_get,
+        may_change,
     })
 }

@@ -3,6 +3,7 @@
 mod files;
 mod graphql;
 mod metrics;
+mod origin;
 mod playground;
 mod process;
 mod running;
@@ -24,7 +25,7 @@ pub use self::running::Traffic;
 use super::answer::Answers;
 use super::gate::Gate;
 use super::log::Log;
-use super::schema::Room;
+use super::room::Room;
 use super::source::Source;
 
 /// Answers as long as the process can answer at all.
@@ -48,7 +49,7 @@ pub struct Service {
     pub max_body: usize,
     /// What one request may bring together, in bytes.
     pub max_answer: u64,
-    /// What all requests may bring together at a time.
+    /// What all requests may bring together at a time, and of that each.
     pub room: Room,
     /// The page that questions can be asked on.
     pub playground: Playground,

@@ -1,39 +1,23 @@
 //! How much one request may bring together, and have read for it.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::library::refusal::{Reason, Refusal};
+use crate::library::room::{FREE, Held, Room};
+use crate::library::whose::Whose;
 
 /// What one request may have read without getting it, in bytes: for digests, and to see what is text.
 const MAX_EXAMINED: u64 = 2 * 1024 * 1024 * 1024;
-
-/// What each request may bring together without asking whether there is room, in bytes: most answers are no larger.
-const FREE: u64 = 16 * 1024;
-/// What the room is measured in, in bytes.
-const UNIT: u64 = 1024;
-
-/// What all requests may bring together at a time. Without it, clients that ask for much and take nothing of it would
-/// have the server hold all of their answers.
-#[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
-
-impl Room {
-    /// Room for `bytes`.
-    pub fn new(bytes: u64) -> Self {
-        let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
-        Self(Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))))
-    }
-}
 
 /// What one request may bring together, in bytes of text and names, however often it asks for them. What it has brought
 /// together takes room until the allowance is gone.
 #[derive(Debug)]
 pub struct Allowance {
-    room: Room,
-    held: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+    whose: Whose,
+    held: std::sync::Mutex<Held>,
     limit: u64,
     left: AtomicU64,
     examined: AtomicU64,
@@ -41,11 +25,11 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// An allowance of `limit` bytes, as far as there is room.
-    pub fn new(limit: u64, room: Room) -> Self {
+    /// An allowance of `limit` bytes for whoever asks, as far as there is room.
+    pub fn new(limit: u64, room: Room, whose: Whose) -> Self {
         Self {
-            room,
-            held: std::sync::Mutex::default(),
+            whose,
+            held: std::sync::Mutex::new(Held::new(room, whose)),
             limit,
             left: AtomicU64::new(limit),
             examined: AtomicU64::new(MAX_EXAMINED),
@@ -57,7 +41,8 @@ impl Allowance {
     ///
     /// # Errors
     ///
-    /// [`Reason::TooMuch`] when that is more than is left, [`Reason::Crowded`] when others have taken the room for it.
+    /// [`Reason::TooMuch`] when that is more than is left, [`Reason::Crowded`] when others have taken the room for it,
+    /// or whoever asks has taken their share.
     pub fn take(&self, bytes: u64, path: &str) -> Result<(), Refusal> {
         take(&self.left, bytes).ok_or_else(|| self.refuse(path))?;
         self.hold()
@@ -70,25 +55,21 @@ impl Allowance {
         if brought <= FREE {
             return Some(());
         }
-        let units = u32::try_from(brought.div_ceil(UNIT)).ok()?;
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let has = u32::try_from(has).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room.0);
-        let more = room
-            .try_acquire_many_owned(units.saturating_sub(has))
-            .ok()?;
-        match held.as_mut() {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
-        }
-        Some(())
+        self.held().grow_to(brought)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it takes room.
     pub fn holds(&self) -> bool {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.is_some()
+        self.held().holds()
+    }
+
+    /// Whose it is.
+    pub fn whose(&self) -> Whose {
+        self.whose
     }
 
     /// Counts a file of `bytes` at `path` that is read through.
@@ -128,6 +109,7 @@ fn take(from: &AtomicU64, bytes: u64) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::path::Viewer;
 
     fn took(allowance: &Allowance, bytes: u64) -> &'static str {
         allowance
@@ -137,19 +119,28 @@ mod tests {
 
     #[test]
     fn what_is_brought_together_takes_room_until_it_is_gone() {
-        let room = Room::new(100 * 1024);
-        let allowance = || Allowance::new(80 * 1024, room.clone());
-        let (one, other) = (allowance(), allowance());
+        let room = Room::new(200 * 1024);
+        let allowance = |name: &str| {
+            let name = name.parse().unwrap();
+            let publisher = false;
+            let whose = Whose::of(&Viewer::User { name, publisher });
+            Allowance::new(80 * 1024, room.clone(), whose)
+        };
+        let (one, other) = (allowance("alice"), allowance("alice"));
         assert_eq!(took(&one, 81 * 1024), "TOO_LARGE");
         assert_eq!(took(&one, 10 * 1024), "fine");
         assert!(!one.holds());
         assert_eq!(took(&one, 50 * 1024), "fine");
         assert!(one.holds());
+        // Nobody has more than half of it.
         assert_eq!(took(&other, 41 * 1024), "OVERLOADED");
-        assert_eq!(took(&allowance(), 40 * 1024), "fine");
+        assert_eq!(took(&allowance("alice"), 40 * 1024), "fine");
+        let (bob, carol) = (allowance("bob"), allowance("carol"));
+        assert_eq!(took(&bob, 80 * 1024), "fine");
+        assert_eq!(took(&carol, 61 * 1024), "OVERLOADED");
         // Little is always to be had.
-        assert_eq!(took(&allowance(), 16 * 1024), "fine");
+        assert_eq!(took(&allowance("alice"), 16 * 1024), "fine");
         drop(one);
-        assert_eq!(took(&allowance(), 80 * 1024), "fine");
+        assert_eq!(took(&allowance("alice"), 80 * 1024), "fine");
     }
 }

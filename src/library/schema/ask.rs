@@ -56,7 +56,7 @@ impl<'a> Asking<'a> {
         let place = path::resolve(self.viewer, path)?;
         let _turn = self.allowance.turn().await;
         self.allowance.take(LISTING, path)?;
-        let listing = self.source.list(place).await?;
+        let listing = self.source.list(self.allowance.whose(), place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
         self.allowance.take(bytes_of_names(names), path)?;
         Ok(listing)

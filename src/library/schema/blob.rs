@@ -159,7 +159,8 @@ impl Asking<'_> {
             if wants.disk {
                 return Err(Refusal::new(&path, Reason::NotSupported));
             }
-            let Text { name, text } = self.source.read(place).await?;
+            let read = self.source.read(self.allowance.whose(), place);
+            let Text { name, text } = read.await?;
             self.allowance
                 .take((text.len() as u64).saturating_mul(wants.text), &path)?;
             return Ok(RepositoryBlob {
@@ -205,12 +206,13 @@ impl Asking<'_> {
             Ok(contents)
         };
         let short = wants.text > 0 || wants.base64 > 0 || wants.examine == Wanted::default();
+        let whose = self.allowance.whose();
         let done = match short {
             true => {
-                disk.off_thread(move |root| work(root, &GivenUp::default()))
-                    .await
+                let work = move |root: &Root| work(root, &GivenUp::default());
+                disk.off_thread(whose, work).await
             }
-            false => disk.off_thread_long(work).await,
+            false => disk.off_thread_long(whose, work).await,
         };
         let contents = done.unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))?;
         Ok(RepositoryBlob {

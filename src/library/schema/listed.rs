@@ -73,7 +73,8 @@ struct Page {
     more: u64,
     /// Whether the file system is asked about each entry.
     known: bool,
-    digests: bool,
+    /// How often digests.
+    digests: u64,
 }
 
 impl Page {
@@ -104,7 +105,7 @@ impl Page {
             paths: asked_for(field, &["path"]),
             more: more.sum(),
             known: asked_for(field, &["size", "modified", "sha256"]) > 0,
-            digests: asked_for(field, &["sha256"]) > 0,
+            digests: asked_for(field, &["sha256"]),
             window,
         })
     }
@@ -182,7 +183,7 @@ impl Asking<'_> {
                 if reading.pages.iter().any(|page| page.known) {
                     return Err(Refusal::new(path, Reason::NotSupported));
                 }
-                let listing = self.source.list(place).await?;
+                let listing = self.source.list(self.allowance.whose(), place).await?;
                 reading.counted(listing.into())?.0
             }
         };
@@ -224,11 +225,12 @@ type Pages = Vec<(Page, Range<usize>)>;
 impl Reading {
     async fn on(self, disk: &Local) -> Result<Listed, Refusal> {
         let stopped = || Refusal::new("", Reason::Unreadable);
-        let digests = self.pages.iter().any(|page| page.digests);
+        let digests = self.pages.iter().any(|page| page.digests > 0);
         let (place, asked) = (self.place.clone(), self.asked.clone());
         let allowance = self.allowance.clone();
+        let whose = allowance.whose();
         let (mut listed, pages) = disk
-            .off_thread(move |root| {
+            .off_thread(whose, move |root| {
                 let folder = Folder::open(root, &self.place)?;
                 let names = folder
                     .names(self.allowance.left())?
@@ -248,16 +250,16 @@ impl Reading {
             .ok_or_else(stopped)??;
         if digests {
             listed = disk
-                .off_thread_long(move |root, given_up| {
+                .off_thread_long(whose, move |root, given_up| {
                     let folder = Folder::open(root, &place)?;
-                    for (page, range) in pages.iter().filter(|(page, _)| page.digests) {
+                    for (page, range) in pages.iter().filter(|(page, _)| page.digests > 0) {
                         let path = listed.path.clone();
                         let side = listed.side_mut(page.of);
                         for index in range.clone() {
                             let name = &side.names[index];
                             let digest = digest(&folder, &path, name, &allowance, given_up);
                             if digest.is_err() {
-                                allowance.take(REFUSED, &asked)?;
+                                allowance.take(refused(&path, name, page.digests), &asked)?;
                             }
                             side.digests.insert(index, digest);
                         }
@@ -301,8 +303,16 @@ impl Reading {
     }
 }
 
-/// What an error among entries counts for.
+/// What an error among entries counts for besides its path, which stands in its words and in its place.
 const REFUSED: u64 = 1024;
+
+/// What the digest of an entry counts for that cannot be had: an error each `times` it is asked for.
+pub fn refused(directory: &str, name: &[u8], times: u64) -> u64 {
+    let path = directory.len() as u64 + name.len() as u64;
+    path.saturating_mul(2)
+        .saturating_add(REFUSED)
+        .saturating_mul(times)
+}
 
 /// The digest of one entry; `None` for what has none.
 pub fn digest(

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, EmptySubscription, Object, Schema, SchemaBuilder, SimpleObject};
 
-pub use self::allowance::{Allowance, Room};
+pub use self::allowance::Allowance;
 use self::ask::Asking;
 pub use self::ask::{NAMING_FIELDS, TEXT_FIELDS, bytes_of_names};
 use self::blob::{RepositoryBlob, RepositoryBlobConnection};

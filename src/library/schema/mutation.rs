@@ -107,7 +107,7 @@ impl Asking<'_> {
     async fn create_directory(&self, path: &str) -> Result<TreeEntry, Refusal> {
         let (disk, place) = (self.written(path)?, self.inside(path)?);
         disk.make_directory(self.viewer, place.clone()).await?;
-        let details = disk.details(place.clone()).await.ok();
+        let details = disk.details(self.viewer, place.clone()).await.ok();
         Ok(TreeEntry(facts(&place, details)))
     }
 
@@ -196,7 +196,7 @@ impl Asking<'_> {
             };
             Ok((details, sha256))
         };
-        let looked = disk.off_thread_long(look).await;
+        let looked = disk.off_thread_long(self.allowance.whose(), look).await;
         let (details, sha256) =
             looked.unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))?;
         let tree = details

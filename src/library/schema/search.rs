@@ -6,7 +6,7 @@ use async_graphql::{SelectionField, SimpleObject};
 
 use super::ask::{Asking, asked_for};
 use super::entry::{Blob, Entry, Facts, TreeEntry};
-use super::listed::digest;
+use super::listed::{digest, refused};
 use super::page::{PageInfo, bad_input, cursor, read_cursor};
 use crate::library::folder::Folder;
 use crate::library::path::{self, Place};
@@ -21,8 +21,10 @@ const SEEN: u64 = 16;
 const MAX_FIRST: i32 = 1000;
 /// The longest name that makes sense, in characters.
 const MAX_NAME: usize = 255;
-/// What an entry that was found counts for besides its name and path, in each of its fields.
-const HIT: u64 = 96;
+/// What each of its fields counts for besides its text: what a value takes while the answer is put together.
+const VALUE: u64 = 256;
+/// What an entry that was found counts for besides its fields: itself, its edge, and where it stands.
+const HIT: u64 = 1024;
 
 /// What a search found.
 #[derive(SimpleObject)]
@@ -106,27 +108,33 @@ impl Asking<'_> {
             most,
         };
         let (found, digests) = disk
-            .off_thread_long(move |root, given_up| {
+            .off_thread_long(self.allowance.whose(), move |root, given_up| {
                 let found = search(root, &query, given_up)?;
                 allowance.take(found.seen * SEEN, &asked)?;
+                let times = wants.times.saturating_add(wants.digests);
                 let bytes = |hit: &Hit| {
                     let path = directory_of(hit).len() as u64 + hit.name.len() as u64;
-                    path.saturating_mul(2) + HIT
+                    let value = path.saturating_mul(2) + VALUE;
+                    value.saturating_mul(times).saturating_add(HIT)
                 };
-                let bytes: u64 = found.hits.iter().map(bytes).sum();
-                let times = wants.times.saturating_add(wants.digests);
-                allowance.take(bytes.saturating_mul(times), &asked)?;
+                let bytes = found.hits.iter().map(bytes);
+                allowance.take(bytes.fold(0, u64::saturating_add), &asked)?;
                 let mut digests = Vec::new();
                 if wants.digests > 0 {
                     for hit in &found.hits {
                         let folder = Folder::open(root, &hit.directory);
-                        digests.push(match folder {
+                        let directory = directory_of(hit);
+                        let digest = match folder {
                             Ok(folder) if !hit.tree => {
-                                let directory = directory_of(hit);
                                 digest(&folder, directory, &hit.name, &allowance, given_up)
                             }
                             Ok(_) | Err(_) => Ok(None),
-                        });
+                        };
+                        if digest.is_err() {
+                            let bytes = refused(directory, &hit.name, wants.digests);
+                            allowance.take(bytes, &asked)?;
+                        }
+                        digests.push(digest);
                     }
                 }
                 Ok((found, digests))

@@ -200,7 +200,7 @@ impl Asking<'_> {
             return Ok(paths.into_iter().next().map(|path| (path, None)));
         };
         let viewer = self.viewer.clone();
-        disk.off_thread(move |root| {
+        disk.off_thread(self.allowance.whose(), move |root| {
             paths.into_iter().find_map(|path| {
                 let Ok(Place::Inside(place)) = path::resolve(&viewer, &path) else {
                     return None;

@@ -8,16 +8,17 @@ use rustix::fs::{AtFlags, FileType, Mode};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::super::changes::{
-    Desk, check, hand_over, move_to_nothing, not_too_deep, reason, size_of, stat_of,
-};
+use super::super::changes::{hand_over, move_to_nothing, reason, size_of, stat_of};
 use super::super::contain::{Root, Spot};
+use super::super::depth::not_too_deep;
+use super::super::desk::{Desk, check, still_there};
 use super::super::details::Details;
 use super::super::digest::{Wanted, examine_file};
 use super::super::given_up::GivenUp;
 use super::super::path::Inside;
 use super::super::quota::Reservation;
 use super::super::refusal::{Reason, Refusal};
+use super::super::walk::MAX_DEPTH;
 use super::part::{aside_of, new_file, part_file};
 use super::way::{Made, spot_for};
 use super::{Announced, Placed, Stopped, Sum};
@@ -72,9 +73,12 @@ pub fn begin(
     if size.is_some_and(|size| size > limit) {
         return Err(place.refuse(Reason::TooLargeToStore(limit)).into());
     }
-    not_too_deep(&place)?;
+    if place.rest.len() >= MAX_DEPTH {
+        return Err(place.refuse(Reason::TooDeep(MAX_DEPTH)).into());
+    }
     let (spot, made) = spot_for(root, &place)?;
     let mut to_undo = Made(made);
+    not_too_deep(root, &place, &spot)?;
     check(root, &place, &announced.conditions)?;
     let replaced = replaced(&spot, &place)?;
     let told = |error: io::Error| place.refuse(reason(&error));
@@ -270,8 +274,9 @@ impl Begun {
             name: self.aside.clone(),
         };
         let desk = self.desk.clone();
-        let turn = desk.turn();
-        check(root, &self.place, &self.announced.conditions)?;
+        let turn = desk.turn_if(root, &self.place, &self.announced.conditions)?;
+        // Its directory may be in another folder by now, or on its way out.
+        still_there(root, &self.place, &self.spot)?;
         let replaced = replaced(&self.spot, &self.place)?;
         let there_before = stat_of(&self.spot.directory, &self.spot.name).is_ok();
         if self.announced.conditions.wants_nothing_there() {

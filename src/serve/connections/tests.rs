@@ -227,6 +227,36 @@ async fn an_answer_that_nobody_takes_is_given_up() {
 }
 
 #[tokio::test]
+async fn an_answer_that_keeps_something_from_others_is_given_up_sooner() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let (scarce, plain) = (count.clone(), count.clone());
+    let app = Router::new()
+        .route(
+            "/scarce",
+            get(async move || (axum::Extension(Scarce), endless(&scarce))),
+        )
+        .route("/plain", get(async move || endless(&plain)));
+    let server = Server::new(patient(), app).await;
+    let mut readers = Vec::new();
+    for path in ["/scarce", "/plain"] {
+        let mut reader = server
+            .connect(&format!("GET {path} HTTP/1.1\r\n\r\n"))
+            .await;
+        let mut first = [0; 15];
+        reader.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        readers.push(reader);
+    }
+    server.until(2, Record::awaits_client).await;
+    // Given two clients that take nothing more, 94 seconds are too long for the one; for the other no time is, here.
+    let second = u32::try_from(1000 / patient().tick.as_millis()).unwrap();
+    assert_eq!(server.pass(90 * second), 0);
+    assert_eq!(server.pass(10 * second), 1);
+    server.until(1, |_| true).await;
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn where_there_are_too_many_those_that_wait_longest_go() {
     let limits = Limits {
         connections: 8,

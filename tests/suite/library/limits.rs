@@ -35,6 +35,59 @@ async fn only_json_of_a_bounded_size_is_taken() {
 }
 
 #[tokio::test]
+async fn values_and_errors_count_as_often_as_they_are_asked_for() {
+    let library = Library::new();
+    for number in 0..100 {
+        library.write(&format!("alice/data/found-{number:02}"), "");
+    }
+    // More than may be read for one question: it has no digest.
+    let large = std::fs::File::create(library.path("alice/models/large")).unwrap();
+    large.set_len(3 << 30).unwrap();
+    let server = library.serve_with("", &["--no-auth", "--max-answer", "400k"]);
+    let fields = |name: &str, times: usize| -> String {
+        (0..times).map(|n| format!("a{n}: {name} ")).collect()
+    };
+    let search = |times: usize| {
+        let fields = fields("name", times);
+        format!(
+            "{{ search(path: \"alice/data\", name: \"found\") {{ edges {{ node {{ {fields} }} }} }} }}"
+        )
+    };
+    assert_eq!(server.ask(&search(5), json!({})).await.code(), "200 ok");
+    assert_eq!(
+        server.ask(&search(20), json!({})).await.code(),
+        "200 TOO_LARGE"
+    );
+
+    let server = library.serve_with("", &["--no-auth", "--max-answer", "40k"]);
+    let found = async |question: &str, times: usize| {
+        let fields = fields("sha256", times);
+        let question = match question {
+            "search" => format!(
+                "{{ search(path: \"alice/models\", name: \"large\") {{ edges {{ node {{ ... on Blob {{ {fields} }} }} }} }} }}"
+            ),
+            _ => format!(
+                "{{ listDirectory(path: \"alice/models\") {{ repository {{ tree {{ blobs {{ edges {{ node {{ {fields} }} }} }} }} }} }} }}"
+            ),
+        };
+        let json = server.ask(&question, json!({})).await.json();
+        let errors: &Vec<Value> = json["errors"].as_array().unwrap();
+        (
+            errors.len(),
+            errors[0]["message"].as_str().unwrap().to_owned(),
+        )
+    };
+    for question in ["search", "list"] {
+        let (errors, said) = found(question, 20).await;
+        assert_eq!(errors, 20, "{said}");
+        assert!(said.contains("too large for an answer"), "{said}");
+        let (errors, said) = found(question, 50).await;
+        assert_eq!(errors, 1, "{said}");
+        assert!(said.contains("would make the answer too large"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn costly_questions_are_refused() {
     let library = Library::new();
     library.write("alice/text.txt", vec![b'x'; 1000]);

@@ -10,6 +10,7 @@ use dtaas::library::contain::Root;
 use dtaas::library::local::Local;
 use dtaas::library::path::{Place, Viewer, resolve};
 use dtaas::library::source::Source;
+use dtaas::library::whose::Whose;
 use proptest::prelude::*;
 
 use super::fixture::make_fifo;
@@ -181,11 +182,11 @@ async fn seen(library: &Local, viewer: &Viewer, asked: &str) -> Answer {
     let Ok(place) = resolve(viewer, asked) else {
         return Answer::Refused;
     };
-    if let Ok(listing) = library.list(place.clone()).await {
+    if let Ok(listing) = library.list(Whose::of(viewer), place.clone()).await {
         return Answer::Listing(listing.trees, listing.blobs);
     }
     match place {
-        Place::Inside(place) => match library.read(place).await {
+        Place::Inside(place) => match library.read(Whose::of(viewer), place).await {
             Ok(text) => Answer::Text(text.text),
             Err(_) => Answer::Refused,
         },

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
-use super::fixture::{HIDDEN, Library, Reply, SECRET, Server, client, question};
+use super::fixture::{HIDDEN, LIST, Library, Reply, SECRET, Server, client, question};
 
 const MAKE: &str = "mutation($path: String!) { createDirectory(path: $path) { name type path } }";
 const WRITE: &str = "mutation($path: String!, $text: String!, $overwrite: Boolean = false, $tag: String) {
@@ -28,6 +28,24 @@ fn said(reply: &Reply) -> Value {
         Some(value) => value.clone(),
         None => json!(reply.code()),
     }
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing() {
+    let library = Library::new();
+    let server = writable(&library);
+    let make = question(MAKE, json!({"path": "alice/made"}));
+    let list = question(LIST, json!({"path": "alice/models"}));
+    for site in ["cross-site", "same-site"] {
+        let site = [("Sec-Fetch-Site", site)];
+        let reply = server.post_as(make.clone(), &site).await;
+        assert_eq!(reply.code(), "403 CROSS_SITE");
+        assert_eq!(server.post_as(list.clone(), &site).await.code(), "200 ok");
+    }
+    assert!(!library.path("alice/made").exists());
+    let here = [("Sec-Fetch-Site", "same-origin")];
+    assert_eq!(server.post_as(make, &here).await.code(), "200 ok");
+    assert!(library.path("alice/made").exists());
 }
 
 #[tokio::test]

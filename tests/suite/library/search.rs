@@ -191,15 +191,15 @@ async fn a_search_that_may_not_look_at_everything_says_so_and_can_go_on() {
     let library = Library::new();
     for folder in 0..20 {
         library.make_directory(&format!("alice/data/{folder:02}"));
-        for n in 0..10 {
+        for n in 0..200 {
             library.write(&format!("alice/data/{folder:02}/{n}.csv"), "");
         }
     }
-    // Room for the names that are found, and for looking at 80 entries or so.
-    let server = library.serve_with("", &["--no-auth", "--max-answer", "1300"]);
+    // Room for what is found, and for looking at 750 entries or so.
+    let server = library.serve_with("", &["--no-auth", "--max-answer", "24000"]);
     let (mut found, mut after, mut requests) = (Vec::new(), Value::Null, 0);
     loop {
-        let variables = json!({"path": "alice/data", "name": "9.csv", "after": after});
+        let variables = json!({"path": "alice/data", "name": "199.csv", "after": after});
         let query = SEARCH.replace("node { type path }", "cursor");
         let json = server.ask(&query, variables).await.json();
         let search = &json["data"]["search"];
@@ -218,7 +218,7 @@ async fn a_search_that_may_not_look_at_everything_says_so_and_can_go_on() {
 
     // One directory is larger than that: what is beyond is left out.
     library.make_directory("alice/models/wide");
-    for n in 0..200 {
+    for n in 0..1000 {
         library.write(&format!("alice/models/wide/{n}.txt"), "");
     }
     let (mut after, mut requests) = (Value::Null, 0);

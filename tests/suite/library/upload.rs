@@ -129,7 +129,7 @@ async fn what_cannot_be_a_file_is_refused_and_leaves_nothing() {
         ("alice/.dtaas-aside-in-00", "404 NOT_FOUND"),
         ("alice/x%00", "400 BAD_REQUEST"),
         (&long, "400 BAD_NAME"),
-        (&deep, "400 BAD_NAME"),
+        (&deep, "400 TOO_DEEP"),
         ("nobody/x", "404 NOT_FOUND"),
         ("alice/new/x?upload=a", "400 BAD_REQUEST"),
         ("alice/new/x?executable=maybe", "400 BAD_REQUEST"),

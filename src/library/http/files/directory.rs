@@ -1,25 +1,24 @@
 //! What a directory holds: for programs as JSON, or all of it as a zip.
 
-use std::ffi::CString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::ops::ControlFlow;
 
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, ACCEPT_RANGES, CONTENT_TYPE, HeaderValue, VARY};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use rustix::fs::AtFlags;
 use serde_json::json;
 
-use super::super::super::aside::is_aside;
-use super::super::super::contain::{Found, Root};
-use super::super::super::details::{Details, Kind};
+use super::super::super::contain::Root;
+use super::super::super::details::Kind;
 use super::super::super::entries::shown;
+use super::super::super::folder::Folder;
 use super::super::super::path::Place;
 use super::super::super::refusal::{Reason, Refusal};
-use super::super::super::walk::names;
+use super::super::super::schema::Allowance;
 use super::stream::{Pieces, body};
 use super::{Asked, Wrong, file, head, lists, zip};
+use crate::serve::Scarce;
 
 /// Answers GET and HEAD of a directory.
 pub async fn get(asked: Asked<'_>, request: Request) -> Result<Response, Wrong> {
@@ -37,36 +36,48 @@ pub async fn get(asked: Asked<'_>, request: Request) -> Result<Response, Wrong> 
 }
 
 /// A list of `{name, type, size, modified}`, sorted by the bytes of the names. Links are not followed; `size` is null but
-/// for files, and `modified` where the time cannot be said.
+/// for files, and `modified` where the time cannot be said. The names take room like those of any answer.
 async fn listing(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
-    let place = asked.place.clone();
+    let (place, path) = (asked.place.clone(), asked.path.clone());
+    let allowance = asked.service.allowance(asked.whose);
     let listing = asked
         .local
-        .off_thread(move |root| Listing::of(root, &place))
+        .off_thread(asked.whose, move |root| {
+            Listing::of(root, &place, &path, allowance)
+        })
         .await
         .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))?;
     let mut headers = HeaderMap::new();
     let kind = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, kind);
     head::confine(&mut headers);
+    let takes_room = listing.allowance.holds();
     let contents = match reads {
-        true => body(
-            asked.local,
-            asked.local.flow().turn(),
-            listing,
-            file::told(asked),
-        ),
+        true => {
+            let turn = asked.local.flow().turn();
+            body(asked.local, asked.whose, turn, listing, file::told(asked))
+        }
         false => axum::body::Body::empty(),
     };
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
+    if takes_room {
+        response.extensions_mut().insert(Scarce);
+    }
     Ok(response)
 }
 
+/// What a name takes besides its bytes until it has been sent.
+const KEPT: u64 = 64;
+/// So many bytes of names are read before they are counted.
+const COUNTED: u64 = 64 << 10;
+
 /// A listing, as far as it has been written.
 struct Listing {
-    directory: OwnedFd,
-    names: std::vec::IntoIter<CString>,
+    folder: Folder,
+    names: std::vec::IntoIter<Vec<u8>>,
+    /// Counts the names as long as they are here.
+    allowance: Allowance,
     state: State,
 }
 
@@ -78,47 +89,32 @@ enum State {
 }
 
 impl Listing {
-    fn of(root: &Root, place: &Place) -> Result<Self, Refusal> {
-        let (directory, names) = match place {
-            Place::Top(only) => {
-                top(root, only.as_deref()).map_err(|_| Refusal::new("/", Reason::Unreadable))?
+    fn of(root: &Root, place: &Place, path: &str, allowance: Allowance) -> Result<Self, Refusal> {
+        let folder = Folder::open(root, place)?;
+        let (mut names, mut uncounted, mut refused) = (Vec::new(), 0, None);
+        folder.visit(|name, _| {
+            uncounted += name.len() as u64 + KEPT;
+            if uncounted > COUNTED {
+                refused = allowance.take(std::mem::take(&mut uncounted), path).err();
             }
-            Place::Inside(inside) => match root.find(inside)? {
-                Found::Directory(directory) => {
-                    let found = names(&directory);
-                    let found = found.map_err(|_| inside.refuse(Reason::Unreadable))?;
-                    (directory, found.into_iter().map(|(name, _)| name).collect())
-                }
-                Found::File(..) | Found::Other => {
-                    return Err(inside.refuse(Reason::NotADirectory));
-                }
-            },
-        };
+            names.push(name.to_vec());
+            match refused {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        })?;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        allowance.take(uncounted, path)?;
+        names.sort_unstable();
         Ok(Self {
-            directory,
+            folder,
             names: names.into_iter(),
+            allowance,
             state: State::Fresh,
         })
     }
-}
-
-fn top(root: &Root, only: Option<&[String]>) -> io::Result<(OwnedFd, Vec<CString>)> {
-    let directory = root.top()?;
-    let found = match only {
-        None => names(&directory)?
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect(),
-        Some(only) => {
-            let mut found: Vec<CString> = only
-                .iter()
-                .filter_map(|name| CString::new(name.as_str()).ok())
-                .collect();
-            found.sort_unstable();
-            found
-        }
-    };
-    Ok((directory, found))
 }
 
 impl Pieces for Listing {
@@ -133,11 +129,7 @@ impl Pieces for Listing {
                 self.state = State::Done;
                 break;
             };
-            if is_aside(name.to_bytes()) {
-                continue;
-            }
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let Ok(stat) = rustix::fs::statat(&self.directory, &name, flags) else {
+            let Some(details) = self.folder.details(&name) else {
                 // Gone since, or never there.
                 continue;
             };
@@ -145,9 +137,8 @@ impl Pieces for Listing {
                 text.extend_from_slice(b",\n");
             }
             self.state = State::Begun;
-            let details = Details::of(&stat);
             let entry = json!({
-                "name": shown(&name.into_bytes()),
+                "name": shown(&name),
                 "type": details.kind.word(),
                 "size": (details.kind == Kind::File).then_some(details.size),
                 "modified": details.modified_text(),

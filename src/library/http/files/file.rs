@@ -89,7 +89,9 @@ async fn find(asked: &Asked<'_>, place: &Inside, question: Question) -> Result<M
         let (place, question) = (place.clone(), question.clone());
         let looked = asked
             .local
-            .off_thread(move |root| look_at(root, &place, &question, look > 0))
+            .off_thread(asked.whose, move |root| {
+                look_at(root, &place, &question, look > 0)
+            })
             .await
             .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)));
         match looked? {
@@ -206,7 +208,8 @@ fn send(asked: &Asked<'_>, place: &Inside, plan: Plan, reads: bool) -> Result<Re
         Body::from(first)
     } else {
         let pieces = Begun { first, rest };
-        body(asked.local, asked.local.flow().turn(), pieces, told(asked))
+        let turn = asked.local.flow().turn();
+        body(asked.local, asked.whose, turn, pieces, told(asked))
     };
     let mut response = Response::new(contents);
     *response.status_mut() = status;

@@ -12,6 +12,8 @@
 //! - `201` or `204` with `ETag`: the file is whole, and has its name.
 //! - `409` with `Range`: the part begins elsewhere. At 0 an upload starts over.
 //! - `409` with `Retry-After`: another request is writing the same upload.
+//! - `409` without either: the directory was moved or removed meanwhile. What arrived of a named upload went with it.
+//! - `503` with `Retry-After`: too many files are being sent at that moment, by all or by this user.
 //!
 //! `Content-Range: bytes */<total>` and no body asks how much is there: `308` as above. With `Repr-Digest` the answer is
 //! `204` where the file of that sum has its name already, so that a lost last answer is found again. A part that breaks off
@@ -24,7 +26,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, EXPECT, RANGE, RETRY_AFTER};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, EXPECT, RANGE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine;
@@ -34,7 +36,6 @@ use futures_util::StreamExt;
 use super::super::super::conditions::Conditions;
 use super::super::super::details::Details;
 use super::super::super::path::Inside;
-use super::super::super::refusal::{Reason, Refusal};
 use super::super::super::upload::{Announced, Part, Placed, Stopped, Sum, Upload};
 use super::range::{Sent, sent};
 use super::write::{empty, from_here};
@@ -307,7 +308,7 @@ fn range_of(there: u64) -> Option<HeaderValue> {
 
 fn told(place: &Inside, stopped: Stopped) -> Wrong {
     match stopped {
-        Stopped::Refused(refusal) => busy(refusal),
+        Stopped::Refused(refusal) => refusal.into(),
         Stopped::Elsewhere(there) => {
             let shown = &place.shown;
             let message =
@@ -323,15 +324,6 @@ fn told(place: &Inside, stopped: Stopped) -> Wrong {
             "NOT_WHAT_WAS_SENT",
             "what arrived has another length or another sum than was announced",
         ),
-    }
-}
-
-fn busy(refusal: Refusal) -> Wrong {
-    let is_busy = refusal.reason() == Reason::Busy;
-    let wrong = Wrong::from(refusal);
-    match is_busy {
-        true => wrong.with(RETRY_AFTER, HeaderValue::from_static("1")),
-        false => wrong,
     }
 }
 

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::super::super::contain::Root;
 use super::super::super::flow::Turn;
 use super::super::super::local::Local;
+use super::super::super::whose::Whose;
 
 /// Pieces of one body that are in memory at once.
 const PIECES: usize = 2;
@@ -25,9 +27,10 @@ pub trait Pieces: Send + 'static {
     fn next(&mut self, size: usize) -> io::Result<Option<Vec<u8>>>;
 }
 
-/// A body of such pieces. The work ends soon after whoever reads it is gone. `cut` is called when it cannot be made whole.
+/// A body of such pieces, for somebody. The work ends soon after whoever reads it is gone. `cut` is called when it cannot be made whole.
 pub fn body(
     local: &Local,
+    whose: Whose,
     turn: Turn,
     pieces: impl Pieces,
     cut: impl FnOnce(&io::Error) + Send + 'static,
@@ -35,7 +38,7 @@ pub fn body(
     let (sender, mut receiver) = mpsc::channel(PIECES);
     let local = local.clone();
     tokio::spawn(async move {
-        let made = make(&local, &turn, pieces, &sender).await;
+        let made = make((&local, whose), &turn, pieces, &sender).await;
         if let Err(error) = made {
             cut(&error);
             // An error ends the connection. Nobody may be left to hear of it.
@@ -46,7 +49,7 @@ pub fn body(
 }
 
 async fn make(
-    local: &Local,
+    (local, whose): (&Local, Whose),
     turn: &Turn,
     mut pieces: impl Pieces,
     sender: &mpsc::Sender<io::Result<Bytes>>,
@@ -58,7 +61,8 @@ async fn make(
             () = sender.closed() => return Ok(()),
         };
         let size = turn.chunk();
-        let made = local.off_thread(move |_| (pieces.next(size), pieces)).await;
+        let next = move |_: &Root| (pieces.next(size), pieces);
+        let made = local.off_thread(whose, next).await;
         let Some((piece, rest)) = made else {
             return Err(io::Error::other("the server is stopping"));
         };

@@ -9,25 +9,23 @@ use axum::response::Response;
 use super::super::super::conditions::Conditions;
 use super::super::super::path::{Place, resolve};
 use super::super::super::refusal::{Reason, Refusal};
+use super::super::origin::{CROSS_SITE, is_from_here};
 use super::put;
 use super::{Asked, Wrong, allowed, below};
 
-/// What a browser says of where a request comes from.
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Where something is moved to.
 pub const DESTINATION: HeaderName = HeaderName::from_static("destination");
 /// Whether a move may replace something.
 const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
 
-/// Lets nobody write in a user's name from a page of another origin. A browser asks us before it sends any of these
-/// methods for such a page, and hears nothing that allows it; this is for one that sends all the same.
+/// Lets nobody write in a user's name from a page of another origin.
 pub fn from_here(headers: &HeaderMap) -> Result<(), Wrong> {
-    match headers.get(FETCH_SITE).map(|value| value.as_bytes()) {
-        None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Wrong::new(
-            StatusCode::FORBIDDEN,
-            "CROSS_SITE",
-            "a page of another origin may not change the library",
+    match is_from_here(headers) {
+        true => Ok(()),
+        false => Err(Wrong::new(
+            CROSS_SITE.status,
+            CROSS_SITE.code,
+            CROSS_SITE.message,
         )),
     }
 }

@@ -16,7 +16,6 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use rustix::fs::{FileType, OFlags};
 use time::OffsetDateTime;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::super::archive::{Archive, Entry};
 use super::super::super::aside::is_aside;
@@ -24,10 +23,12 @@ use super::super::super::contain::{Found, Root, open_regular};
 use super::super::super::details::Details;
 use super::super::super::path::{COMMON, Inside, Place, Viewer};
 use super::super::super::refusal::{Reason, Refusal};
+use super::super::super::shares::{Slot, Taken};
 use super::super::super::walk::{self, Step, TOO_DEEP, Walk};
 use super::stream::{Pieces, body};
 use super::zip_name::{safe, shrinks};
 use super::{Asked, Wrong, file, head};
+use crate::serve::Scarce;
 
 /// The most entries that a zip holds: of each, some hundred bytes are kept until the end.
 const MAX_ENTRIES: usize = 200_000;
@@ -45,8 +46,11 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
             "a zip is made of one folder, not of the whole library",
         ));
     };
-    let slot = asked.local.archive_slot().ok_or_else(|| {
-        let message = "too many zips are being made at this moment";
+    let slot = asked.local.archive_slot(asked.whose).map_err(|taken| {
+        let message = match taken {
+            Taken::All => "too many zips are being made at this moment",
+            Taken::Own => "you have as many zips made at this moment as one may have",
+        };
         let busy = Wrong::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message);
         busy.with(RETRY_AFTER, HeaderValue::from_static("5"))
     })?;
@@ -55,7 +59,9 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     let from = place.clone();
     let begun = asked
         .local
-        .off_thread(move |root| Zip::begin(root, from, leaves_common))
+        .off_thread(asked.whose, move |root| {
+            Zip::begin(root, from, leaves_common)
+        })
         .await
         .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable).into()))?;
     let mut headers = HeaderMap::new();
@@ -73,24 +79,22 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
                 zip: begun,
                 _slot: slot,
             };
-            body(
-                asked.local,
-                asked.local.flow().turn(),
-                pieces,
-                file::told(asked),
-            )
+            let turn = asked.local.flow().turn();
+            body(asked.local, asked.whose, turn, pieces, file::told(asked))
         }
         false => Body::empty(),
     };
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
+    // There are few places for zips.
+    response.extensions_mut().insert(Scarce);
     Ok(response)
 }
 
 /// A zip with its place among those that are made at once.
 struct Held {
     zip: Zip,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Pieces for Held {

@@ -52,6 +52,18 @@ async fn what_is_missing_or_wrong_is_said_before_anyone_is_asked() {
             "",
         ),
         (
+            vec![
+                "ls",
+                "--url",
+                "http://foo.com/lib",
+                "--user",
+                "alice",
+                "--password-stdin",
+            ],
+            "http://foo.com/lib speaks plain http, and the password would be read by whoever is on the way",
+            "write https:// where the platform has a certificate, or accept it with --insecure-http",
+        ),
+        (
             vec!["ls", "--url", url, "--password-stdin"],
             "--password-stdin: whose password is it?",
             "give --user NAME, or set DTAAS_LIB_USER",

@@ -24,4 +24,5 @@ pub mod signals;
 pub mod spec;
 pub mod trial;
 pub mod ui;
+pub mod vagrant;
 pub mod website;

@@ -37,6 +37,7 @@ impl Interrupt {
                     () = next(&mut hangup) => {}
                 }
                 if tell.send_replace(true) {
+                    signals::kill_followers();
                     ui::say("Stopped at once. Run the command again to do the rest.");
                     std::process::exit(Exit::Interrupted as i32);
                 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod auth;
+mod boxes;
 mod cert;
 mod down;
 mod init;
@@ -67,6 +68,7 @@ enum Command {
     Lib(lib::Lib),
     Trial(trial::Trial),
     Route(route::Route),
+    Box(boxes::Boxes),
     #[command(hide = true)]
     Website(website::Website),
     #[command(hide = true)]
@@ -99,6 +101,7 @@ impl Cli {
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Route(command) => command.run().await,
+            Command::Box(command) => command.run().await,
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
             Command::Agent(command) => command.run().await,

@@ -175,7 +175,9 @@ async fn route(agent: &mut Agent, note: &(dyn Fn(&str) + Sync)) -> anyhow::Resul
         Ok(other) => Err(out_of_turn(agent, &other)),
         // The machine is reached all the same, by Vagrant's own way to it.
         Err(error) => {
-            note(&format!("Note: the default route stays as it is: {error:#}."));
+            note(&format!(
+                "Note: the default route stays as it is: {error:#}."
+            ));
             Ok(())
         }
     }

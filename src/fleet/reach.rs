@@ -72,21 +72,27 @@ pub async fn reach<'a>(
     let sites: Vec<&Site> = sites.into_iter().collect();
     let alone = is_alone(deployment);
     virtual_machines::begin(deployment, &sites, how.make, tell, stop.clone()).await?;
+    // One after another: Vagrant holds a machine while it speaks of it.
+    let mut targets = Vec::new();
+    for site in &sites {
+        targets.push(match &site.reach {
+            Reach::Local => None,
+            Reach::Ssh { ssh, key } => Some(Ok(by_ssh(site, ssh, key.clone()))),
+            Reach::Vagrant { .. } => Some(virtual_machines::target(deployment, site).await),
+        });
+    }
     let how = &how;
-    let hands = join_all(sites.iter().map(|site| async move {
+    let hands = join_all(sites.iter().zip(targets).map(|(site, target)| async move {
         let called = (!alone).then_some(site.name.as_str());
         let note = |text: &str| tell.note(called, text);
-        let target = match &site.reach {
-            Reach::Local => {
-                let engine = match &how.engine {
-                    Some(engine) => engine.clone(),
-                    None => Engine::connect(None).await?,
-                };
-                return Ok(Hand::local(engine));
-            }
-            Reach::Ssh { ssh, key } => by_ssh(site, ssh, key.clone()),
-            Reach::Vagrant { .. } => virtual_machines::target(deployment, site).await?,
+        let Some(target) = target else {
+            let engine = match &how.engine {
+                Some(engine) => engine.clone(),
+                None => Engine::connect(None).await?,
+            };
+            return Ok(Hand::local(engine));
         };
+        let target = target?;
         let mut agent = start(&target, how, site.is_virtual(), &note).await?;
         if site.is_virtual() && how.make {
             route(&mut agent, &note).await?;

@@ -116,7 +116,9 @@ fn serve(mut client: UnixStream, state: &Mutex<State>) -> std::io::Result<()> {
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let (line, rest) = text.split_once("\r\n").unwrap_or((&text, ""));
-    match state.lock().unwrap().next(line) {
+    // Nobody else waits while this one hangs.
+    let fault = state.lock().unwrap().next(line);
+    match fault {
         None => {}
         Some(Fault::Cut) => return Ok(()),
         Some(Fault::Half) => {

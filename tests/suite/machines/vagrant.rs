@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::platform::deployment::Ran;
+use crate::platform::deployment::{Deployment, Ran};
 use crate::platform::engine::docker;
+use crate::platform::steps::Steps;
 use crate::rig::{rig_with_machines, there_is};
 
 /// All that Vagrant needs to be told. The key is Vagrant's own insecure one.
@@ -87,4 +88,101 @@ fn the_box_is_a_machine_of_the_real_vagrant() {
         docker(&["ps", "-aq", "--filter", &format!("name={}", name.0)]),
         ""
     );
+}
+
+/// Machines of this deployment, by Vagrant's docker provider. `VAGRANT_HOME` is that of whoever runs the tests: nothing is kept there.
+fn described(here: &Deployment, image: &str, flags: &[String]) {
+    let path = here.path("dtaas.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
+    let of = |name: &str| {
+        format!(
+            "  {name}:\n    kind: vagrant\n    provider: docker\n    image: {image}\n    hostname: {name}.{}\n    create_args: [{}]\n",
+            here.name,
+            flags.join(", ")
+        )
+    };
+    let machines = format!("machines:\n{}{}", of("dtaas"), of("services"));
+    fs::write(&path, text.replace("machines: {}\n", &machines)).unwrap();
+}
+
+#[test]
+fn two_virtual_machines_are_made_used_halted_and_destroyed() {
+    const TEST: &str = "machines::vagrant::two_virtual_machines_are_made_used_halted_and_destroyed";
+    let Some((rig, machines)) = rig_with_machines(TEST) else {
+        return;
+    };
+    if !there_is("vagrant", which::which("vagrant").is_ok(), TEST) {
+        return;
+    }
+    let steps = Steps::of(TEST);
+    let here = steps.step("init", || {
+        let here = Deployment::init(&rig, "vagrant", "foo.com", "alice", &[]);
+        described(&here, &machines.vagrant, &machines.flags);
+        here
+    });
+    let of_ours = || {
+        docker(
+            &[
+                "ps",
+                "-q",
+                "--filter",
+                "label=rig-machine",
+                "--filter",
+                "ancestor=DTAAS",
+            ]
+            .map(|word| match word {
+                "ancestor=DTAAS" => format!("ancestor={}", machines.vagrant),
+                word => word.to_owned(),
+            })
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+        )
+    };
+    steps.step("up makes the machines, and the platform on them", || {
+        let up = here.dtaas(&["up", "--profile", "two-machine"]).succeeded();
+        assert!(
+            up.stderr
+                .contains("dtaas.yaml: profile is now two-machine\n"),
+            "{up:?}"
+        );
+        assert_eq!(of_ours().lines().count(), 2);
+    });
+    steps.step("every part is ready, and nothing is left to do", || {
+        assert_eq!(
+            here.status(),
+            [
+                "gateway: ready",
+                "auth: ready",
+                "website: ready",
+                "library: ready",
+                "workspace alice: ready",
+                "rabbitmq: ready",
+            ]
+        );
+        let plan = here.dtaas(&["plan"]).succeeded();
+        assert_eq!(
+            plan.stdout,
+            "machine dtaas\nNothing to do.\nmachine services\nNothing to do.\n"
+        );
+    });
+    steps.step("down halts them, and up starts them again", || {
+        here.dtaas(&["down", "--yes"]).succeeded();
+        assert_eq!(of_ours(), "");
+        let halted = here.dtaas(&["status"]);
+        assert_eq!(halted.code, Some(1));
+        assert!(
+            halted
+                .stderr
+                .contains("services: the virtual machine does not run"),
+            "{halted:?}"
+        );
+        here.dtaas(&["up"]).succeeded();
+    });
+    steps.step("purged, nothing is left of them", || {
+        here.dtaas(&["down", "--purge", "--yes"]).succeeded();
+        assert_eq!(of_ours(), "");
+        assert!(!here.root().exists());
+    });
 }

@@ -79,10 +79,13 @@ async fn what_is_no_ssh_server_is_called_so_within_seconds() {
         };
         let begun = Instant::now();
         let (message, _) = failure(start(&target).await);
+        // What begins well may break off later as well, with nothing in common by then.
+        let says = [
+            format!("dtaas: what answers at 127.0.0.1:{port} does not speak SSH: "),
+            format!("dtaas: 127.0.0.1:{port} and this program found no way to encrypt"),
+        ];
         assert!(
-            message.starts_with(&format!(
-                "dtaas: what answers at 127.0.0.1:{port} does not speak SSH: "
-            )),
+            says.iter().any(|words| message.starts_with(words)),
             "{message}"
         );
         assert!(begun.elapsed() < Duration::from_secs(15), "{words:?}");

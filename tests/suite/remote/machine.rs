@@ -218,7 +218,7 @@ async fn files_are_written_there_as_here() {
     assert_eq!(
         plan_lines(&found),
         [
-            "make directory config",
+            "make directory config (755)",
             "write config/secret",
             "write config/traefik.yml"
         ]

@@ -328,7 +328,7 @@ async fn rubbish_is_answered_without_repeating_it() {
                 "{{\"hello\":{{\"protocol\":1,\"version\":\"{}\"}}}}",
                 env!("CARGO_PKG_VERSION")
             ),
-            "{\"reply\":{\"Err\":{\"message\":\"what the agent was told is of another kind than is known at column 25\",\
+            "{\"reply\":{\"Err\":{\"message\":\"what the agent was told is of another kind than is known at column 24\",\
              \"hint\":null,\"exit\":1}}}"
         ]
     );
@@ -354,6 +354,7 @@ async fn whatever_ends_the_other_end_ends_the_agent() {
     ends_within(&mut child, 5).await;
     // Nobody says anything any more.
     let mut child = spawn(None);
+    let _silent = child.stdin.take().unwrap();
     let begun = Instant::now();
     ends_within(&mut child, 15).await;
     assert!(begun.elapsed() > Duration::from_secs(8));

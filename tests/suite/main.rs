@@ -19,5 +19,6 @@ mod rig;
 mod route;
 mod scripts;
 mod trial;
+mod vagrant;
 mod website;
 mod website_scripts;

@@ -1,8 +1,8 @@
 //! Puts a Digital-Twin-as-a-Service platform on a machine, keeps it running, and takes it away again.
 //!
 //! Arrows point down: `cli → fleet → {deployment, vagrant, remote} → machine → platform → {render, spec, secrets} → error`; `library`,
-//! `website`
-//! and `auth` stand beside, used by `cli` and by `trial`, which is all of them in one process; anything may use `ui` for talking.
+//! `website` and `auth` stand beside, used by `cli` and by `trial`, which is all of them in one process; `route` by `cli` and `remote`;
+//! anything may use `ui` for talking.
 
 pub mod auth;
 pub mod certificate;

@@ -3,13 +3,14 @@
 mod renew;
 mod show;
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 
 use crate::certificate::shown::{self, Shown};
 use crate::deployment::Deployment;
+use crate::deployment::sites::Site;
 use crate::platform::gateway;
 
 /// Show the gateway's certificate, and renew it without a restart.
@@ -35,13 +36,31 @@ impl Cert {
     }
 }
 
-/// Where this machine reaches its own gateway by TLS.
-fn address(deployment: &Deployment) -> SocketAddrV4 {
+/// Where the gateway is reached by TLS from here: host and port.
+fn address(deployment: &Deployment) -> String {
     let spec = &deployment.spec;
-    SocketAddrV4::new(gateway::reached_at(spec), spec.ports.https)
+    match elsewhere(deployment) {
+        Some(site) => format!("{}:{}", site.hostname, spec.ports.https),
+        None => format!("{}:{}", gateway::reached_at(spec), spec.ports.https),
+    }
+}
+
+/// The gateway's machine, when it is another.
+fn elsewhere(deployment: &Deployment) -> Option<&Site> {
+    deployment.users_site().filter(|site| !site.is_local())
 }
 
 /// What the gateway shows just now.
 fn shown_now(deployment: &Deployment) -> Shown {
-    shown::ask(address(deployment), &deployment.spec.domain)
+    let found = address(deployment).to_socket_addrs().map(|mut all| {
+        all.find_map(|address| match address {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
+        })
+    });
+    match found {
+        Ok(Some(address)) => shown::ask(address, &deployment.spec.domain),
+        Ok(None) => Shown::Nothing("it has no IPv4 address".to_owned()),
+        Err(error) => Shown::Nothing(format!("its name leads nowhere: {error}")),
+    }
 }

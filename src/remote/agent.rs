@@ -1,5 +1,6 @@
 //! The program on a machine elsewhere, seen from here.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -276,6 +277,10 @@ async fn read(
         let piece = match timeout(SILENCE, reader.fill_buf()).await {
             Ok(Ok([])) => return over(ended, stderr).await,
             Ok(Ok(piece)) => piece,
+            // The socket between us and the connection's thread, closed while something said by us lay in it.
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                return over(ended, stderr).await;
+            }
             Ok(Err(error)) => return Gone::Lost(error.to_string()),
             Err(_) => {
                 return Gone::Lost(format!("nothing was heard for {} s", SILENCE.as_secs()));

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{address, shown_now};
+use super::{address, elsewhere, shown_now};
 use crate::certificate::facts::{Facts, day};
 use crate::certificate::shown::Shown;
 use crate::cli::report::Report;
@@ -77,6 +77,9 @@ impl Renew {
             .context("the certificate was not written for the gateway")?;
         run::say_own_notes(&deployment, &Report::new(false));
         let end = match (is_up, answers) {
+            _ if elsewhere(&deployment).is_some() => {
+                "`dtaas up` brings it to the gateway's machine."
+            }
             (true, true) => {
                 wait(&deployment, &renewed.facts)?;
                 "The gateway shows it."

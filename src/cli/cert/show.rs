@@ -150,7 +150,7 @@ fn gateway(deployment: &Deployment, facts: Option<&Facts>) -> Gateway {
         Shown::Nothing(reason) => (State::Silent(reason), None),
     };
     Gateway {
-        address: Some(address(deployment).to_string()),
+        address: Some(address(deployment)),
         state,
         serial,
     }

@@ -96,7 +96,7 @@ fn from_nothing_to_two_machines_and_back() {
     };
     let steps = Steps::of(TEST);
     let pair = steps.step("two machines, and init", || {
-        Pair::new(&rig, &machines, "two", "alice")
+        Pair::new(&rig, &machines, "pair", "alice")
     });
     let here = &pair.deployment;
     steps.step("up", || pair.dtaas(&["up"]).succeeded());

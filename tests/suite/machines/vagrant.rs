@@ -186,3 +186,70 @@ fn two_virtual_machines_are_made_used_halted_and_destroyed() {
         assert!(!here.root().exists());
     });
 }
+
+#[test]
+fn the_base_machine_is_made_as_far_as_dockers_provider_goes_and_a_second_run_has_nothing_to_do() {
+    const TEST: &str = "machines::vagrant::the_base_machine_is_made_as_far_as_dockers_provider_goes_and_a_second_run_has_nothing_to_do";
+    let Some((_, machines)) = rig_with_machines(TEST) else {
+        return;
+    };
+    if !there_is("vagrant", which::which("vagrant").is_ok(), TEST) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path().join("base");
+    let build = || {
+        let mut command = Command::new(crate::rig::binary());
+        command.args(["box", "build", "--provider", "docker", "--image"]);
+        command
+            .arg(&machines.vagrant)
+            .arg("--directory")
+            .arg(&directory);
+        Ran::of(command.stdin(Stdio::null()).output().unwrap()).succeeded()
+    };
+    let steps = |ran: &Ran| -> Vec<String> {
+        let done = ran
+            .stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("✓ "));
+        done.map(|line| match line.rsplit_once(' ') {
+            // How long it took.
+            Some((line, "s")) => line.rsplit_once(' ').unwrap().0.to_owned(),
+            Some(_) | None => line.to_owned(),
+        })
+        .collect()
+    };
+
+    let first = build();
+    let second = build();
+    vagrant_in(&directory, &["destroy", "-f"]);
+
+    let made = steps(&first);
+    for step in [
+        "let vagrant.pub in",
+        "lock out Vagrant's insecure keys",
+        "see that the machine answers to our key and not to the insecure ones",
+    ] {
+        assert!(made.iter().any(|line| line == step), "{made:#?}");
+    }
+    assert!(
+        first
+            .stderr
+            .contains("There is no box: Vagrant packs machines of VirtualBox alone"),
+        "{first:?}"
+    );
+    let again = steps(&second);
+    let insecure = "lock out Vagrant's insecure keys: already done";
+    assert!(again.iter().any(|line| line == insecure), "{again:#?}");
+}
+
+/// Runs `vagrant` in a directory whose machines were made with the home of whoever runs the tests.
+fn vagrant_in(directory: &Path, arguments: &[&str]) {
+    let mut command = Command::new("vagrant");
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null());
+    command.env("VAGRANT_CHECKPOINT_DISABLE", "1");
+    Ran::of(command.output().unwrap()).succeeded();
+}

@@ -142,10 +142,12 @@ impl Planted {
     }
 }
 
-/// Fails when these bytes hold what must stay hidden, or a name of it.
+/// Fails when these bytes hold what must stay hidden, or a name of it. What was asked for comes back in an answer's words, and a fuzzer
+/// soon asks for the very words that it is caught by: those say nothing.
 pub fn judge(bytes: &[u8], what: &dyn std::fmt::Debug) {
     let traces = [HIDDEN, "unasked-", "root:x:0", "/dev/shm/"];
-    for trace in traces {
+    let asked = format!("{what:?}");
+    for trace in traces.into_iter().filter(|trace| !asked.contains(trace)) {
         let found = bytes
             .windows(trace.len())
             .any(|window| window == trace.as_bytes());

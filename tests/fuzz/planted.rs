@@ -146,7 +146,11 @@ impl Planted {
 /// soon asks for the very words that it is caught by: those say nothing.
 pub fn judge(bytes: &[u8], what: &dyn std::fmt::Debug) {
     let traces = [HIDDEN, "unasked-", "root:x:0", "/dev/shm/"];
-    let asked = format!("{what:?}");
+    let mut asked = format!("{what:?}");
+    // What an answer's words leave out.
+    for escape in ["\\r", "\\n", "\\t"] {
+        asked = asked.replace(escape, "");
+    }
     for trace in traces.into_iter().filter(|trace| !asked.contains(trace)) {
         let found = bytes
             .windows(trace.len())

@@ -1,10 +1,12 @@
 //! Requests as a fuzzer makes them up, answered by the library server in this process.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use dtaas::library::changes::Writing;
@@ -101,7 +103,11 @@ impl Server {
                 all.extend_from_slice(name.as_str().as_bytes());
                 all.extend_from_slice(value.as_bytes());
             }
-            all.extend_from_slice(&to_bytes(body, 1 << 24).await.unwrap_or_default());
+            // Each piece is let go of, as a connection does: the next has room only then.
+            let mut body = body;
+            while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                all.extend_from_slice(&frame.into_data().unwrap_or_default());
+            }
             (parts.status, all)
         })
     }

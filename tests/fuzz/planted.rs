@@ -146,12 +146,13 @@ impl Planted {
 /// soon asks for the very words that it is caught by: those say nothing.
 pub fn judge(bytes: &[u8], what: &dyn std::fmt::Debug) {
     let traces = [HIDDEN, "unasked-", "root:x:0", "/dev/shm/"];
-    let mut asked = format!("{what:?}");
+    let whole = format!("{what:?}");
     // What an answer's words leave out.
-    for escape in ["\\r", "\\n", "\\t"] {
-        asked = asked.replace(escape, "");
-    }
-    for trace in traces.into_iter().filter(|trace| !asked.contains(trace)) {
+    let joined = ["\\r", "\\n", "\\t"]
+        .iter()
+        .fold(whole.clone(), |text, escape| text.replace(escape, ""));
+    let is_asked = |trace: &&str| whole.contains(trace) || joined.contains(trace);
+    for trace in traces.into_iter().filter(|trace| !is_asked(trace)) {
         let found = bytes
             .windows(trace.len())
             .any(|window| window == trace.as_bytes());

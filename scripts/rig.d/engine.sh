@@ -19,7 +19,7 @@ engine_start() {
   began=$!
   echo "$began" >"$state/engine.pid"
   # It answers, or it has ended and never will.
-  await 90 engine_settled "$began"
+  await 90 engine_settled "$began" || true
   engine_answers && return
   tail -n 5 -- "$state/engine.log" >&2
   die "the docker engine did not start; see $state/engine.log"

@@ -48,7 +48,8 @@ machines_door_is_ours() { runs "$state/door.pid" "$state/door.yml"; }
 machines_door_answers() {
   machines_door_is_ours && curl -fsS -o /dev/null --unix-socket "$machines_lent/registry.sock" http://registry/v2/ 2>/dev/null
 }
-machines_door_settled() { machines_door_answers || ! machines_door_is_ours; }
+# It answers, or it has ended. Only its number tells: until its process is the registry its command line is still that of this script.
+machines_door_settled() { machines_door_answers || gone "$1"; }
 
 machines_door_open() {
   machines_door_answers && return
@@ -63,7 +64,7 @@ http: {net: unix, addr: $machines_lent/registry.sock}
 YAML
   (umask 077 && exec setsid docker-registry serve "$state/door.yml" >"$state/door.log" 2>&1 </dev/null 9>&-) &
   echo $! >"$state/door.pid"
-  await 30 machines_door_settled
+  await 30 machines_door_settled $! || true
   machines_door_answers && return
   tail -n 3 -- "$state/door.log" >&2
   die "the registry for machines did not start; see $state/door.log"

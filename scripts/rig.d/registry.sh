@@ -24,12 +24,12 @@ http: {addr: $(registry_address)}
 YAML
   setsid docker-registry serve "$state/registry.yml" >"$state/registry.log" 2>&1 </dev/null 9>&- &
   echo $! >"$state/registry.pid"
-  await 30 registry_settled
+  await 30 registry_settled $! || true
   registry_answers && return
   tail -n 3 -- "$state/registry.log" >&2
   die "the registry did not start at $(registry_address); remove $state/registry.port to have another port chosen"
 }
-registry_settled() { registry_answers || ! registry_is_ours; }
+registry_settled() { registry_answers || gone "$1"; }
 
 registry_choose_port() {
   local port

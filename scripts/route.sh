@@ -212,6 +212,8 @@ decide() {
       [[ ${r_device[$index]} == "${r_device[$best]}" ]] || why+="; ${r_device[$index]}'s was put behind the others: remove the fix first"
     done
     verdict=only-nat why="no other default route could take the place of $(shown "$best")$why"
+    ((${#others[@]} + ${#back[@]})) ||
+      hint="a bridged network needs a default route of its own: Vagrant leaves it DHCP's where public_network in the Vagrantfile says use_dhcp_assigned_default_route: true"
     return
   fi
   preferred=$(first "${fit[@]}")
@@ -491,7 +493,10 @@ apply() {
   case $before_verdict in
     unclear) fail 1 "$before_why" "$before_hint" ;;
     no-interface) fail 2 "$before_why" "$before_hint" ;;
-    *) [[ -n $moved$changed ]] || say "Nothing to do: $before_why." ;;
+    *)
+      [[ -n $moved$changed ]] || say "Nothing to do: $before_why."
+      [[ -z $before_hint ]] || say "Note: $before_hint."
+      ;;
   esac
 }
 

@@ -95,6 +95,9 @@ async fn apply(options: &Options) -> anyhow::Result<()> {
             if !report.changed {
                 ui::say(format!("Nothing to do: {}.", report.why));
             }
+            if let Some(hint) = report.hint {
+                ui::say(format!("Note: {hint}."));
+            }
             return Ok(());
         }
     };

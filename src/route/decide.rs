@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::interface::Interface;
 use super::seen::{BEHIND, Route, Seen};
 
+/// Debian's boxes lose the bridged network's default route by what Vagrant writes (`network_dhcp.erb` of its Debian guest).
+const OF_ITS_OWN: &str = "a bridged network needs a default route of its own: Vagrant leaves it DHCP's where public_network in the Vagrantfile says use_dhcp_assigned_default_route: true";
+
 /// How the default routes stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -127,7 +130,11 @@ pub fn decide(seen: &Seen, interface: Option<&Interface>) -> Decision {
                 route.device
             );
         }
-        return Decision::new(Verdict::OnlyNat, why);
+        let decision = Decision::new(Verdict::OnlyNat, why);
+        return match seen.routes.len() == nat.len() {
+            true => decision.hint(OF_ITS_OWN),
+            false => decision,
+        };
     };
     let in_the_way: Vec<Route> = nat
         .into_iter()

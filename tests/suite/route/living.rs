@@ -1,7 +1,7 @@
 //! The fix at work in network namespaces, by the binary and by the script: users, renewals, restarts, and taking it away.
 
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::machine::{Machine, Program, can};
@@ -133,7 +133,8 @@ fn start(machine: &Machine) -> Child {
         "--no-new-privs",
     ];
     words.extend(line.unwrap().split(' '));
-    machine.command(&words).spawn().unwrap()
+    let mut command = machine.command(&words);
+    command.stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn stop(mut child: Child) {

@@ -82,10 +82,10 @@ impl Machine {
         machine
     }
 
-    /// The same with recorded routes and interfaces, in the words of `ip.py`.
+    /// The same with recorded routes and interfaces, in the words of `ip.sh`.
     pub fn recorded(routes: &[&str], links: &[&str]) -> Self {
         let machine = Self::new(None);
-        symlink(format!("{HERE}/ip.py"), machine.path("bin/ip")).unwrap();
+        symlink(format!("{HERE}/ip.sh"), machine.path("bin/ip")).unwrap();
         let text = |lines: &[&str]| {
             lines
                 .iter()

@@ -8,7 +8,7 @@ struct Situation {
     name: &'static str,
     /// As `ip -o -4 route show default` writes them.
     routes: &'static [&'static str],
-    /// As `ip.py` has them: name, `up`, `down` or `tunnel`, addresses.
+    /// As `ip.sh` has them: name, `up`, `down` or `tunnel`, addresses.
     links: &'static [&'static str],
     /// What `--interface` names.
     interface: &'static str,
@@ -456,6 +456,17 @@ impl Situation {
         match self.verdict {
             "conflict" => format!("{moved}{}", not_kept(&lasts)),
             "behind" => format!("{}Nothing to do: {}.\n", not_kept(&lasts), self.why),
+            "only-nat"
+                if !self
+                    .routes
+                    .iter()
+                    .any(|route| !route.contains(" via 10.0.")) =>
+            {
+                format!(
+                    "Nothing to do: {}.\nNote: a bridged network needs a default route of its own: Vagrant leaves it DHCP's where public_network in the Vagrantfile says use_dhcp_assigned_default_route: true.\n",
+                    self.why
+                )
+            }
             "unclear" | "no-interface" => format!("error: {}\nhint: ", self.why),
             _ => format!("Nothing to do: {}.\n", self.why),
         }
@@ -512,8 +523,9 @@ fn status_says_how_the_routes_stand() {
             (&false.into(), &"nothing".into())
         );
         let ran = machine.route(Program::Script, "status");
+        let says = format!("routes  {}", situation.why);
         assert!(
-            ran.out.contains(&format!("\nroutes  {}\n", situation.why)),
+            ran.out.lines().any(|line| line == says),
             "{}: {ran:?}",
             situation.name
         );

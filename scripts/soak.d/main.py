@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import cuts
 import library
 import slow
 from deployment import Dtaas
@@ -18,8 +19,8 @@ from subjects import MAKERS
 from talk import machine, say
 
 HERE = pathlib.Path(__file__).resolve().parent.parent.parent
-SERVERS = {"library": library.soak, "slow": slow.soak}
-SUBJECTS = [*MAKERS, *SERVERS]
+OTHERS = {"cut": cuts.soak, "library": library.soak, "slow": slow.soak}
+SUBJECTS = [*MAKERS, *OTHERS]
 
 
 def arguments(about):
@@ -29,6 +30,7 @@ def arguments(about):
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--only", default=",".join(SUBJECTS), help="the subjects, separated by commas")
     parser.add_argument("--users", type=int, default=100, help="how many `init` and `add` make")
+    parser.add_argument("--cuts", type=int, default=10, help="how many `cut` makes")
     parser.add_argument("--requests", type=int, default=2_000_000, help="how many `library` makes")
     parser.add_argument("--connections", type=int, default=10_000, help="how many `slow` holds")
     parser.add_argument("--binary", type=pathlib.Path, help="dtaas; the release build, unless given")
@@ -44,9 +46,9 @@ def built():
 
 
 def run(one, options, place, chance):
-    if one in SERVERS:
+    if one in OTHERS:
         (place / one).mkdir()
-        return SERVERS[one](options, place / one, chance)
+        return OTHERS[one](options, place / one, chance)
     root = place / one
     try:
         subject = MAKERS[one](options, place) | {"name": one}

@@ -4,6 +4,8 @@
 pub mod doors;
 mod hand;
 mod reach;
+#[cfg(test)]
+mod tests;
 mod virtual_machines;
 
 use std::collections::BTreeMap;

@@ -25,7 +25,7 @@ const LONGEST: usize = 256 << 20;
 /// What the agent is told.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// To do something; one thing at a time.
     Ask(Box<Request>),
     /// To come to an end with what it does; the reply still comes.
@@ -37,7 +37,7 @@ pub(super) enum Order {
 /// What the agent says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// The first of all.
     Hello {
         /// [`VERSION`].
@@ -180,14 +180,14 @@ pub enum DockerState {
 
 /// A [`Failure`] on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     message: String,
     hint: Option<String>,
     exit: u8,
 }
 
 impl Failed {
-    pub(super) fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
         let StepFailure { message, hint } = StepFailure::of(error);
         let exit = failure_of(error).map_or(Exit::Failed, |failure| failure.code());
         Self {

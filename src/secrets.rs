@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit, Mac};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// A value that must not be seen. `Debug` and `Display` hide it; [`Secret::expose`] is the only way to it,
 /// so that every use can be searched for. Serialising exposes it: only what goes to a file of mode 0600 or to
@@ -27,6 +29,16 @@ impl Secret {
                 .map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())]))
                 .collect(),
         )
+    }
+
+    /// Another secret that whoever has this one makes out of it, for one purpose: HMAC-SHA256 in lower-case hex. Nobody finds the way back.
+    pub fn derived(&self, purpose: &str) -> Self {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else {
+            unreachable!("HMAC takes keys of any length")
+        };
+        mac.update(purpose.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The value itself.
@@ -90,6 +102,21 @@ mod tests {
     fn a_secret_does_not_show_itself() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "… Secret(…)");
+    }
+
+    #[test]
+    fn a_derived_secret_is_the_same_each_time_and_another_for_each_purpose() {
+        let secret = Secret::new("key");
+        // `printf purpose | openssl dgst -sha256 -hmac key`
+        assert_eq!(
+            secret.derived("purpose").expose(),
+            "0eb2eabaf56c3e051f266e9b23ba4d29d01639d553b9cc67039294b00594b34b"
+        );
+        assert_ne!(secret.derived("purpose"), secret.derived("another"));
+        assert_ne!(
+            secret.derived("purpose"),
+            Secret::new("yek").derived("purpose")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #                                         port, base URL and settings. No desktop, no VS Code, no classic notebook
 #   mltooling/ml-workspace:0.13.2-other   the same and one more file, so that a test can see an image change
 #   rabbitmq:3-management                 the real RabbitMQ, Debian's version of it, presented as the published image is
+#   eclipse-mosquitto:2                   the real Mosquitto, likewise
 #   rig/debian:bookworm                   a small Debian, below the one above and those that follow
 #   rig/machine:bookworm-bare             a server: sshd, sudo, apt
 #   rig/machine:bookworm                  the same and a docker engine of its own
@@ -20,6 +21,7 @@ readonly gateway_image=traefik:v3.7.15
 readonly workspace_image=mltooling/ml-workspace:0.13.2
 readonly other_workspace_image=mltooling/ml-workspace:0.13.2-other
 readonly rabbitmq_image=rabbitmq:3-management
+readonly mosquitto_image=eclipse-mosquitto:2
 readonly debian_image=rig/debian:bookworm
 readonly bare_machine_image=rig/machine:bookworm-bare
 readonly machine_image=rig/machine:bookworm
@@ -27,7 +29,7 @@ readonly vagrant_image=rig/machine:bookworm-vagrant
 readonly images_definitions=$repo/tests/rig/images
 readonly images_recipes=$here/rig.d/recipes
 # What every platform needs, and what those of several machines need besides.
-readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq)
+readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto)
 
 # shellcheck source=scripts/rig.d/recipes/traefik.sh
 . "$images_recipes/traefik.sh"
@@ -39,12 +41,15 @@ readonly images_of_platform=(traefik workspace) images_of_machines=(debian machi
 . "$images_recipes/machine.sh"
 # shellcheck source=scripts/rig.d/recipes/rabbitmq.sh
 . "$images_recipes/rabbitmq.sh"
+# shellcheck source=scripts/rig.d/recipes/mosquitto.sh
+. "$images_recipes/mosquitto.sh"
 
 images_of() {
   case $1 in
     traefik) echo "$gateway_image" ;;
     workspace) printf '%s\n' "$workspace_image" "$other_workspace_image" ;;
     rabbitmq) echo "$rabbitmq_image" ;;
+    mosquitto) echo "$mosquitto_image" ;;
     debian) echo "$debian_image" ;;
     machine) printf '%s\n' "$bare_machine_image" "$machine_image" "$vagrant_image" ;;
   esac
@@ -55,7 +60,7 @@ images_key() {
   {
     echo "$mirror"
     cat -- "$images_recipes/$1.sh"
-    if [[ $1 == machine || $1 == rabbitmq ]]; then cat -- "$images_recipes/debian.sh"; fi
+    if [[ $1 == machine || $1 == rabbitmq || $1 == mosquitto ]]; then cat -- "$images_recipes/debian.sh"; fi
     if [[ -d $images_definitions/$1 ]]; then
       find "$images_definitions/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1
     fi

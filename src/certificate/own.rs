@@ -25,14 +25,14 @@ const AUTHORITY_DAYS: i64 = 3650;
 const CERTIFICATE_DAYS: i64 = 397;
 
 /// Makes an authority: its certificate and key. `deployment` is what browsers show as its name. Whoever trusts it trusts it for
-/// `domain` alone: it can sign for no other (RFC 5280, 4.2.1.10).
+/// these names alone: it can sign for no others (RFC 5280, 4.2.1.10).
 pub fn authority(
     deployment: &str,
-    domain: &Domain,
+    domains: &[Domain],
     now: OffsetDateTime,
 ) -> anyhow::Result<Certificate> {
     let key = KeyPair::generate().context("cannot make a key")?;
-    let certificate = authority_params(deployment, domain, now)
+    let certificate = authority_params(deployment, domains, now)
         .self_signed(&key)
         .context("cannot make a certificate authority")?;
     Ok(Certificate {
@@ -41,11 +41,11 @@ pub fn authority(
     })
 }
 
-/// Makes a certificate for a domain, signed by an authority that [`authority`] made and does not outlive. `deployment` stands in it.
+/// Makes a certificate for some names, signed by an authority that [`authority`] made and does not outlive. `deployment` stands in it.
 pub fn issue(
     authority: &Certificate,
     deployment: &str,
-    domain: &Domain,
+    domains: &[Domain],
     now: OffsetDateTime,
 ) -> anyhow::Result<Certificate> {
     let authority_key =
@@ -55,9 +55,9 @@ pub fn issue(
     let key = KeyPair::generate().context("cannot make a key")?;
     let mut params = CertificateParams::default();
     // Where no host name is among the names, OpenSSL takes the common name for one, and holds it to the constraints.
-    let common_name = match domain.address() {
-        Some(_) => "DTaaS gateway",
-        None => domain.as_str(),
+    let common_name = match domains.first() {
+        Some(domain) if domain.address().is_none() => domain.as_str(),
+        Some(_) | None => "DTaaS gateway",
     };
     params
         .distinguished_name
@@ -65,7 +65,7 @@ pub fn issue(
     params
         .distinguished_name
         .push(DnType::OrganizationName, deployment);
-    params.subject_alt_names = names(domain)?;
+    params.subject_alt_names = names(domains)?;
     params.not_before = now - Duration::hours(1);
     let ends =
         Facts::of_pem(&authority.chain).context("the authority's certificate cannot be read")?;
@@ -82,18 +82,18 @@ pub fn issue(
     })
 }
 
-/// Whether a certificate is this deployment's for this domain, signed by this authority, and good for another 30 days. One
+/// Whether a certificate is this deployment's for these names, signed by this authority, and good for another 30 days. One
 /// that cannot be read, or that has another's key, is not.
 pub fn serves(
     certificate: &Certificate,
     authority: &Certificate,
     deployment: &str,
-    domain: &Domain,
+    domains: &[Domain],
     now: OffsetDateTime,
 ) -> bool {
     let facts = Facts::of_pem(&certificate.chain).zip(Facts::of_pem(&authority.chain));
     facts.is_some_and(|(facts, authority)| {
-        facts.is_for(domain)
+        domains.iter().all(|domain| facts.is_for(domain))
             && is_of(&certificate.chain, deployment)
             && facts.signer_id == authority.key_id
             && facts.days_left(now) >= RENEW_DAYS
@@ -113,23 +113,45 @@ fn is_of(chain: &str, deployment: &str) -> bool {
     })
 }
 
-/// Whether an authority (PEM) may sign for the domain, and for no other. One that cannot be read may not.
-pub fn permits(authority: &str, domain: &Domain) -> bool {
+/// Whether an authority (PEM) may sign for these names, and for no others. One that cannot be read may not.
+pub fn permits(authority: &str, domains: &[Domain]) -> bool {
     look_at(authority, |certificate| {
         let Ok(Some(constraints)) = certificate.name_constraints() else {
             return false;
         };
         let permitted = constraints.value.permitted_subtrees.iter().flatten();
-        let mut permitted = permitted.map(|subtree| &subtree.base);
-        // The domain stands first; localhost's address behind it.
-        permitted.next().is_some_and(|first| match first {
-            GeneralName::DNSName(name) => *name == domain.as_str(),
-            GeneralName::IPAddress(bytes) => domain
-                .address()
-                .is_some_and(|address| *bytes == [address.octets(), [255; 4]].concat()),
-            _ => false,
-        })
+        let found = permitted.map(|subtree| match &subtree.base {
+            GeneralName::DNSName(name) => Some(Name::Host((*name).to_owned())),
+            GeneralName::IPAddress([a, b, c, d, 255, 255, 255, 255]) => {
+                Some(Name::Address(Ipv4Addr::new(*a, *b, *c, *d)))
+            }
+            _ => None,
+        });
+        found.collect::<Option<Vec<Name>>>() == Some(all_names(domains))
     })
+}
+
+/// What stands in a certificate.
+#[derive(Debug, PartialEq)]
+enum Name {
+    Host(String),
+    Address(Ipv4Addr),
+}
+
+/// What names a certificate for these has: localhost goes by its address as well.
+fn all_names(domains: &[Domain]) -> Vec<Name> {
+    let mut names = Vec::new();
+    for domain in domains {
+        match (domain.address(), domain.as_str()) {
+            (Some(address), _) => names.push(Name::Address(address)),
+            (None, "localhost") => names.extend([
+                Name::Host("localhost".to_owned()),
+                Name::Address(Ipv4Addr::LOCALHOST),
+            ]),
+            (None, host) => names.push(Name::Host(host.to_owned())),
+        }
+    }
+    names
 }
 
 /// Whether the first certificate of a PEM text is as it should be. One that cannot be read is not.
@@ -140,59 +162,63 @@ fn look_at(pem: &str, is_so: impl FnOnce(&X509Certificate<'_>) -> bool) -> bool 
     parse_x509_certificate(&pem.contents).is_ok_and(|(_, certificate)| is_so(&certificate))
 }
 
-/// The domain, and nothing else: of a kind of names that is not permitted at all, every one is excluded, for constraints bind
+/// These names, and nothing else: of a kind of names that is not permitted at all, every one is excluded, for constraints bind
 /// only the kinds that they mention.
-fn constraints(domain: &Domain) -> NameConstraints {
-    let one = |address: Ipv4Addr| {
-        GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(address.octets(), 32))
-    };
-    let no_address = [
-        CidrSubnet::V4([0; 4], [0; 4]),
-        CidrSubnet::V6([0; 16], [0; 16]),
-    ];
-    let name = GeneralSubtree::DnsName(domain.as_str().to_owned());
-    let (permitted_subtrees, excluded_subtrees) = match (domain.address(), domain.as_str()) {
-        (Some(address), _) => (
-            vec![one(address)],
-            vec![GeneralSubtree::DnsName(String::new())],
-        ),
-        (None, "localhost") => (vec![name, one(Ipv4Addr::LOCALHOST)], Vec::new()),
-        (None, _) => (vec![name], no_address.map(GeneralSubtree::IpAddress).into()),
-    };
+fn constraints(domains: &[Domain]) -> NameConstraints {
+    let names = all_names(domains);
+    let has_hosts = names.iter().any(|name| matches!(name, Name::Host(_)));
+    let has_addresses = names.iter().any(|name| matches!(name, Name::Address(_)));
+    let permitted_subtrees = names
+        .into_iter()
+        .map(|name| match name {
+            Name::Host(host) => GeneralSubtree::DnsName(host),
+            Name::Address(address) => {
+                GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(address.octets(), 32))
+            }
+        })
+        .collect();
+    let mut excluded_subtrees = Vec::new();
+    if !has_hosts {
+        excluded_subtrees.push(GeneralSubtree::DnsName(String::new()));
+    }
+    if !has_addresses {
+        excluded_subtrees.extend([
+            GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [0; 16])),
+        ]);
+    }
     NameConstraints {
         permitted_subtrees,
         excluded_subtrees,
     }
 }
 
-fn authority_params(deployment: &str, domain: &Domain, now: OffsetDateTime) -> CertificateParams {
+fn authority_params(
+    deployment: &str,
+    domains: &[Domain],
+    now: OffsetDateTime,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(
         DnType::CommonName,
         format!("DTaaS authority of {deployment}"),
     );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.name_constraints = Some(constraints(domain));
+    params.name_constraints = Some(constraints(domains));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = now - Duration::hours(1);
     params.not_after = now + Duration::days(AUTHORITY_DAYS);
     params
 }
 
-fn names(domain: &Domain) -> anyhow::Result<Vec<SanType>> {
-    let name = |text: &str| {
-        anyhow::Ok(SanType::DnsName(
-            text.try_into().context("not a name for a certificate")?,
-        ))
+fn names(domains: &[Domain]) -> anyhow::Result<Vec<SanType>> {
+    let of = |name| match name {
+        Name::Host(host) => anyhow::Ok(SanType::DnsName(
+            host.try_into().context("not a name for a certificate")?,
+        )),
+        Name::Address(address) => Ok(SanType::IpAddress(IpAddr::V4(address))),
     };
-    Ok(match (domain.address(), domain.as_str()) {
-        (Some(address), _) => vec![SanType::IpAddress(IpAddr::V4(address))],
-        (None, "localhost") => vec![
-            name("localhost")?,
-            SanType::IpAddress(IpAddr::V4([127, 0, 0, 1].into())),
-        ],
-        (None, domain) => vec![name(domain)?],
-    })
+    all_names(domains).into_iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -202,11 +228,11 @@ mod tests {
     #[test]
     fn a_certificate_serves_its_domain_until_a_month_before_its_end() {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
-        let foo: Domain = "foo.com".parse().unwrap();
+        let foo: [Domain; 1] = ["foo.com".parse().unwrap()];
         let authority = authority("foo.com", &foo, now).unwrap();
         let certificate = issue(&authority, "foo", &foo, now).unwrap();
         let serves = |certificate: &Certificate, name: &str, domain: &str, days: i64| {
-            let domain = domain.parse().unwrap();
+            let domain = [domain.parse().unwrap()];
             serves(
                 certificate,
                 &authority,
@@ -236,7 +262,7 @@ mod tests {
     #[test]
     fn a_certificate_is_its_authoritys_and_does_not_outlive_it() {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
-        let foo: Domain = "foo.com".parse().unwrap();
+        let foo: [Domain; 1] = ["foo.com".parse().unwrap()];
         let [one, other] = [(); 2].map(|()| authority("foo", &foo, now).unwrap());
         let certificate = issue(&one, "foo", &foo, now).unwrap();
         assert!(serves(&certificate, &one, "foo", &foo, now));
@@ -254,7 +280,7 @@ mod tests {
     fn addresses_and_localhost_get_certificates_as_well() {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
         for domain in ["127.0.0.1", "localhost"] {
-            let domain: Domain = domain.parse().unwrap();
+            let domain: [Domain; 1] = [domain.parse().unwrap()];
             let authority = authority("here", &domain, now).unwrap();
             let certificate = issue(&authority, "here", &domain, now).unwrap();
             assert!(serves(&certificate, &authority, "here", &domain, now));
@@ -272,16 +298,30 @@ mod tests {
             "10.1.2.3",
         ];
         for domain in domains {
-            let authority = authority("here", &domain.parse().unwrap(), now).unwrap();
+            let authority = authority("here", &[domain.parse().unwrap()], now).unwrap();
             for other in domains {
-                let permitted = permits(&authority.chain, &other.parse().unwrap());
+                let permitted = permits(&authority.chain, &[other.parse().unwrap()]);
                 assert_eq!(permitted, domain == other, "{other} by that of {domain}");
             }
             let (_, pem) = parse_x509_pem(authority.chain.as_bytes()).unwrap();
             let (_, certificate) = parse_x509_certificate(&pem.contents).unwrap();
             assert!(certificate.name_constraints().unwrap().unwrap().critical);
         }
-        assert!(!permits("rubbish", &"foo.com".parse().unwrap()));
+        assert!(!permits("rubbish", &["foo.com".parse().unwrap()]));
+    }
+
+    #[test]
+    fn several_names_have_one_authority_and_one_certificate() {
+        let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let names = ["services.foo.com", "10.1.2.3", "foo.internal"];
+        let names = names.map(|name| name.parse().unwrap());
+        let authority = authority("here", &names, now).unwrap();
+        assert!(permits(&authority.chain, &names));
+        assert!(!permits(&authority.chain, &names[..2]));
+        let certificate = issue(&authority, "here", &names, now).unwrap();
+        assert!(serves(&certificate, &authority, "here", &names, now));
+        let other = issue(&authority, "here", &names[1..], now).unwrap();
+        assert!(!serves(&other, &authority, "here", &names, now));
     }
 
     #[test]
@@ -296,12 +336,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let domains = ["foo.com", "localhost", "10.1.2.3"];
         for domain in domains {
-            let authority = authority("here", &domain.parse().unwrap(), now).unwrap();
+            let authority = authority("here", &[domain.parse().unwrap()], now).unwrap();
             let trusted = directory.path().join("authority.pem");
             std::fs::write(&trusted, &authority.chain).unwrap();
             for other in domains {
                 let leaf = directory.path().join("leaf.pem");
-                let issued = issue(&authority, "here", &other.parse().unwrap(), now).unwrap();
+                let issued = issue(&authority, "here", &[other.parse().unwrap()], now).unwrap();
                 std::fs::write(&leaf, issued.chain).unwrap();
                 let verified = Command::new("openssl")
                     .args(["verify", "-x509_strict", "-CAfile"])

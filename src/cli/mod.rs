@@ -17,6 +17,7 @@ mod render;
 mod report;
 mod route;
 mod run;
+mod secret;
 mod status;
 mod trial;
 mod up;
@@ -64,6 +65,7 @@ enum Command {
     Down(down::Down),
     Status(status::Status),
     User(user::User),
+    Secret(secret::Secrets),
     Cert(cert::Cert),
     Lib(lib::Lib),
     Trial(trial::Trial),
@@ -97,6 +99,7 @@ impl Cli {
             Command::Down(command) => command.run(directory).await,
             Command::Status(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
+            Command::Secret(command) => command.run(directory).await,
             Command::Cert(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,

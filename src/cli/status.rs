@@ -297,6 +297,7 @@ mod tests {
             environment: Default::default(),
             mounts: Vec::new(),
             network: Attachment::Host,
+            hosts: Default::default(),
             listens: Vec::new(),
             run_as: None,
             read_only: false,

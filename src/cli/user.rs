@@ -22,9 +22,11 @@ use crate::deployment::sites::Site;
 use crate::deployment::users::settings::Settings;
 use crate::error::Failure;
 use crate::fleet::{self, How, Member, Wish};
+use crate::machine::apply::Outcome;
 use crate::machine::diff::limits;
 use crate::machine::docker::Engine;
 use crate::machine::lock::Lock;
+use crate::machine::plan::Plan;
 use crate::platform::desired::Limits;
 use crate::spec::names::UserName;
 
@@ -71,14 +73,17 @@ impl User {
 
 /// When it is a command's turn to change a deployment.
 #[derive(Clone, Copy)]
-struct Turn<'a> {
-    directory: &'a Path,
-    patience: Patience,
+pub(super) struct Turn<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) patience: Patience,
 }
 
 impl Turn<'_> {
     /// The deployment, locked. From here on an interruption is heeded where nothing is half done; before, it ends the process.
-    async fn locked(self, command: &str) -> anyhow::Result<(Deployment, Lock, Interrupt)> {
+    pub(super) async fn locked(
+        self,
+        command: &str,
+    ) -> anyhow::Result<(Deployment, Lock, Interrupt)> {
         let interrupt = Interrupt::listen()?;
         let (deployment, lock) = self
             .patience
@@ -90,7 +95,7 @@ impl Turn<'_> {
 
 /// Users who exist.
 #[derive(Debug, Args)]
-struct Names {
+pub(super) struct Names {
     /// The names.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<UserName>,
@@ -98,7 +103,7 @@ struct Names {
 
 impl Names {
     /// All of them, each once; every one must exist.
-    fn known(&self, deployment: &Deployment) -> anyhow::Result<BTreeSet<UserName>> {
+    pub(super) fn known(&self, deployment: &Deployment) -> anyhow::Result<BTreeSet<UserName>> {
         for name in &self.names {
             deployment.require_user(name)?;
         }
@@ -108,7 +113,7 @@ impl Names {
 
 /// How far a change of users reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
+pub(super) enum Reached {
     /// The platform is up, and the workspaces are as they should be.
     Up,
     /// The platform is down: only files changed.
@@ -141,7 +146,7 @@ fn require_fits(engine: Option<&Engine>, settings: &Settings) -> anyhow::Result<
 
 /// Whether users' htpasswd entries on another machine are replaced, or brought only where they are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Entries {
+pub(super) enum Entries {
     /// These were set just now.
     Set,
     /// Who has one there has it still.
@@ -150,7 +155,7 @@ enum Entries {
 
 /// Brings the machine to what it should have of some users, all in the spec or none: the rendered files at once, then what docker has,
 /// side by side.
-async fn converge(
+pub(super) async fn converge(
     deployment: &Deployment,
     engine: Option<Engine>,
     names: &BTreeSet<UserName>,
@@ -208,8 +213,16 @@ async fn converge(
     if let Some(Some(seen)) = looks.first() {
         run::say_held(None, &seen.plan, &report);
         run::say_how_to_recreate(&seen.plan, &report);
+        say_notes(None, &seen.plan, &report);
     }
-    let outcomes = run::carry_out(&mut members, &looks, interrupt, &told).await;
+    let mut outcomes = run::carry_out(&mut members, &looks, interrupt, &told).await;
+    if !*interrupt.wanted().borrow() {
+        let (others, theirs) = at_services(deployment, names, &report, &told, interrupt)
+            .await
+            .with_context(rest)?;
+        members.extend(others);
+        outcomes.extend(theirs);
+    }
     let interrupted = outcomes.iter().flatten().any(|outcome| outcome.interrupted);
     match interrupted {
         true if stay => fleet::result(members, outcomes, "`dtaas up`")?,
@@ -220,6 +233,45 @@ async fn converge(
         true => Reached::Up,
         false => Reached::Files,
     })
+}
+
+/// Does what is due of some users at services on other machines than that of the workspaces.
+async fn at_services<'a>(
+    deployment: &'a Deployment,
+    names: &BTreeSet<UserName>,
+    report: &Report,
+    told: &Told<'_>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<(Vec<Member<'a>>, Vec<Option<Outcome>>)> {
+    let sites: Vec<&Site> = deployment.service_sites().collect();
+    if sites.is_empty() {
+        return Ok(Default::default());
+    }
+    let how = How::default();
+    let mut members = fleet::reach(deployment, sites, how, told, interrupt.wanted()).await?;
+    let wish = |site: &Site| {
+        let (desired, options) = deployment.users_wish(site, names)?;
+        Ok(Wish {
+            desired,
+            options,
+            holder: None,
+            answers: false,
+        })
+    };
+    let looks = fleet::look(&mut members, wish, told, interrupt.wanted()).await;
+    for (member, seen) in members.iter().zip(&looks) {
+        if let Some(seen) = seen {
+            say_notes(member.called, &seen.plan, report);
+        }
+    }
+    let outcomes = run::carry_out(&mut members, &looks, interrupt, told).await;
+    Ok((members, outcomes))
+}
+
+fn say_notes(machine: Option<&str>, plan: &Plan, report: &Report) {
+    for note in &plan.notes {
+        report.note_of(machine, &format!("Note: {note}."));
+    }
 }
 
 /// Writes what is rendered of some users here; answers whether the platform is up.

@@ -110,15 +110,15 @@ impl Deployment {
         renew: Renew,
         now: OffsetDateTime,
     ) -> anyhow::Result<Certificate> {
-        let (name, domain) = (self.spec.name.as_str(), &self.spec.domain);
+        let (name, domains) = (self.spec.name.as_str(), &[self.spec.domain.clone()]);
         let authority = self.authority(missing, renew, now)?;
         let kept = self.read_pair("tls/cert.pem", "tls/key.pem")?;
         if let (Renew::Due, Some(certificate)) = (renew, kept)
-            && own::serves(&certificate, &authority, name, domain, now)
+            && own::serves(&certificate, &authority, name, domains, now)
         {
             return Ok(certificate);
         }
-        let certificate = own::issue(&authority, name, domain, now)?;
+        let certificate = own::issue(&authority, name, domains, now)?;
         let (chain, key) = (certificate.chain.as_str(), certificate.key.expose());
         self.keep(missing, &[("tls/key.pem", key), ("tls/cert.pem", chain)])?;
         Ok(certificate)
@@ -131,10 +131,11 @@ impl Deployment {
         now: OffsetDateTime,
     ) -> anyhow::Result<Certificate> {
         let kept = self.read_pair("tls/authority.pem", "tls/authority.key")?;
+        let domains = &[self.spec.domain.clone()];
         let reason = match &kept {
             None => None,
             Some(_) if renew == Renew::Authority => Some("as was asked for"),
-            Some(kept) if !own::permits(&kept.chain, &self.spec.domain) => {
+            Some(kept) if !own::permits(&kept.chain, domains) => {
                 Some("for the domain is another one")
             }
             // A run that was killed between the two files.
@@ -157,7 +158,7 @@ impl Deployment {
                 return Ok(kept.clone());
             }
         };
-        let authority = own::authority(self.spec.name.as_str(), &self.spec.domain, now)?;
+        let authority = own::authority(self.spec.name.as_str(), domains, now)?;
         let (chain, key) = (authority.chain.as_str(), authority.key.expose());
         self.keep(
             missing,
@@ -299,7 +300,7 @@ impl Deployment {
         Ok(found.map(|pem| pem.expose().to_owned()))
     }
 
-    fn read_pair(&self, chain: &str, key: &str) -> anyhow::Result<Option<Certificate>> {
+    pub(super) fn read_pair(&self, chain: &str, key: &str) -> anyhow::Result<Option<Certificate>> {
         Ok(match (self.read_secret(chain)?, self.read_secret(key)?) {
             (Some(chain), Some(key)) => Some(Certificate {
                 chain: chain.expose().to_owned(),

@@ -124,11 +124,11 @@ impl Deployment {
             scope: Scope::Users(names.clone()),
             remove_workspaces: gone,
             // Whether the platform is up or not.
-            leave_rules: gone,
+            leave_rules: gone || !site.is_users(),
             ..DiffOptions::default()
         };
         let mut desired = self.desired_of(site, names, Missing::Keep)?;
-        if gone && !site.is_local() {
+        if gone && site.is_users() && !site.is_local() {
             let now = OffsetDateTime::now_utc();
             desired.aside = names
                 .iter()

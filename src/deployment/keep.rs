@@ -41,12 +41,16 @@ impl Deployment {
         if missing == Missing::Pretend {
             return Ok(());
         }
-        for directory in ["secrets", "secrets/tls"] {
-            self.tree.make_dir(&private(directory))?;
-        }
         for (name, text) in secrets {
-            self.tree
-                .write(&Path::new("secrets").join(name), 0o600, text.as_bytes())?;
+            let path = Path::new("secrets").join(name);
+            let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+            above.reverse();
+            for directory in above.into_iter().filter_map(Path::to_str) {
+                if !directory.is_empty() {
+                    self.tree.make_dir(&private(directory))?;
+                }
+            }
+            self.tree.write(&path, 0o600, text.as_bytes())?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod keep;
 mod profile;
 pub mod purge;
 pub mod room;
+mod services;
 pub mod sites;
 mod sweep;
 pub mod users;
@@ -337,11 +338,13 @@ impl Deployment {
     ) -> anyhow::Result<T> {
         let secrets = self.secrets(missing)?;
         let entries = self.entries()?.good;
+        let services = self.services(site, missing)?;
         let input = Input {
             spec: &self.spec,
             secrets: &secrets,
             entries: &entries,
             certificate,
+            services: &services,
             templates: &self.templates,
             root: &site.root,
             placed: &site.placed,

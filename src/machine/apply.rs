@@ -150,6 +150,7 @@ fn together(phase: Phase) -> Phase {
         | Phase::Routes
         | Phase::Firewall
         | Phase::Containers
+        | Phase::Tell
         | Phase::RemoveImages => phase,
     }
 }
@@ -167,6 +168,7 @@ fn width(phase: Phase, options: &Options) -> usize {
         | Phase::Images
         | Phase::Networks
         | Phase::Containers
+        | Phase::Tell
         | Phase::RemoveImages => options.side_by_side.max(1),
     }
 }
@@ -192,6 +194,8 @@ fn can_be_left(step: &Step) -> bool {
         | Step::RestartContainer { .. }
         | Step::StopContainer { .. }
         | Step::UpdateLimits { .. }
+        | Step::Reload { .. }
+        | Step::SetAccounts { .. }
         | Step::RemoveContainer { .. } => false,
     }
 }
@@ -302,6 +306,10 @@ impl Run<'_> {
                     }
                 }
             }
+            Step::Reload { name, .. } | Step::SetAccounts { name, .. } => failed
+                .containers
+                .contains(name)
+                .then(|| "it does not run".to_owned()),
             Step::CreateNetwork { name, .. } => failed
                 .networks
                 .contains(name)
@@ -373,6 +381,8 @@ impl Run<'_> {
             | Step::RemoveImage { .. }
             | Step::RemoveFirewall { .. }
             | Step::StopContainer { .. }
+            | Step::Reload { .. }
+            | Step::SetAccounts { .. }
             | Step::UpdateLimits { .. } => {}
         });
     }

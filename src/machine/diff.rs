@@ -1,5 +1,6 @@
 //! The difference of what a machine should have and what it has. Pure: from data to data.
 
+mod accounts;
 mod containers;
 mod held;
 pub mod limits;
@@ -17,7 +18,7 @@ use crate::machine::hash;
 use crate::machine::image::is_own_reference;
 use crate::machine::observed::{Boot, NetworkState, Observed, Owner};
 use crate::machine::plan::{Held, Plan, Refusal};
-use crate::machine::step::Step;
+use crate::machine::step::{Phase, Step};
 use crate::platform::desired::{Container, Desired, Image, Network};
 use crate::spec::names::UserName;
 
@@ -105,6 +106,7 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     }
     containers::diff(desired, observed, options, &remade, &mut plan);
     limits::diff(desired, observed, options, &mut plan);
+    accounts::diff(desired, observed, options, &mut plan);
     unused_images(desired, observed, options, &mut plan);
     held::keep_reachable(desired, observed, &mut plan);
     held::refuse_another_pool(desired, observed, &mut plan);
@@ -117,6 +119,7 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
 pub fn only_paths(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
     paths::diff(desired, observed, &Scope::All, &mut plan);
+    plan.steps.retain(|step| step.phase() != Phase::Tell);
     plan.steps.sort_by_key(Step::phase);
     plan
 }

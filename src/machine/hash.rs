@@ -41,6 +41,7 @@ pub fn parts(key: &Secret, container: &Container) -> BTreeMap<String, String> {
         environment,
         mounts,
         network,
+        hosts,
         listens: _,
         run_as,
         read_only,
@@ -53,6 +54,8 @@ pub fn parts(key: &Secret, container: &Container) -> BTreeMap<String, String> {
         ready: _,
     } = container;
     let short = |hash: String| hash[..16].to_owned();
+    // Named only where there are any: containers made before there could be stay as they are.
+    let hosts = (!hosts.is_empty()).then(|| ("hosts", short(keyed_json(key, hosts))));
     [
         ("image", short(keyed_json(key, image))),
         ("command", short(keyed_json(key, command))),
@@ -69,6 +72,7 @@ pub fn parts(key: &Secret, container: &Container) -> BTreeMap<String, String> {
         ("name", short(keyed_json(key, &(name, component, user)))),
     ]
     .into_iter()
+    .chain(hosts)
     .map(|(part, hash)| (part.to_owned(), hash))
     .collect()
 }
@@ -122,6 +126,7 @@ mod tests {
                 network: "dtaas-foo.com-net-alice".into(),
                 address: [10, 90, 0, 2].into(),
             },
+            hosts: BTreeMap::new(),
             listens: Vec::new(),
             run_as: None,
             read_only: false,

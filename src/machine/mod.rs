@@ -6,6 +6,7 @@
 //!
 //! Only [`apply`] writes. Everything else here either reads, or is a function from data to data.
 
+pub mod accounts;
 pub mod apply;
 pub mod diff;
 pub mod difference;

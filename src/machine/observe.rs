@@ -14,7 +14,7 @@ use crate::machine::neighbours::{self, Neighbour};
 use crate::machine::observed::{
     ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
-use crate::machine::{firewall, ports, routes};
+use crate::machine::{accounts, firewall, ports, routes};
 use crate::platform::desired::{Component, Container, Content, Desired, File, label, sha256};
 use crate::platform::naming;
 
@@ -31,13 +31,14 @@ const SIDE_BY_SIDE: usize = 16;
 ///
 /// When the engine, the packet filter or a directory cannot be read.
 pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Result<Observed> {
-    let ((containers, all), networks, images, firewall, paths, routes) = tokio::try_join!(
+    let ((containers, all), networks, images, firewall, paths, routes, accounts) = tokio::try_join!(
         containers(engine, desired, scope),
         networks(engine, desired, scope),
         images(engine, desired, scope),
         firewall::observe(desired),
         async { paths(desired, scope) },
         async { anyhow::Ok(routes::observe().await) },
+        async { anyhow::Ok(accounts::observe(desired).await) },
     )?;
     let neighbours = neighbours::of(&Owner::of(desired), &all, &firewall.pools);
     let taken = taken(desired, scope, &containers, &neighbours);
@@ -54,6 +55,7 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         name_servers: routes::name_servers(),
         neighbours,
         missing: missing(desired, scope),
+        accounts,
     })
 }
 
@@ -358,6 +360,7 @@ mod tests {
             content: Content::Plain("endpoint: true\n".into()),
             user: None,
             leads_to: None,
+            reloads: None,
             kept: false,
         }];
         let change_from = |mode| {

@@ -39,6 +39,20 @@ pub struct Observed {
     pub neighbours: Vec<Neighbour>,
     /// What containers are to mount, is not the deployment's own, and is not there.
     pub missing: BTreeSet<PathBuf>,
+    /// How users' accounts stand at services, by container.
+    pub accounts: BTreeMap<String, AccountsState>,
+}
+
+/// How users' accounts stand at a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountsState {
+    /// It does not say, for it does not answer.
+    Silent,
+    /// It does not know its administrator's password.
+    Refused,
+    /// The accounts there that are ours, by user, and what of them differs from what is desired.
+    Known(BTreeMap<String, Vec<String>>),
 }
 
 /// The engine and the machine below it.

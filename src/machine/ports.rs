@@ -68,7 +68,10 @@ pub fn key(component: Component, nth: usize) -> &'static str {
         (Component::Website, _) => "ports.website",
         (Component::Library, _) => "ports.library",
         (Component::RabbitMq, 0) => "rabbitmq.port",
-        (Component::RabbitMq, _) => "rabbitmq.management_port",
+        (Component::RabbitMq, 1) => "rabbitmq.management_port",
+        (Component::RabbitMq, _) => "rabbitmq.plain_port",
+        (Component::Mosquitto, 0) => "mosquitto.port",
+        (Component::Mosquitto, _) => "mosquitto.plain_port",
         // Nothing of a workspace listens on the machine.
         (Component::Workspace, _) => "ports",
     }
@@ -198,6 +201,7 @@ mod tests {
             environment: Default::default(),
             mounts: Vec::new(),
             network: Attachment::Host,
+            hosts: Default::default(),
             listens: listens.to_vec(),
             run_as: None,
             read_only: true,

@@ -145,6 +145,26 @@ pub enum Step {
         /// The limits it gets.
         limits: Limits,
     },
+    /// Have a container read its configuration anew, and write down what it read.
+    Reload {
+        /// Its name.
+        name: String,
+        /// The file that says what it read last, relative to the root.
+        path: PathBuf,
+    },
+    /// Make, change and remove users' accounts at a service.
+    SetAccounts {
+        /// The service's container.
+        name: String,
+        /// Whose are made.
+        make: Vec<String>,
+        /// Whose are changed, and what of them differs.
+        change: Vec<(String, Vec<String>)>,
+        /// Whose are removed.
+        remove: Vec<String>,
+        /// Whether the service did not say what it has: then all that is due is found out when it does.
+        blind: bool,
+    },
     /// Remove a container.
     RemoveContainer {
         /// Its name.
@@ -206,6 +226,8 @@ pub enum Phase {
     Firewall,
     /// Containers, side by side.
     Containers,
+    /// What is told to containers that run.
+    Tell,
     /// Images that nothing uses any more.
     RemoveImages,
 }
@@ -233,6 +255,7 @@ impl Step {
             | Step::RestartContainer { .. }
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. } => Phase::Containers,
+            Step::Reload { .. } | Step::SetAccounts { .. } => Phase::Tell,
             Step::RemoveImage { .. } => Phase::RemoveImages,
         }
     }
@@ -303,6 +326,25 @@ impl Step {
             Step::UpdateLimits { name, changes, .. } => {
                 format!("change limits of {name} ({})", changes.join(", "))
             }
+            Step::Reload { name, .. } => format!("have {name} read its configuration anew"),
+            Step::SetAccounts {
+                name,
+                make,
+                change,
+                remove,
+                blind: _,
+            } => {
+                let changed: Vec<String> = change
+                    .iter()
+                    .map(|(user, differs)| format!("{user} ({})", differs.join(", ")))
+                    .collect();
+                let parts: Vec<String> = [("make", make), ("change", &changed), ("remove", remove)]
+                    .into_iter()
+                    .filter(|(_, users)| !users.is_empty())
+                    .map(|(what, users)| format!("{what} {}", some(users)))
+                    .collect();
+                format!("accounts at {name}: {}", parts.join("; "))
+            }
             Step::RemoveContainer { name, why, .. } => {
                 format!("remove container {name}{}", because(why.as_deref()))
             }
@@ -335,6 +377,8 @@ impl Step {
             | Step::RestartContainer { .. }
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. }
+            | Step::Reload { .. }
+            | Step::SetAccounts { .. }
             | Step::RemoveContainer { .. } => &[],
         }
     }
@@ -342,6 +386,15 @@ impl Step {
 
 fn shown(path: &Path) -> std::path::Display<'_> {
     path.display()
+}
+
+/// Users, or the first of many.
+fn some(users: &[String]) -> String {
+    const NAMED: usize = 5;
+    match users.len().checked_sub(NAMED) {
+        None | Some(0) => users.join(", "),
+        Some(more) => format!("{} and {more} more", users[..NAMED].join(", ")),
+    }
 }
 
 fn because(why: Option<&str>) -> String {

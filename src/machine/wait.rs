@@ -1,13 +1,13 @@
 //! Readiness as data: containers are probed until they answer, and one that ends meanwhile is not waited for.
 
+mod broker;
+
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::error::Failure;
 use crate::machine::docker::Engine;
@@ -88,7 +88,8 @@ pub async fn answers_now<'a>(containers: impl Iterator<Item = &'a Container>) ->
         .await
 }
 
-async fn until_ready(engine: &Engine, name: &str, probe: &Probe) -> Result<()> {
+/// Waits until a container answers.
+pub(super) async fn until_ready(engine: &Engine, name: &str, probe: &Probe) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(probe.deadline_seconds);
     tokio::select! {
         answer = until_it_answers(engine, name, probe, end) => match answer? {
@@ -174,29 +175,19 @@ async fn answers(probe: &Probe) -> Result<(), Wrong> {
 async fn answer(question: &Question) -> Result<(), String> {
     match question.scheme {
         Scheme::Http | Scheme::Https => answer_by_http(question).await,
-        Scheme::Amqp => tokio::time::timeout(ONE_PROBE, answer_by_amqp(question))
-            .await
-            .unwrap_or_else(|_| Err(nothing_in_time())),
+        Scheme::Amqps => in_time(broker::amqp(question)).await,
+        Scheme::Mqtts => in_time(broker::mqtt(question)).await,
     }
+}
+
+async fn in_time(answer: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    tokio::time::timeout(ONE_PROBE, answer)
+        .await
+        .unwrap_or_else(|_| Err(nothing_in_time()))
 }
 
 fn nothing_in_time() -> String {
     format!("gave nothing within {} s", ONE_PROBE.as_secs())
-}
-
-/// The broker offers its versions as soon as it has read the client's: `connection.start`, class 10, method 10, on channel 0.
-async fn answer_by_amqp(question: &Question) -> Result<(), String> {
-    let greet = async {
-        let mut broker = TcpStream::connect(question.address).await?;
-        broker.write_all(b"AMQP\0\0\x09\x01").await?;
-        let mut frame = [0; 11];
-        broker.read_exact(&mut frame).await.map(|_| frame)
-    };
-    match greet.await {
-        Ok([1, 0, 0, _, _, _, _, 0, 10, 0, 10]) => Ok(()),
-        Ok(_) => Err("is no AMQP broker".to_owned()),
-        Err(error) => Err(format!("gave nothing: {error}")),
-    }
 }
 
 async fn answer_by_http(question: &Question) -> Result<(), String> {

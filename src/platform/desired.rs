@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::accounts::Accounts;
 pub use super::probe::{Probe, Question, Scheme};
 use crate::secrets::Secret;
 use crate::spec::names::{DeploymentName, UserName};
@@ -52,6 +53,8 @@ pub enum Component {
     /// The message broker.
     #[serde(rename = "rabbitmq")]
     RabbitMq,
+    /// The MQTT broker.
+    Mosquitto,
 }
 
 impl Component {
@@ -64,6 +67,7 @@ impl Component {
             Component::Library => "library",
             Component::Workspace => "workspace",
             Component::RabbitMq => "rabbitmq",
+            Component::Mosquitto => "mosquitto",
         }
     }
 }
@@ -97,6 +101,8 @@ pub struct Desired {
     pub firewall: Option<Firewall>,
     /// Containers, in the order they are listed in `plan`.
     pub containers: Vec<Container>,
+    /// Users' accounts at services, each of which is told of them when it answers.
+    pub accounts: Vec<Accounts>,
     /// The limits that stand in a user's own file; the others stand in the deployment's.
     pub own_limits: BTreeMap<UserName, BTreeSet<LimitKey>>,
 }
@@ -145,6 +151,8 @@ pub struct File {
     pub user: Option<UserName>,
     /// The container whose address is in it: while that one is held as it is, so is the file.
     pub leads_to: Option<String>,
+    /// The container that is to read its configuration anew before this is written: it says what was read last.
+    pub reloads: Option<String>,
     /// Whether a file that is there already stays as it is, for others write it as well: an htpasswd entry.
     pub kept: bool,
 }
@@ -249,6 +257,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Where it is attached.
     pub network: Attachment,
+    /// What its hosts file has besides itself.
+    pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Addresses of the host that it listens on (host network only); they must be free before it is made.
     pub listens: Vec<SocketAddrV4>,
     /// `uid:gid`; `None` keeps the image's.
@@ -378,6 +388,7 @@ impl Desired {
             networks: Vec::new(),
             firewall: None,
             containers: Vec::new(),
+            accounts: Vec::new(),
             own_limits: BTreeMap::new(),
         }
     }

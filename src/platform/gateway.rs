@@ -268,6 +268,7 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         environment: Default::default(),
         mounts,
         network: Attachment::Host,
+        hosts: Default::default(),
         listens: match spec.tls.is_on() {
             false => vec![spec.ports.http],
             true => vec![spec.ports.http, spec.ports.https],
@@ -312,6 +313,7 @@ fn probe(input: &Input<'_>) -> Probe {
         path: spec.base_path.path(path),
         wanted: vec![status..=status],
         certificate: input.certificate.and_then(Certificate::sha256),
+        authority: None,
     };
     Probe {
         questions: vec![

@@ -126,6 +126,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         owner: Some((owner.uid, owner.gid)),
         user: None,
         leads_to: None,
+        reloads: None,
         kept: false,
         content: Content::Secret(input.secrets.gateway.clone()),
     });

@@ -1,5 +1,6 @@
 //! The pure core: from a spec to what each machine should have. No I/O, no clock, no randomness.
 
+pub mod accounts;
 pub mod auth;
 pub mod desired;
 pub mod gateway;
@@ -33,6 +34,8 @@ pub struct Input<'a> {
     pub entries: &'a BTreeMap<UserName, Secret>,
     /// The gateway's certificate; `None` without TLS, and where Traefik comes by it itself.
     pub certificate: Option<&'a Certificate>,
+    /// What the services need.
+    pub services: &'a services::Services,
     /// Templates.
     pub templates: &'a Templates,
     /// Where the tree lies on the machine, absolute.
@@ -108,18 +111,21 @@ pub fn machine(input: &Input<'_>) -> Result<Desired, RenderError> {
     if input.placed.contains(&Component::Gateway) {
         users_side(input, &mut desired)?;
     }
-    if input.placed.contains(&Component::RabbitMq) {
-        services::rabbitmq::add(input, &mut desired)?;
-    }
+    services::add(input, &mut desired)?;
     Ok(desired)
 }
 
 /// Gateway, auth endpoint, website, library and workspaces, which are on one machine always (see [`crate::profile`]).
 fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     desired.directories.extend(directories(input));
-    desired.owned = [gateway::ROUTES, gateway::PAIR, "config/auth"]
-        .map(PathBuf::from)
-        .into();
+    desired.owned = [
+        gateway::ROUTES,
+        gateway::PAIR,
+        "config/auth",
+        services::users::FILES,
+    ]
+    .map(PathBuf::from)
+    .into();
     desired.images.push(Image::Own {
         reference: input.own_image.to_owned(),
     });
@@ -152,6 +158,10 @@ pub fn certificate(input: &Input<'_>) -> Result<Desired, RenderError> {
 /// A user who is not in the spec should have nothing.
 pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, RenderError> {
     let mut desired = skeleton(input);
+    services::add_users(input, names, &mut desired);
+    if !input.placed.contains(&Component::Gateway) {
+        return Ok(desired);
+    }
     desired.firewall = Some(firewall(input));
     gateway::add_credentials(input, &mut desired)?;
     if names.iter().any(|name| input.spec.users.contains_key(name)) {
@@ -164,6 +174,9 @@ pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, R
             workspace::add(input, name, &mut desired)?;
         }
         let mut files = vec![gateway::user_file(name), auth::user_file(name)];
+        if !input.services.hosts.is_empty() {
+            files.extend(services::users::paths(name).map(PathBuf::from));
+        }
         if input.remote {
             let entry = input
                 .entries
@@ -244,6 +257,7 @@ fn plain(path: impl Into<PathBuf>, mode: u32, text: String) -> File {
         owner: None,
         user: None,
         leads_to: None,
+        reloads: None,
         kept: false,
         content: Content::Plain(text),
     }
@@ -257,6 +271,7 @@ fn secret(path: impl Into<PathBuf>, text: String) -> File {
         owner: None,
         user: None,
         leads_to: None,
+        reloads: None,
         kept: false,
         content: Content::Secret(Secret::new(text)),
     }
@@ -279,6 +294,7 @@ fn own_container(input: &Input<'_>, component: Component, command: Vec<String>) 
         environment: BTreeMap::new(),
         mounts: Vec::new(),
         network: desired::Attachment::Host,
+        hosts: BTreeMap::new(),
         listens: Vec::new(),
         run_as: Some("0:0".to_owned()),
         read_only: true,

@@ -15,10 +15,10 @@ pub struct Probe {
     pub deadline_seconds: u64,
 }
 
-/// A GET, and the statuses that are a good answer; or a greeting by AMQP.
+/// A GET, and the statuses that are a good answer; or a broker's greeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// With or without TLS. Whether browsers trust a certificate is another question, and not asked.
+    /// With or without TLS. Of a GET, whether browsers trust a certificate is another question, and not asked.
     pub scheme: Scheme,
     /// Who is asked.
     pub address: SocketAddrV4,
@@ -30,6 +30,8 @@ pub struct Question {
     pub wanted: Vec<RangeInclusive<u16>>,
     /// The certificate that must be shown: SHA-256 of its DER, in lower-case hex. `None` takes any.
     pub certificate: Option<String>,
+    /// The only authority (PEM) that a broker's certificate may be by.
+    pub authority: Option<String>,
 }
 
 /// How a question is sent.
@@ -40,8 +42,10 @@ pub enum Scheme {
     Http,
     /// By TLS.
     Https,
-    /// By the header with which an AMQP client begins; the broker's offer is the good answer, and no status (AMQP 0-9-1, 2.2.4).
-    Amqp,
+    /// By TLS and the header with which an AMQP client begins; the broker's offer is the good answer, and no status.
+    Amqps,
+    /// By TLS and the packet with which an MQTT client begins; the broker's answer is good, whatever it is.
+    Mqtts,
 }
 
 impl Probe {
@@ -55,6 +59,7 @@ impl Probe {
                 path: path.into(),
                 wanted: vec![200..=200],
                 certificate: None,
+                authority: None,
             }],
             deadline_seconds,
         }
@@ -62,15 +67,16 @@ impl Probe {
 }
 
 impl Question {
-    /// Whether a broker takes clients at an address.
-    pub fn amqp(address: SocketAddrV4) -> Self {
+    /// Whether a broker takes clients at an address, with a certificate for this name by this authority.
+    pub fn broker(scheme: Scheme, address: SocketAddrV4, host: &str, authority: &str) -> Self {
         Self {
-            scheme: Scheme::Amqp,
+            scheme,
             address,
-            host: None,
+            host: Some(host.to_owned()),
             path: String::new(),
             wanted: Vec::new(),
             certificate: None,
+            authority: Some(authority.to_owned()),
         }
     }
 
@@ -79,7 +85,8 @@ impl Question {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
-            Scheme::Amqp => "amqp",
+            Scheme::Amqps => "amqps",
+            Scheme::Mqtts => "mqtts",
         };
         match &self.host {
             Some(host) => format!("{scheme}://{host}:{}{}", self.address.port(), self.path),

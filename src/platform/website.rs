@@ -61,6 +61,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         owner: Some(NOBODY),
         user: None,
         leads_to: None,
+        reloads: None,
         kept: false,
         content: Content::Secret(input.secrets.gateway.clone()),
     });

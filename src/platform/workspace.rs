@@ -8,7 +8,7 @@ use super::desired::{
     Network, Probe, Question, Scheme,
 };
 use super::naming::WORKSPACE_PORT;
-use super::{COMMON, Input, auth, gateway, naming, of_user};
+use super::{COMMON, Input, auth, gateway, naming, of_user, services};
 use crate::render::RenderError;
 use crate::secrets::Secret;
 use crate::spec::model::{Group, User, WorkspaceLimits};
@@ -55,6 +55,7 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
         .insert(name.clone(), own.into_iter().flatten().collect());
     desired.networks.push(network);
     desired.containers.push(container);
+    services::users::add(input, name, desired)?;
     if user.enabled {
         let files = route.into_iter().chain([auth::user_access(name, user)]);
         desired.files.extend(files.map(|file| of_user(file, name)));
@@ -109,6 +110,7 @@ fn container(
         target: extra.target.clone(),
         read_only: extra.read_only,
     }));
+    mounts.extend(services::users::mounts(input, name));
     Container {
         name: naming::container(&input.spec.name, Component::Workspace, Some(name)),
         component: Component::Workspace,
@@ -121,6 +123,7 @@ fn container(
             network: network.name.clone(),
             address: *address.ip(),
         },
+        hosts: services::users::hosts(input, network.gateway),
         listens: Vec::new(),
         run_as: Some(String::from(workspace.user)),
         read_only: false,
@@ -140,6 +143,7 @@ fn container(
                 // A 404 is some other workspace, or this one under another path.
                 wanted: vec![200..=399, 401..=401, 403..=403],
                 certificate: None,
+                authority: None,
             }],
             deadline_seconds: DEADLINE,
         }),

@@ -29,9 +29,9 @@ fn two_machines_share_the_components() {
     );
     assert_eq!(
         profile.on("services"),
-        BTreeSet::from([Component::RabbitMq])
+        BTreeSet::from([Component::RabbitMq, Component::Mosquitto])
     );
-    assert_eq!(profile.everywhere().len(), 6);
+    assert_eq!(profile.everywhere().len(), 7);
 }
 
 #[test]

@@ -28,6 +28,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("lib.env"),
     template!("client/env.js"),
     template!("services/rabbitmq.conf"),
+    template!("services/mosquitto.conf"),
+    template!("services/services.env"),
+    template!("services/README.md"),
 ];
 
 /// Templates of files that become the operator's own when they are written: those are edited, not their templates.

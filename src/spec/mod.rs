@@ -9,3 +9,4 @@ pub mod names;
 pub mod problem;
 pub mod quantity;
 pub mod read;
+pub mod services;

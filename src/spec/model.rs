@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
 use super::quantity::{Bytes, Cpus};
+use super::services::{Mosquitto, RabbitMq};
 
 /// A deployment's spec.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,8 @@ pub struct Spec {
     pub workspace: Workspace,
     /// RabbitMQ, where the profile places it.
     pub rabbitmq: RabbitMq,
+    /// Mosquitto, where the profile places it.
+    pub mosquitto: Mosquitto,
     /// What there is to say of the profile's machines, by name.
     pub machines: BTreeMap<String, Machine>,
     /// The users, by name.
@@ -180,17 +183,6 @@ pub struct Gateway {
     pub image: String,
     /// How much it logs.
     pub log_level: LogLevel,
-}
-
-/// The message broker's settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RabbitMq {
-    /// Its image, without the prefix.
-    pub image: String,
-    /// AMQP, on all addresses of its machine.
-    pub port: u16,
-    /// The management page and API, on all addresses of its machine.
-    pub management_port: u16,
 }
 
 /// Traefik's log levels.

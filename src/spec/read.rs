@@ -20,7 +20,7 @@ use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
 use image::{image, is_image};
 use machines::machines;
-use services::rabbitmq;
+use services::{Given, mosquitto, rabbitmq};
 use tls::tls;
 use workspace::{limit_overrides, workspace};
 
@@ -86,7 +86,9 @@ pub fn spec(document: &Document) -> Option<Spec> {
     };
     gateway.finish();
     let workspace = workspace(top.section("workspace"));
-    let rabbitmq = rabbitmq(top.section("rabbitmq"), ports);
+    let mut given = Given::new(ports);
+    let rabbitmq = rabbitmq(top.section("rabbitmq"), &mut given);
+    let mosquitto = mosquitto(top.section("mosquitto"), &mut given);
     let machines = machines(top.section("machines"));
     top.finish();
 
@@ -106,6 +108,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         gateway: gateway_model,
         workspace: workspace?,
         rabbitmq,
+        mosquitto,
         machines,
         users: BTreeMap::new(),
     })

@@ -152,6 +152,7 @@ impl Lab {
             environment: [("LAB_SERVE".to_owned(), Secret::new(address.to_string()))].into(),
             mounts: Vec::new(),
             network: Attachment::Host,
+            hosts: Default::default(),
             listens: Vec::new(),
             run_as: None,
             read_only: true,
@@ -208,6 +209,7 @@ impl Lab {
             owner: None,
             content: Content::Plain(format!("user: {user}\n")),
             leads_to: None,
+            reloads: None,
             kept: false,
             user: Some(name.clone()),
         });

@@ -5,6 +5,7 @@ mod broken;
 mod faults;
 mod fixture;
 mod rabbitmq;
+mod services;
 mod side_by_side;
 mod two;
 mod vagrant;

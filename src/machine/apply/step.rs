@@ -12,7 +12,7 @@ use crate::machine::event::Event;
 use crate::machine::files::Tree;
 use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::step::Step;
-use crate::machine::{docker, firewall, hash, image, ports};
+use crate::machine::{accounts, docker, firewall, hash, image, ports, wait};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
 
 /// How long a container that the engine is still making may take to be seen.
@@ -72,6 +72,8 @@ pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
         | Step::RestartContainer { .. }
         | Step::StopContainer { .. }
         | Step::UpdateLimits { .. }
+        | Step::Reload { .. }
+        | Step::SetAccounts { .. }
         | Step::RemoveContainer { .. } => return Ok(false),
     }
     Ok(true)
@@ -139,7 +141,26 @@ impl Run<'_> {
             Step::StopContainer { name } => engine.stop_container(name).await,
             Step::UpdateLimits { name, limits, .. } => engine.update_limits(name, *limits).await,
             Step::RemoveContainer { name, .. } => engine.remove_container(name).await,
+            Step::Reload { name, path } => {
+                let file = desired(self.desired.file(path), path.display())?;
+                self.reload(name, file).await
+            }
+            Step::SetAccounts { name, .. } => {
+                let mut all = self.desired.accounts.iter();
+                let accounts = desired(all.find(|one| one.container == *name), name)?;
+                wait::until_ready(engine, name, &accounts.ready).await?;
+                accounts::settle(accounts, step).await
+            }
         }
+    }
+
+    /// One that has just started reads it anew as soon as it answers, and not before.
+    async fn reload(&self, name: &str, file: &File) -> Result<()> {
+        if let Some(probe) = self.container(name).and_then(|one| one.ready.as_ref()) {
+            wait::until_ready(self.engine, name, probe).await?;
+        }
+        self.engine.hang_up(name).await?;
+        write(&self.desired.root, file)
     }
 
     async fn create(&self, container: &Container, start: bool) -> Result<()> {

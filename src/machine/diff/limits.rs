@@ -100,6 +100,8 @@ fn about(step: &Step) -> Option<&str> {
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
         | Step::StopContainer { .. }
+        | Step::Reload { .. }
+        | Step::SetAccounts { .. }
         | Step::RemoveContainer { .. } => None,
     }
 }

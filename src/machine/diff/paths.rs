@@ -84,6 +84,18 @@ fn diff_directory(directory: &Directory, state: Option<&PathState>, plan: &mut P
 }
 
 fn diff_file(file: &File, state: Option<&PathState>, plan: &mut Plan) {
+    if let Some(name) = &file.reloads {
+        let same = state.is_some_and(|state| {
+            state.digest.as_deref() == Some(sha256(file.content.expose()).as_str())
+        });
+        if !same {
+            plan.steps.push(Step::Reload {
+                name: name.clone(),
+                path: file.path.clone(),
+            });
+        }
+        return;
+    }
     let Some(state) = state else {
         return plan.steps.push(Step::WriteFile {
             path: file.path.clone(),

@@ -88,6 +88,7 @@ fn file(path: &str, text: &str, user: Option<&UserName>) -> File {
         content: Content::Plain(text.into()),
         user: user.cloned(),
         leads_to: user.map(|user| format!("ws-{user}")),
+        reloads: None,
         kept: false,
     }
 }
@@ -106,6 +107,7 @@ fn workspace(user: &str, seat: u8) -> Container {
             network: format!("net-{user}"),
             address,
         },
+        hosts: Default::default(),
         listens: Vec::new(),
         run_as: None,
         read_only: false,

@@ -10,8 +10,8 @@ use bollard::models::{
     ContainerUpdateBody, MountPoint,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptions, LogsOptions, RemoveContainerOptions,
-    RestartContainerOptions, StopContainerOptions,
+    CreateContainerOptionsBuilder, KillContainerOptions, ListContainersOptions, LogsOptions,
+    RemoveContainerOptions, RestartContainerOptions, StopContainerOptions,
 };
 use futures_util::StreamExt;
 
@@ -139,6 +139,23 @@ impl Engine {
             self.docker.restart_container(name, Some(options)),
         )
         .await
+    }
+
+    /// Has a container's program read its configuration anew (SIGHUP); one that does not run, or is gone, will do so anyway.
+    pub async fn hang_up(&self, name: &str) -> Result<()> {
+        let options = KillContainerOptions {
+            signal: "SIGHUP".to_owned(),
+        };
+        let told = async {
+            match if_there(self.docker.kill_container(name, Some(options))).await {
+                Err(bollard::errors::Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => Ok(None),
+                other => other,
+            }
+        };
+        self.act(&format!("telling container {name}"), told).await?;
+        Ok(())
     }
 
     /// Stops a container; one that does not run, or is gone, is as good.

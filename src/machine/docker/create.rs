@@ -79,7 +79,8 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
         | Component::Auth
         | Component::Website
         | Component::Library
-        | Component::RabbitMq => Some(vec!["no-new-privileges".to_owned()]),
+        | Component::RabbitMq
+        | Component::Mosquitto => Some(vec!["no-new-privileges".to_owned()]),
     };
     HostConfig {
         mounts: Some(container.mounts.iter().map(mount).collect()),
@@ -98,6 +99,12 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
                 ("max-size".to_owned(), "10m".to_owned()),
                 ("max-file".to_owned(), "3".to_owned()),
             ])),
+        }),
+        extra_hosts: (!container.hosts.is_empty()).then(|| {
+            let hosts = container.hosts.iter();
+            hosts
+                .map(|(name, address)| format!("{name}:{address}"))
+                .collect()
         }),
         readonly_rootfs: Some(container.read_only),
         cap_add,

@@ -1,8 +1,12 @@
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::platform::desired::Scheme;
@@ -31,22 +35,25 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, open: bool) {
     let _ = stream.shutdown().await;
 }
 
+/// A server's side of TLS.
+fn tls(pair: &CertifiedKey<KeyPair>) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![pair.cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// A gateway of this test's own; answers with its probe.
 async fn gateway(scheme: Scheme, open: bool) -> Probe {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
     let pair = rcgen::generate_simple_self_signed(["bar.com".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![pair.cert.der().clone()],
-            rustls::pki_types::PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into()),
-        )
-        .unwrap();
-    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let tls = tls(&pair);
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -58,7 +65,7 @@ async fn gateway(scheme: Scheme, open: bool) -> Probe {
                         talk(stream, open).await;
                     }
                 }
-                Scheme::Amqp => panic!("a gateway speaks HTTP"),
+                Scheme::Amqps | Scheme::Mqtts => panic!("a gateway speaks HTTP"),
             }
         }
     });
@@ -69,6 +76,7 @@ async fn gateway(scheme: Scheme, open: bool) -> Probe {
         path: path.into(),
         wanted: vec![status..=status],
         certificate: (scheme == Scheme::Https).then(|| sha256(pair.cert.der())),
+        authority: None,
     };
     Probe {
         questions: vec![question("/dt/healthz", 200), question("/dt/", 401)],
@@ -150,38 +158,79 @@ async fn where_nobody_listens_there_is_a_reason() {
     );
 }
 
-/// A broker of this test's own, which answers a client's greeting with these bytes.
-async fn broker(answer: &'static [u8]) -> Probe {
+/// A broker of this test's own, which answers a client's greeting with these bytes. Its certificate is for `foo.com`.
+async fn broker(scheme: Scheme, greeting: &'static [u8], answer: &'static [u8]) -> Probe {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["foo.com".to_owned()]).unwrap();
+    let tls = tls(&pair);
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut greeting = [0; 8];
-        stream.read_exact(&mut greeting).await.unwrap();
-        assert_eq!(&greeting, b"AMQP\0\0\x09\x01");
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that does not trust us goes away.
+        let Ok(mut stream) = tls.accept(stream).await else {
+            return;
+        };
+        let mut said = vec![0; greeting.len()];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(said, greeting);
         stream.write_all(answer).await.unwrap();
+        stream.shutdown().await.unwrap();
     });
     Probe {
-        questions: vec![Question::amqp(address)],
+        questions: vec![Question::broker(
+            scheme,
+            address,
+            "foo.com",
+            &pair.cert.pem(),
+        )],
         deadline_seconds: 1,
     }
 }
 
+async fn broker_says(probe: &Probe) -> Result<(), String> {
+    answers(probe).await.map_err(|wrong| wrong.answer)
+}
+
 #[tokio::test]
 async fn a_broker_is_ready_when_it_offers_its_versions() {
+    const GREETING: &[u8] = b"AMQP\0\0\x09\x01";
     // connection.start: a method frame on channel 0, class 10, method 10, and its arguments.
-    let probe = broker(b"\x01\0\0\0\0\0\x06\0\x0a\0\x0a\0\x09").await;
-    assert_eq!(answers(&probe).await, Ok(()));
+    let start = b"\x01\0\0\0\0\0\x06\0\x0a\0\x0a\0\x09";
+    let probe = broker(Scheme::Amqps, GREETING, start).await;
+    assert_eq!(broker_says(&probe).await, Ok(()));
 
     // RabbitMQ says so to who speaks another version; other programs say other things.
-    let probe = broker(b"AMQP\x03\x01\0\0 and more").await;
-    assert_eq!(
-        answers(&probe).await.map_err(|wrong| wrong.answer),
-        Err("is no AMQP broker".to_owned())
-    );
-    let probe = broker(b"").await;
-    let silent = answers(&probe).await.map_err(|wrong| wrong.answer);
+    let probe = broker(Scheme::Amqps, GREETING, b"AMQP\x03\x01\0\0 and more").await;
+    let said = broker_says(&probe).await;
+    assert_eq!(said, Err("is no AMQP broker".to_owned()));
+    let probe = broker(Scheme::Amqps, GREETING, b"").await;
+    let silent = broker_says(&probe).await;
     assert!(silent.unwrap_err().starts_with("gave nothing: "));
+}
+
+#[tokio::test]
+async fn an_mqtt_broker_is_ready_when_it_answers_whatever_it_says() {
+    const CONNECT: &[u8] = b"\x10\x0c\0\x04MQTT\x04\x02\0\x0a\0\0";
+    for answer in [b"\x20\x02\0\0", b"\x20\x02\0\x05"] {
+        let probe = broker(Scheme::Mqtts, CONNECT, answer).await;
+        assert_eq!(broker_says(&probe).await, Ok(()));
+    }
+    let probe = broker(Scheme::Mqtts, CONNECT, b"HTTP").await;
+    let said = broker_says(&probe).await;
+    assert_eq!(said, Err("is no MQTT broker".to_owned()));
+}
+
+#[tokio::test]
+async fn a_broker_with_anothers_certificate_does_not_count() {
+    let mut probe = broker(Scheme::Mqtts, b"", b"").await;
+    let other = broker(Scheme::Mqtts, b"", b"").await;
+    probe.questions[0].authority = other.questions[0].authority.clone();
+    let said = broker_says(&probe).await.unwrap_err();
+    assert!(said.contains("invalid peer certificate"), "{said}");
+    let mut probe = broker(Scheme::Mqtts, b"", b"").await;
+    probe.questions[0].host = Some("bar.com".to_owned());
+    let said = broker_says(&probe).await.unwrap_err();
+    assert!(said.contains("not valid for name"), "{said}");
 }
 
 #[test]

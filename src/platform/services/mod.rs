@@ -1,17 +1,135 @@
-//! The services that digital twins use to talk to their physical twins.
+//! The services that digital twins use to talk to their physical twins, and each user's way to them.
 
+pub mod mosquitto;
 pub mod rabbitmq;
+pub mod users;
 
-use super::Input;
-use super::desired::Component;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::accounts::Endpoint;
+use super::desired::{Component, Desired, Directory, File, Limits};
+use super::{Certificate, Input, plain, secret};
+use crate::render::RenderError;
+use crate::secrets::Secret;
+use crate::spec::names::UserName;
+use crate::spec::services::ServiceLimits;
+
+/// All that there are.
+pub const ALL: [Component; 2] = [Component::RabbitMq, Component::Mosquitto];
+
+/// What workspaces call their own machine, by their hosts file. ".internal" is nobody's on the internet (ICANN, 2024-07-29).
+pub const HERE: &str = "host.dtaas.internal";
+
+/// What the services need besides the spec.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    /// What workspaces call the machine of each service that runs anywhere.
+    pub hosts: BTreeMap<Component, String>,
+    /// What each user's passwords at the services are derived from.
+    pub accounts: BTreeMap<UserName, Secret>,
+    /// The certificate of the authority for the services, PEM.
+    pub authority: String,
+    /// The certificate of the services on this machine, and the name in it that they are reached by from here.
+    pub certificate: Option<(Certificate, String)>,
+}
+
+impl Services {
+    /// A user's password at a service; `None` before there is a secret to derive it from.
+    fn password(&self, user: &UserName, component: Component) -> Option<Secret> {
+        Some(self.accounts.get(user)?.derived(component.as_str()))
+    }
+}
+
+/// Adds what the services on this machine are made of, for all users.
+pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
+    if input.placed.contains(&Component::RabbitMq) {
+        rabbitmq::add(input, desired)?;
+    }
+    if input.placed.contains(&Component::Mosquitto) {
+        mosquitto::add(input, desired)?;
+    }
+    Ok(())
+}
+
+/// Adds what some users have at the services on this machine, and nothing else.
+pub fn add_users(input: &Input<'_>, names: &BTreeSet<UserName>, desired: &mut Desired) {
+    if input.placed.contains(&Component::RabbitMq) {
+        let mut accounts = rabbitmq::accounts(input);
+        if let Some(accounts) = &mut accounts {
+            accounts.users.retain(|name, _| names.contains(name));
+        }
+        desired.accounts.extend(accounts);
+    }
+    if input.placed.contains(&Component::Mosquitto) {
+        mosquitto::add_users(input, desired);
+    }
+}
 
 /// Ports of the services on the same machine as the workspaces, which may reach them there.
 pub fn ports(input: &Input<'_>) -> Vec<u16> {
-    match input.placed.contains(&Component::RabbitMq) {
-        false => Vec::new(),
-        true => vec![
-            input.spec.rabbitmq.port,
-            input.spec.rabbitmq.management_port,
-        ],
+    let mut ports = Vec::new();
+    if input.placed.contains(&Component::RabbitMq) {
+        let settings = &input.spec.rabbitmq;
+        ports.extend([settings.port, settings.management_port]);
+        ports.extend(settings.plain_port);
+    }
+    if input.placed.contains(&Component::Mosquitto) {
+        ports.push(input.spec.mosquitto.port);
+        ports.extend(input.spec.mosquitto.plain_port);
+    }
+    ports
+}
+
+/// A directory that only the user of a service's container enters.
+fn closed(path: &str, owner: (u32, u32)) -> Directory {
+    Directory {
+        mode: 0o700,
+        owner: Some(owner),
+        enforce: true,
+        ..Directory::plain(path)
+    }
+}
+
+/// A file that only the user of a service's container reads.
+fn own(owner: (u32, u32), file: File) -> File {
+    File {
+        mode: 0o400,
+        owner: Some(owner),
+        ..file
+    }
+}
+
+/// The certificate, its key and the authority, in a service's directory. They are read anew when they change, and make nobody start again.
+fn certificate(input: &Input<'_>, directory: &str, owner: (u32, u32)) -> Vec<File> {
+    let Some((certificate, _)) = &input.services.certificate else {
+        return Vec::new();
+    };
+    let path = |name: &str| format!("{directory}/{name}");
+    let files = [
+        plain(path("cert.pem"), 0o400, certificate.chain.clone()),
+        secret(path("key.pem"), certificate.key.expose().to_owned()),
+        plain(path("ca.pem"), 0o400, input.services.authority.clone()),
+    ];
+    files.map(|file| own(owner, file)).into()
+}
+
+/// A service's interface, as it is reached on its own machine.
+fn endpoint(input: &Input<'_>, port: u16, administrator: &str, password: &Secret) -> Endpoint {
+    let certificate = input.services.certificate.as_ref();
+    Endpoint {
+        address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+        host: certificate.map_or_else(String::new, |(_, host)| host.clone()),
+        authority: input.services.authority.clone(),
+        administrator: administrator.to_owned(),
+        password: password.clone(),
+    }
+}
+
+fn limits(limits: ServiceLimits) -> Limits {
+    Limits {
+        cpus: limits.cpus,
+        memory: limits.memory,
+        pids: None,
     }
 }

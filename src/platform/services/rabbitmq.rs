@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use super::super::accounts::{Account, Accounts};
 use super::super::desired::{
-    Attachment, Capabilities, Component, Container, Content, Desired, Directory, File, Image,
-    Limits, Mount, Probe, Question, Scheme, digest,
+    Attachment, Capabilities, Component, Container, Desired, Image, Mount, Probe, Question, Scheme,
+    digest,
 };
-use super::super::{Input, naming, plain, read_only};
+use super::super::{Input, naming, plain, read_only, secret};
+use super::{certificate, closed, endpoint, limits, own};
 use crate::render::RenderError;
 use crate::secrets::Secret;
 
@@ -32,58 +38,141 @@ pub const ADMINISTRATOR: &str = "dtaas";
 const DEADLINE: u64 = 180;
 
 #[derive(Serialize)]
-struct Context<'a> {
+struct Context {
     port: u16,
+    plain_port: Option<u16>,
     management_port: u16,
-    user: &'static str,
-    password: &'a str,
 }
 
-/// Adds the container, its files and directories.
+/// Adds the container, its files and directories, and users' accounts.
 pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     let settings = &input.spec.rabbitmq;
     let configuration = input.templates.render(
         "services/rabbitmq.conf",
         &Context {
             port: settings.port,
+            plain_port: settings.plain_port,
             management_port: settings.management_port,
-            user: ADMINISTRATOR,
-            password: input.secrets.rabbitmq.expose(),
         },
     )?;
-    let closed = |path: &str| Directory {
-        mode: 0o700,
-        owner: Some(OWNER),
-        enforce: true,
-        ..Directory::plain(path)
-    };
-    desired.directories.extend([closed(CONFIG), closed(DATA)]);
+    let definitions = definitions(&input.secrets.rabbitmq);
+    desired
+        .directories
+        .extend([CONFIG, DATA].map(|path| closed(path, OWNER)));
     let image = input.image(&settings.image);
     desired.images.push(Image::Pull {
         reference: image.clone(),
     });
-    desired
-        .containers
-        .push(container(input, image, digest([configuration.as_str()])));
-    let own = |file: File| File {
-        owner: Some(OWNER),
-        ..file
-    };
-    let mut configuration = plain(format!("{CONFIG}/10-dtaas.conf"), 0o400, configuration);
-    configuration.content = Content::Secret(Secret::new(configuration.content.expose()));
-    desired.files.push(own(configuration));
-    desired.files.push(own(plain(
-        format!("{CONFIG}/enabled_plugins"),
-        0o400,
-        "[rabbitmq_management].\n".to_owned(),
-    )));
+    desired.containers.push(container(
+        input,
+        image,
+        digest([configuration.as_str(), &definitions]),
+    ));
+    let files = [
+        plain(format!("{CONFIG}/10-dtaas.conf"), 0o400, configuration),
+        secret(format!("{CONFIG}/definitions.json"), definitions),
+        plain(
+            format!("{CONFIG}/enabled_plugins"),
+            0o400,
+            "[rabbitmq_management].\n".to_owned(),
+        ),
+    ];
+    desired.files.extend(files.map(|file| own(OWNER, file)));
+    desired.files.extend(certificate(input, CONFIG, OWNER));
+    desired.accounts.extend(accounts(input));
     Ok(())
+}
+
+/// What it takes over whenever it starts (RabbitMQ, "Schema Definition Export and Import", on import at boot): so the administrator is who
+/// we say, also where somebody changed that, and no guest is made.
+fn definitions(password: &Secret) -> String {
+    let definitions = json!({
+        "users": [{
+            "name": ADMINISTRATOR,
+            "password_hash": password_hash(password.expose(), salt(password)),
+            "hashing_algorithm": HASHING,
+            "tags": "administrator",
+        }],
+        "vhosts": [{ "name": "/" }],
+        "permissions": [{
+            "user": ADMINISTRATOR, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*",
+        }],
+    });
+    format!("{definitions:#}\n")
+}
+
+/// How passwords are hashed: RabbitMQ, "Passwords", on this algorithm.
+pub const HASHING: &str = "rabbit_password_hashing_sha256";
+
+/// The hash of a password: base64 of four bytes of salt, and the SHA-256 of them and the password.
+pub fn password_hash(password: &str, salt: [u8; 4]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(salt);
+    hasher.update(password);
+    STANDARD.encode([salt.as_slice(), &hasher.finalize()].concat())
+}
+
+/// Always the same for a password, so that what is rendered is the same as well. These passwords are long and random: nobody has a table
+/// of them.
+fn salt(password: &Secret) -> [u8; 4] {
+    let digest = Sha256::digest(password.derived("salt").expose());
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// Users' accounts, each with a virtual host of its own.
+pub(super) fn accounts(input: &Input<'_>) -> Option<Accounts> {
+    let users = input.spec.users.iter().filter_map(|(name, user)| {
+        let password = input.services.password(name, Component::RabbitMq)?;
+        let account = Account {
+            password,
+            open: user.enabled,
+        };
+        Some((name.clone(), account))
+    });
+    let settings = &input.spec.rabbitmq;
+    Some(Accounts {
+        component: Component::RabbitMq,
+        container: naming::container(&input.spec.name, Component::RabbitMq, None),
+        ready: ready(input)?,
+        service: endpoint(
+            input,
+            settings.management_port,
+            ADMINISTRATOR,
+            &input.secrets.rabbitmq,
+        ),
+        users: users.collect(),
+    })
+}
+
+/// `None` where there is no certificate: then nothing of it is rendered to be run.
+fn ready(input: &Input<'_>) -> Option<Probe> {
+    let settings = &input.spec.rabbitmq;
+    let (_, host) = input.services.certificate.as_ref()?;
+    let here = |port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let broker = Question::broker(
+        Scheme::Amqps,
+        here(settings.port),
+        host,
+        &input.services.authority,
+    );
+    let management = Question {
+        scheme: Scheme::Https,
+        address: here(settings.management_port),
+        host: Some(host.clone()),
+        path: "/".to_owned(),
+        wanted: vec![RangeInclusive::new(200, 399)],
+        certificate: None,
+        authority: None,
+    };
+    Some(Probe {
+        questions: vec![broker, management],
+        deadline_seconds: DEADLINE,
+    })
 }
 
 fn container(input: &Input<'_>, image: String, config_digest: String) -> Container {
     let settings = &input.spec.rabbitmq;
     let everywhere = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
-    let here = |port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
     let environment = [
         // Its data is filed under this name, which must stay the same, and resolve.
         ("RABBITMQ_NODENAME", naming::node(&input.spec.name)),
@@ -99,6 +188,7 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         ),
         ("HOME", "/var/lib/rabbitmq".to_owned()),
     ];
+    let ports = [settings.port, settings.management_port];
     Container {
         name: naming::container(&input.spec.name, Component::RabbitMq, None),
         component: Component::RabbitMq,
@@ -118,31 +208,34 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
             },
         ],
         network: Attachment::Host,
-        listens: vec![
-            everywhere(settings.port),
-            everywhere(settings.management_port),
-        ],
+        hosts: BTreeMap::new(),
+        listens: ports
+            .into_iter()
+            .chain(settings.plain_port)
+            .map(everywhere)
+            .collect(),
         run_as: Some(format!("{}:{}", OWNER.0, OWNER.1)),
         read_only: false,
         capabilities: Capabilities::Only(Vec::new()),
         shm: None,
-        limits: Limits::default(),
+        limits: limits(settings.limits),
         config_digest: Some(config_digest),
         precious: false,
         running: true,
-        ready: Some(Probe {
-            questions: vec![
-                Question::amqp(here(settings.port)),
-                Question {
-                    scheme: Scheme::Http,
-                    address: here(settings.management_port),
-                    host: None,
-                    path: "/".to_owned(),
-                    wanted: vec![RangeInclusive::new(200, 399)],
-                    certificate: None,
-                },
-            ],
-            deadline_seconds: DEADLINE,
-        }),
+        ready: ready(input),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_hashed_as_rabbitmq_does() {
+        // The example of RabbitMQ's page "Passwords": test12, salt 908D C60A.
+        assert_eq!(
+            password_hash("test12", [0x90, 0x8d, 0xc6, 0x0a]),
+            "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+        );
     }
 }

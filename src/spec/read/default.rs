@@ -26,10 +26,20 @@ pub const MAX_UPLOAD: &str = "10g";
 pub const GATEWAY_IMAGE: &str = "traefik:v3.7.15";
 /// The broker that v0.2 runs, with the management page.
 pub const RABBITMQ_IMAGE: &str = "rabbitmq:3-management";
-/// AMQP's port.
-pub const RABBITMQ: u16 = 5672;
-/// RabbitMQ's management page and API.
+/// AMQP's port with TLS.
+pub const RABBITMQ: u16 = 5671;
+/// RabbitMQ's management page and API; v0.2's port.
 pub const RABBITMQ_MANAGEMENT: u16 = 15672;
+/// RabbitMQ's memory: it stops taking messages before it has all of it.
+pub const RABBITMQ_MEMORY: &str = "2g";
+/// A current Mosquitto.
+pub const MOSQUITTO_IMAGE: &str = "eclipse-mosquitto:2";
+/// MQTT's port with TLS.
+pub const MOSQUITTO: u16 = 8883;
+/// Mosquitto's memory.
+pub const MOSQUITTO_MEMORY: &str = "512m";
+/// Ports in the clear are nowhere, and processors without a limit, unless the spec says otherwise.
+pub const NONE: &str = "none";
 /// v0.2's workspace.
 pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
 /// ml-workspace's services run as root inside.

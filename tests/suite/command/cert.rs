@@ -1,6 +1,7 @@
 //! `cert show` and `cert renew` where no platform runs, and what `init` makes of each mode.
 
 use dtaas::certificate::own;
+use dtaas::spec::names::Domain;
 use time::{Duration, OffsetDateTime};
 
 use super::run::{Place, failed};
@@ -262,11 +263,15 @@ fn what_traefik_has_from_an_acme_server_is_read() {
 /// Puts a certificate in the place of ours as if it had been made so many days ago, live as well.
 fn made_ago(place: &Place, authority_days: i64, days: i64) {
     let now = OffsetDateTime::now_utc();
-    let domain = "foo.com".parse().unwrap();
-    let authority =
-        own::authority("foo.com", &domain, now - Duration::days(authority_days)).unwrap();
+    let domain: Domain = "foo.com".parse().unwrap();
+    let authority = own::authority(
+        "foo.com",
+        &[domain.clone()],
+        now - Duration::days(authority_days),
+    )
+    .unwrap();
     let made = now - Duration::days(days);
-    let certificate = own::issue(&authority, "foo.com", &domain, made).unwrap();
+    let certificate = own::issue(&authority, "foo.com", &[domain], made).unwrap();
     for (file, text) in [
         ("secrets/tls/authority.pem", authority.chain.as_str()),
         ("secrets/tls/authority.key", authority.key.expose()),

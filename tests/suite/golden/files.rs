@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dtaas::deployment::init::{self, Request};
-use dtaas::platform::desired::Desired;
-use dtaas::profile;
+use dtaas::platform::Certificate;
+use dtaas::platform::desired::{Component, Desired};
+use dtaas::platform::services::{self, Services};
+use dtaas::profile::{self, Profile};
 use dtaas::secrets::Secret;
 use dtaas::spec::model::AuthMode;
 
@@ -28,11 +30,36 @@ fn a_deployment_on_a_single_host() {
     compare("single-host", files);
 }
 
+/// The services that a profile places, on a machine that workspaces call `host`.
+fn at(fixture: &Fixture, profile: &Profile, host: &str) -> Services {
+    let placed = profile.everywhere();
+    let all = services::ALL.into_iter().filter(|one| placed.contains(one));
+    let hosts: BTreeMap<_, _> = all.map(|one| (one, host.to_owned())).collect();
+    if hosts.is_empty() {
+        return Services::default();
+    }
+    let users = fixture.spec.users.keys();
+    let certificate = Certificate {
+        chain: "the services' certificate of the tests\n".into(),
+        key: Secret::new("the services' key of the tests\n"),
+    };
+    Services {
+        hosts,
+        accounts: users
+            .map(|name| (name.clone(), Secret::new(format!("{name}'s of the tests"))))
+            .collect(),
+        authority: "the services' authority of the tests\n".into(),
+        certificate: Some((certificate, host.to_owned())),
+    }
+}
+
 /// What a machine of a built-in profile should have, which is not the operator's.
 fn on(profile: &str, machine: &str) -> Desired {
     let spec = format!("version: 1\ndomain: foo.com\nprofile: {profile}\n");
     let mut fixture = Fixture::new(&spec, &[ALICE, BOB]);
-    fixture.placed = profile::load(Path::new("."), profile).unwrap().on(machine);
+    let profile = profile::load(Path::new("."), profile).unwrap();
+    fixture.placed = profile.on(machine);
+    fixture.services = at(&fixture, &profile, "services.foo.com");
     fixture.remote = true;
     fixture.machine()
 }
@@ -60,6 +87,40 @@ fn a_deployment_on_two_machines() {
         serde_json::to_string_pretty(&services).unwrap() + "\n",
     );
     compare("two-machine", files);
+}
+
+#[test]
+fn users_have_their_accounts_at_the_services_in_their_workspaces() {
+    let desired = on("two-machine", "dtaas");
+    let mut files = rendered(&desired);
+    files.retain(|path, _| path.starts_with("secrets/users"));
+    compare("two-machine-users", files);
+    let workspace = |desired: &Desired| {
+        let mut containers = desired.containers.iter();
+        containers
+            .find(|one| one.name.ends_with("workspace-alice"))
+            .unwrap()
+            .clone()
+    };
+    let mounts = workspace(&desired).mounts;
+    let targets: Vec<&Path> = mounts.iter().map(|mount| mount.target.as_path()).collect();
+    let inside = ["/run/dtaas", "/etc/profile.d/dtaas.sh"].map(Path::new);
+    assert_eq!(&targets[2..], inside);
+    assert!(mounts[2..].iter().all(|mount| mount.read_only));
+
+    // Services on the workspaces' own machine go by a name that leads to it, and its firewall lets them through.
+    let mut fixture = Fixture::new("version: 1\ndomain: foo.com\n", &[ALICE, BOB]);
+    fixture
+        .placed
+        .extend([Component::RabbitMq, Component::Mosquitto]);
+    let profile = profile::load(Path::new("."), "two-machine").unwrap();
+    fixture.services = at(&fixture, &profile, services::HERE);
+    let beside = fixture.machine();
+    assert_eq!(
+        workspace(&beside).hosts,
+        [(services::HERE.to_owned(), [10, 213, 0, 1].into())].into()
+    );
+    assert_eq!(beside.firewall.unwrap().ports, [80, 443, 5671, 15672, 8883]);
 }
 
 #[test]

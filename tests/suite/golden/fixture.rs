@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use dtaas::platform::desired::{Component, Desired};
+use dtaas::platform::services::Services;
 use dtaas::platform::{self, Certificate, Input};
 use dtaas::profile;
 use dtaas::render::Templates;
@@ -21,6 +22,8 @@ pub struct Fixture {
     pub secrets: DeploymentSecrets,
     entries: BTreeMap<UserName, Secret>,
     certificate: Certificate,
+    /// What the services need: nothing, unless there are some.
+    pub services: Services,
     /// What runs on the machine.
     pub placed: BTreeSet<Component>,
     /// Whether it is another than the operator's.
@@ -57,6 +60,7 @@ impl Fixture {
                 chain: "the certificate of the tests\n".into(),
                 key: Secret::new("the key of the tests\n"),
             },
+            services: Services::default(),
             placed: profile::load(Path::new("."), "single-host")
                 .unwrap()
                 .on("server"),
@@ -84,6 +88,7 @@ impl Fixture {
                 Tls::Off | Tls::Acme(_) => None,
                 Tls::SelfSigned | Tls::Files { .. } => Some(&self.certificate),
             },
+            services: &self.services,
             templates: &TEMPLATES,
             root: Path::new("/srv/dtaas"),
             placed: &self.placed,

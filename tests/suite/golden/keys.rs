@@ -46,7 +46,7 @@ const FILES: &[(&str, &str)] = &[
     ("tls.key", "one.key"),
 ];
 const WRITABLE: &[(&str, &str)] = &[("library.writable", "true")];
-/// A profile with RabbitMQ on a machine of its own.
+/// A profile with the services on a machine of their own.
 const BY_SSH: &[(&str, &str)] = &[
     ("profile", "./own.yaml"),
     ("machines.services.kind", "ssh"),
@@ -160,7 +160,15 @@ const SPEC: &[Row] = &[
     row("gateway.log_level", "DEBUG"),
     by(BY_SSH, "rabbitmq.image", "rabbitmq:4-management"),
     by(BY_SSH, "rabbitmq.port", "5673"),
+    by(BY_SSH, "rabbitmq.plain_port", "5672"),
     by(BY_SSH, "rabbitmq.management_port", "15673"),
+    by(BY_SSH, "rabbitmq.limits.cpus", "2"),
+    by(BY_SSH, "rabbitmq.limits.memory", "none"),
+    by(BY_SSH, "mosquitto.image", "eclipse-mosquitto:2.0.20"),
+    by(BY_SSH, "mosquitto.port", "8884"),
+    by(BY_SSH, "mosquitto.plain_port", "1883"),
+    by(BY_SSH, "mosquitto.limits.cpus", "2"),
+    by(BY_SSH, "mosquitto.limits.memory", "none"),
     row(
         "workspace.image",
         "quay.io/jupyter/base-notebook:2026-01-05",
@@ -306,8 +314,7 @@ fn deployment() -> tempfile::TempDir {
     write("second.crt", pair(&one));
     write("other.key", other.serialize_pem());
     let services = "  server: {kind: local}\n  services: {}\n";
-    let placed =
-        "gateway: server, website: server, library: server, workspace: server, rabbitmq: services";
+    let placed = "gateway: server, website: server, library: server, workspace: server, rabbitmq: services, mosquitto: services";
     write(
         "own.yaml",
         format!("version: 1\nmachines:\n{services}placement: {{{placed}}}\n"),

@@ -28,6 +28,7 @@ pub fn desired(root: &Path) -> Desired {
         content,
         user: None,
         leads_to: None,
+        reloads: None,
         kept: false,
     };
     desired.directories = vec![Directory::plain("config")];

@@ -14,6 +14,7 @@ fn alice_elsewhere(pool: &str, network: &str) -> Desired {
     desired.files[1].content = Content::Plain("elsewhere".into());
     desired.files.push(File {
         leads_to: None,
+        reloads: None,
         kept: false,
         ..file("access/alice", "publishers", "alice".parse().ok().as_ref())
     });

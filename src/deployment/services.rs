@@ -1,0 +1,203 @@
+//! What the services need besides the spec: where each is, a secret for each user, and certificates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use super::sites::Site;
+use super::{Deployment, Missing};
+use crate::certificate::{own, pair};
+use crate::error::Failure;
+use crate::platform::Certificate;
+use crate::platform::desired::Component;
+use crate::platform::services::{ALL, HERE, Services};
+use crate::secrets::Secret;
+use crate::spec::load;
+use crate::spec::names::{Domain, UserName};
+
+/// Where users' secrets lie, below `secrets/`.
+const ACCOUNTS: &str = "accounts";
+/// Where the services' certificates lie, below `secrets/`.
+const CERTIFICATES: &str = "tls/services";
+/// How many letters a user's secret has.
+const LENGTH: usize = 40;
+
+impl Deployment {
+    /// What the services on a machine need, and users there of all services. Nothing, where there are none.
+    pub(super) fn services(&self, site: &Site, missing: Missing) -> anyhow::Result<Services> {
+        let hosts = self.service_hosts();
+        if hosts.is_empty() {
+            return Ok(Services::default());
+        }
+        let now = OffsetDateTime::now_utc();
+        let authority = self.services_authority(missing, now)?;
+        // What is rendered for no machine in particular is so as for the first that has any.
+        let site = match site.name.is_empty() {
+            true => self.sites.iter().find(|site| has_services(site)),
+            false => Some(site).filter(|site| has_services(site)),
+        };
+        let certificate = site
+            .map(|site| self.services_certificate(site, &authority, missing, now))
+            .transpose()?;
+        Ok(Services {
+            hosts,
+            accounts: self.accounts(missing)?,
+            authority: authority.chain,
+            certificate,
+        })
+    }
+
+    /// Machines with services, besides that of the workspaces.
+    pub fn service_sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites
+            .iter()
+            .filter(|site| has_services(site) && !site.is_users())
+    }
+
+    /// Has a user's passwords at the services be others from now on.
+    pub fn rotate_account(&self, name: &UserName) -> anyhow::Result<()> {
+        self.require_user(name)?;
+        self.make_account(name, Missing::Keep).map(|_| ())
+    }
+
+    /// Whether there is any service.
+    pub fn has_services(&self) -> bool {
+        self.sites.iter().any(has_services)
+    }
+
+    /// What workspaces call the machine of each service.
+    fn service_hosts(&self) -> BTreeMap<Component, String> {
+        let of = |site: &Site| match site.is_users() {
+            true => HERE.to_owned(),
+            false => site.hostname.clone(),
+        };
+        let sites = self.sites.iter();
+        sites
+            .flat_map(|site| services(site).map(move |component| (component, of(site))))
+            .collect()
+    }
+
+    fn accounts(&self, missing: Missing) -> anyhow::Result<BTreeMap<UserName, Secret>> {
+        let users = self.spec.users.keys();
+        users
+            .map(|name| {
+                let known = self.read_secret(&format!("{ACCOUNTS}/{name}"))?;
+                let secret = match known {
+                    Some(secret) => secret,
+                    None => self.make_account(name, missing)?,
+                };
+                Ok((name.clone(), secret))
+            })
+            .collect()
+    }
+
+    fn make_account(&self, name: &UserName, missing: Missing) -> anyhow::Result<Secret> {
+        let secret = Secret::generate(LENGTH);
+        let file = format!("{ACCOUNTS}/{name}");
+        self.keep(missing, &[(&file, secret.expose())])?;
+        Ok(secret)
+    }
+
+    /// Where a user's secret lies, relative to the deployment.
+    pub(super) fn account_file(name: &UserName) -> PathBuf {
+        Path::new("secrets").join(ACCOUNTS).join(name.as_str())
+    }
+
+    /// The authority of the services alone: whoever trusts the website's does not trust them by that, nor the other way round.
+    fn services_authority(
+        &self,
+        missing: Missing,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Certificate> {
+        let mut names = BTreeSet::new();
+        for site in self.sites.iter().filter(|site| has_services(site)) {
+            names.extend(service_names(site)?.map(|name| name.to_string()));
+        }
+        let names: Vec<Domain> = names
+            .into_iter()
+            .map(|name| domain(&name))
+            .collect::<anyhow::Result<_>>()?;
+        let [chain, key] = ["authority.pem", "authority.key"].map(|name| in_certificates(name));
+        if let Some(kept) = self.read_pair(&chain, &key)?
+            && own::permits(&kept.chain, &names)
+            && own::lasts(&kept, now)
+            && pair::belong_together(&kept)
+        {
+            return Ok(kept);
+        }
+        let deployment = format!("{} (services)", self.spec.name);
+        let authority = own::authority(&deployment, &names, now)?;
+        let files = [
+            (key.as_str(), authority.key.expose()),
+            (chain.as_str(), authority.chain.as_str()),
+        ];
+        self.keep(missing, &files)?;
+        Ok(authority)
+    }
+
+    /// The certificate of a machine's services, and the first of its names.
+    fn services_certificate(
+        &self,
+        site: &Site,
+        authority: &Certificate,
+        missing: Missing,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<(Certificate, String)> {
+        let names = service_names(site)?.collect::<Vec<Domain>>();
+        let first = names.first().map(Domain::to_string).unwrap_or_default();
+        let deployment = self.spec.name.as_str();
+        let [chain, key] = ["pem", "key"]
+            .map(|ending| in_certificates(&format!("machine-{}.{ending}", site.name)));
+        if let Some(kept) = self.read_pair(&chain, &key)?
+            && own::serves(&kept, authority, deployment, &names, now)
+        {
+            return Ok((kept, first));
+        }
+        let certificate = own::issue(authority, deployment, &names, now)?;
+        let files = [
+            (key.as_str(), certificate.key.expose()),
+            (chain.as_str(), certificate.chain.as_str()),
+        ];
+        self.keep(missing, &files)?;
+        Ok((certificate, first))
+    }
+}
+
+fn in_certificates(name: &str) -> String {
+    format!("{CERTIFICATES}/{name}")
+}
+
+fn services(site: &Site) -> impl Iterator<Item = Component> + '_ {
+    ALL.into_iter()
+        .filter(|component| site.placed.contains(component))
+}
+
+fn has_services(site: &Site) -> bool {
+    services(site).next().is_some()
+}
+
+/// What a machine's services are called: by the workspaces of the same machine, and by everyone else.
+fn service_names(site: &Site) -> anyhow::Result<impl Iterator<Item = Domain>> {
+    let here = match site.is_users() {
+        true => Some(domain(HERE)?),
+        false => None,
+    };
+    let hostname = domain(&site.hostname).map_err(|_| {
+        Failure::usage(format!(
+            "{}: machines.{}: services on it need a certificate, and {:?} is neither a host name nor an IPv4 address",
+            load::FILE,
+            site.name,
+            site.hostname
+        ))
+        .hint(format!(
+            "write machines.{}.hostname: what workspaces call it",
+            site.name
+        ))
+    })?;
+    Ok(std::iter::once(hostname).chain(here))
+}
+
+fn domain(name: &str) -> anyhow::Result<Domain> {
+    Ok(Domain::try_from(name.to_owned())?)
+}

@@ -1,0 +1,50 @@
+//! Accounts of users at a service that keeps them itself, and is told of them over its own interface.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use serde::{Deserialize, Serialize};
+
+use super::desired::Component;
+use super::probe::Probe;
+use crate::secrets::Secret;
+use crate::spec::names::UserName;
+
+/// The accounts that a service should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    /// Which service.
+    pub component: Component,
+    /// Its container.
+    pub container: String,
+    /// When it can be told of accounts.
+    pub ready: Probe,
+    /// Who it is, and who may tell it.
+    pub service: Endpoint,
+    /// Users' accounts. A user who is looked at and has none here should have none there.
+    pub users: BTreeMap<UserName, Account>,
+}
+
+/// An interface that is reached by TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddrV4,
+    /// The name in its certificate.
+    pub host: String,
+    /// The authority that signed that, PEM; no other is trusted.
+    pub authority: String,
+    /// The administrator's name.
+    pub administrator: String,
+    /// The administrator's password.
+    pub password: Secret,
+}
+
+/// One user's account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The password.
+    pub password: Secret,
+    /// Whether it opens anything: a disabled user keeps what is theirs there, and cannot log in.
+    pub open: bool,
+}

@@ -110,7 +110,10 @@ impl Deployment {
         renew: Renew,
         now: OffsetDateTime,
     ) -> anyhow::Result<Certificate> {
-        let (name, domains) = (self.spec.name.as_str(), &[self.spec.domain.clone()]);
+        let (name, domains) = (
+            self.spec.name.as_str(),
+            std::slice::from_ref(&self.spec.domain),
+        );
         let authority = self.authority(missing, renew, now)?;
         let kept = self.read_pair("tls/cert.pem", "tls/key.pem")?;
         if let (Renew::Due, Some(certificate)) = (renew, kept)
@@ -131,7 +134,7 @@ impl Deployment {
         now: OffsetDateTime,
     ) -> anyhow::Result<Certificate> {
         let kept = self.read_pair("tls/authority.pem", "tls/authority.key")?;
-        let domains = &[self.spec.domain.clone()];
+        let domains = std::slice::from_ref(&self.spec.domain);
         let reason = match &kept {
             None => None,
             Some(_) if renew == Renew::Authority => Some("as was asked for"),

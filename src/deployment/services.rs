@@ -118,7 +118,7 @@ impl Deployment {
             .into_iter()
             .map(|name| domain(&name))
             .collect::<anyhow::Result<_>>()?;
-        let [chain, key] = ["authority.pem", "authority.key"].map(|name| in_certificates(name));
+        let [chain, key] = ["authority.pem", "authority.key"].map(in_certificates);
         if let Some(kept) = self.read_pair(&chain, &key)?
             && own::permits(&kept.chain, &names)
             && own::lasts(&kept, now)
@@ -147,8 +147,8 @@ impl Deployment {
         let names = service_names(site)?.collect::<Vec<Domain>>();
         let first = names.first().map(Domain::to_string).unwrap_or_default();
         let deployment = self.spec.name.as_str();
-        let [chain, key] = ["pem", "key"]
-            .map(|ending| in_certificates(&format!("machine-{}.{ending}", site.name)));
+        let [chain, key] =
+            ["pem", "key"].map(|ending| in_certificates(format!("machine-{}.{ending}", site.name)));
         if let Some(kept) = self.read_pair(&chain, &key)?
             && own::serves(&kept, authority, deployment, &names, now)
         {
@@ -164,7 +164,7 @@ impl Deployment {
     }
 }
 
-fn in_certificates(name: &str) -> String {
+fn in_certificates(name: impl std::fmt::Display) -> String {
     format!("{CERTIFICATES}/{name}")
 }
 

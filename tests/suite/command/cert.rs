@@ -266,7 +266,7 @@ fn made_ago(place: &Place, authority_days: i64, days: i64) {
     let domain: Domain = "foo.com".parse().unwrap();
     let authority = own::authority(
         "foo.com",
-        &[domain.clone()],
+        std::slice::from_ref(&domain),
         now - Duration::days(authority_days),
     )
     .unwrap();

@@ -288,6 +288,9 @@ fn problem(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
         Some(Errno::LOOP | Errno::NOTDIR) => failure.hint(
             "a symbolic link or a file stands where a directory should be, and links are not followed: replace it by a directory",
         ),
+        Some(Errno::ISDIR) => {
+            failure.hint("a directory stands where a file should be: move it away first")
+        }
         Some(Errno::EXIST | Errno::NOTEMPTY) => {
             failure.hint("something is there already: move it away first")
         }

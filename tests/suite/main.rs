@@ -2,6 +2,7 @@
 
 mod auth;
 mod auth_htpasswd;
+mod boxes;
 mod browser;
 mod command;
 mod engine_proxy;

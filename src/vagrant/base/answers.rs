@@ -16,11 +16,16 @@ enum Verdict {
 }
 
 /// Checks that a machine takes our key, and none of Vagrant's. Only the public halves are needed: a server says whether it would
-/// take a key before anything is signed (RFC 4252, 7).
+/// take a key before anything is signed (RFC 4252, 7). `mended` is where a key of Vagrant's is taken out, and what to do then.
 ///
 /// # Errors
 /// Also when it cannot be found out.
-pub(super) async fn verify(guest: &Guest, own: &Path, tree: &Tree) -> anyhow::Result<()> {
+pub(super) async fn verify(
+    guest: &Guest,
+    own: &Path,
+    tree: &Tree,
+    mended: &str,
+) -> anyhow::Result<()> {
     match verdict(&guest.try_key(own).await?) {
         Some(Verdict::Taken) => {}
         Some(Verdict::Refused) | None => {
@@ -48,7 +53,9 @@ pub(super) async fn verify(guest: &Guest, own: &Path, tree: &Tree) -> anyhow::Re
                     "the machine answers to Vagrant's insecure {} key, which everybody has",
                     insecure.name
                 ))
-                .hint("do not use it: look which file of sshd_config's AuthorizedKeysFile holds that key, take it out there, then run this again")
+                .hint(format!(
+                    "do not use it: look which file of sshd_config's AuthorizedKeysFile holds that key, take it out there{mended}"
+                ))
                 .into());
             }
             None => {

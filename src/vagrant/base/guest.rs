@@ -126,5 +126,6 @@ impl Guest {
             self.config.host,
             answer.err.trim().replace('\n', ", ")
         ))
+        .hint("`vagrant ssh` in the same directory shows what is wrong there; then run this again")
     }
 }

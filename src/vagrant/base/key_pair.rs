@@ -98,7 +98,9 @@ async fn ssh_keygen(arguments: &[&str], file: &Path) -> anyhow::Result<String> {
         true => Ok(answer.out),
         false => {
             let said = answer.err.trim().replace('\n', ", ");
-            Err(Failure::new(format!("ssh-keygen failed: {said}")).into())
+            Err(Failure::new(format!("ssh-keygen failed: {said}"))
+                .hint("see that there is room on that disk (df -h), then run this again")
+                .into())
         }
     }
 }

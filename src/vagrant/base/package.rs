@@ -159,9 +159,17 @@ impl AtWork<'_> {
         };
         up(&directory, &[machine], self.watch).await?;
         let guest = Guest::new(ssh_config(&directory, TRIAL).await?, &own)?;
-        let verified = answers::verify(&guest, &own, &self.tree).await;
-        destroy(&directory, self.watch).await?;
+        // What is packed stays as it is, whatever becomes of the base machine.
+        let mended = format!(
+            ", in the base machine (`vagrant up` and `vagrant ssh` in {}); remove {}, then run this again",
+            self.directory.display(),
+            self.path(self.build.package()).display()
+        );
+        let verified = answers::verify(&guest, &own, &self.tree, &mended).await;
+        let destroyed = destroy(&directory, self.watch).await;
+        // What it answers to matters more than that it is still there, which the next run finds.
         verified?;
+        destroyed?;
         std::fs::remove_dir_all(&directory)?;
         Ok(())
     }

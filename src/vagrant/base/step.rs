@@ -221,7 +221,8 @@ impl AtWork<'_> {
             }
             Step::Answers => {
                 let own = self.path(key_pair::PRIVATE);
-                answers::verify(self.guest().await?, &own, &self.tree).await
+                let mended = ", then run this again";
+                answers::verify(self.guest().await?, &own, &self.tree, mended).await
             }
             Step::Seal => {
                 match self.guest().await?.provision(&["--seal".to_owned()]).await? {

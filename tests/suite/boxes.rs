@@ -1,0 +1,7 @@
+//! `dtaas box build`: the real binary with stand-ins for `vagrant`, `ssh` and the guest behind it, which keep in files what was
+//! made. Nothing of a machine is run: `provision.sh` is looked at, and answered for.
+
+mod broken;
+mod refused;
+mod whole;
+mod world;

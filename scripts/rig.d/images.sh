@@ -7,6 +7,7 @@
 #   mltooling/ml-workspace:0.13.2-other   the same and one more file, so that a test can see an image change
 #   rabbitmq:3-management                 the real RabbitMQ, Debian's version of it, presented as the published image is
 #   eclipse-mosquitto:2                   the real Mosquitto, likewise
+#   postgres:15                           the real PostgreSQL, likewise
 #   rig/debian:bookworm                   a small Debian, below the one above and those that follow
 #   rig/machine:bookworm-bare             a server: sshd, sudo, apt
 #   rig/machine:bookworm                  the same and a docker engine of its own
@@ -22,6 +23,7 @@ readonly workspace_image=mltooling/ml-workspace:0.13.2
 readonly other_workspace_image=mltooling/ml-workspace:0.13.2-other
 readonly rabbitmq_image=rabbitmq:3-management
 readonly mosquitto_image=eclipse-mosquitto:2
+readonly postgres_image=postgres:15
 readonly debian_image=rig/debian:bookworm
 readonly bare_machine_image=rig/machine:bookworm-bare
 readonly machine_image=rig/machine:bookworm
@@ -29,7 +31,7 @@ readonly vagrant_image=rig/machine:bookworm-vagrant
 readonly images_definitions=$repo/tests/rig/images
 readonly images_recipes=$here/rig.d/recipes
 # What every platform needs, and what those of several machines need besides.
-readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto)
+readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto postgres)
 
 # shellcheck source=scripts/rig.d/recipes/traefik.sh
 . "$images_recipes/traefik.sh"
@@ -43,6 +45,8 @@ readonly images_of_platform=(traefik workspace) images_of_machines=(debian machi
 . "$images_recipes/rabbitmq.sh"
 # shellcheck source=scripts/rig.d/recipes/mosquitto.sh
 . "$images_recipes/mosquitto.sh"
+# shellcheck source=scripts/rig.d/recipes/postgres.sh
+. "$images_recipes/postgres.sh"
 
 images_of() {
   case $1 in
@@ -50,6 +54,7 @@ images_of() {
     workspace) printf '%s\n' "$workspace_image" "$other_workspace_image" ;;
     rabbitmq) echo "$rabbitmq_image" ;;
     mosquitto) echo "$mosquitto_image" ;;
+    postgres) echo "$postgres_image" ;;
     debian) echo "$debian_image" ;;
     machine) printf '%s\n' "$bare_machine_image" "$machine_image" "$vagrant_image" ;;
   esac
@@ -60,7 +65,7 @@ images_key() {
   {
     echo "$mirror"
     cat -- "$images_recipes/$1.sh"
-    if [[ $1 == machine || $1 == rabbitmq || $1 == mosquitto ]]; then cat -- "$images_recipes/debian.sh"; fi
+    if [[ " ${images_of_machines[*]:1} " == *" $1 "* ]]; then cat -- "$images_recipes/debian.sh"; fi
     if [[ -d $images_definitions/$1 ]]; then
       find "$images_definitions/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1
     fi

@@ -18,6 +18,7 @@ use crate::fleet::{self, How, Wish};
 use crate::machine::diff::DiffOptions;
 use crate::machine::observed::{ContainerState, Owner, Run};
 use crate::platform::desired::{Container, Desired};
+use crate::platform::naming;
 use crate::ui;
 use crate::ui::table::table;
 
@@ -48,7 +49,7 @@ struct Part {
     /// Where there are several, or another than this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<String>,
-    component: &'static str,
+    component: String,
     user: Option<String>,
     container: String,
     state: State,
@@ -134,6 +135,7 @@ impl Status {
             parts: Vec::new(),
             closed: fleet::doors::closed(&mut members, &desired, &told, interrupt.wanted()).await,
         };
+        let component = |container| naming::part(&deployment.spec.name, container);
         for (member, seen) in members.iter().zip(&looks) {
             let desired = &desired[member.site.name.as_str()];
             let owner = Owner::of(desired);
@@ -142,14 +144,21 @@ impl Status {
                     report.steps_due += seen.plan.steps.len();
                     let parts = desired.containers.iter().zip(&seen.answers);
                     report.parts.extend(parts.map(|(container, answers)| {
-                        part(member.called, &owner, container, &seen.containers, *answers)
+                        part(
+                            member.called,
+                            component(container),
+                            &owner,
+                            container,
+                            &seen.containers,
+                            *answers,
+                        )
                     }));
                 }
                 None => {
                     let parts = desired.containers.iter();
                     report
                         .parts
-                        .extend(parts.map(|container| unknown(member.called, container)));
+                        .extend(parts.map(|one| unknown(member.called, component(one), one)));
                 }
             }
         }
@@ -163,10 +172,10 @@ impl Status {
 }
 
 /// A part on a machine that cannot be looked at.
-fn unknown(machine: Option<&str>, container: &Container) -> Part {
+fn unknown(machine: Option<&str>, component: &str, container: &Container) -> Part {
     Part {
         machine: machine.map(str::to_owned),
-        component: container.component.as_str(),
+        component: component.to_owned(),
         user: container.user.as_ref().map(ToString::to_string),
         container: container.name.clone(),
         state: State::Unknown,
@@ -178,6 +187,7 @@ fn unknown(machine: Option<&str>, container: &Container) -> Part {
 /// How a container of this deployment stands; one of somebody else's that has its name is not it.
 fn part(
     machine: Option<&str>,
+    component: &str,
     owner: &Owner,
     container: &Container,
     observed: &BTreeMap<String, ContainerState>,
@@ -196,7 +206,7 @@ fn part(
     };
     Part {
         machine: machine.map(str::to_owned),
-        component: container.component.as_str(),
+        component: component.to_owned(),
         user: container.user.as_ref().map(ToString::to_string),
         container: container.name.clone(),
         state,
@@ -220,7 +230,7 @@ fn text(report: &Report) -> String {
             };
             [
                 part.machine.clone().unwrap_or_default(),
-                part.component.to_owned(),
+                part.component.clone(),
                 part.user.clone().unwrap_or_default(),
                 state.to_string(),
                 // 2026-01-31T12:00:00, without the fraction.
@@ -318,7 +328,15 @@ mod tests {
             };
             observed.insert(container.name.clone(), state);
         }
-        part(None, &owner("foo"), &container, &observed, true).state
+        part(
+            None,
+            "workspace",
+            &owner("foo"),
+            &container,
+            &observed,
+            true,
+        )
+        .state
     }
 
     fn owner(deployment: &str) -> Owner {

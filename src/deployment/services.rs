@@ -11,6 +11,7 @@ use crate::certificate::{own, pair};
 use crate::error::Failure;
 use crate::platform::Certificate;
 use crate::platform::desired::Component;
+use crate::platform::services::custom::Place;
 use crate::platform::services::{ALL, HERE, Services};
 use crate::secrets::Secret;
 use crate::spec::load;
@@ -20,15 +21,21 @@ use crate::spec::names::{Domain, UserName};
 const ACCOUNTS: &str = "accounts";
 /// Where the services' certificates lie, below `secrets/`.
 const CERTIFICATES: &str = "tls/services";
-/// How many letters a user's secret has.
+/// Where the secrets of the operator's own services lie, likewise.
+const CUSTOM: &str = "services";
+/// How many letters a secret has.
 const LENGTH: usize = 40;
 
 impl Deployment {
     /// What the services on a machine need, and users there of all services. Nothing, where there are none.
     pub(super) fn services(&self, site: &Site, missing: Missing) -> anyhow::Result<Services> {
         let hosts = self.service_hosts();
+        let custom = self.custom_services(site, missing)?;
         if hosts.is_empty() {
-            return Ok(Services::default());
+            return Ok(Services {
+                custom,
+                ..Services::default()
+            });
         }
         let now = OffsetDateTime::now_utc();
         let authority = self.services_authority(missing, now)?;
@@ -42,6 +49,7 @@ impl Deployment {
             .transpose()?;
         Ok(Services {
             hosts,
+            custom,
             accounts: self.accounts(missing)?,
             authority: authority.chain,
             certificate,
@@ -53,6 +61,47 @@ impl Deployment {
         self.sites
             .iter()
             .filter(|site| has_services(site) && !site.is_users())
+    }
+
+    /// The operator's own services, as a machine has to do with them.
+    fn custom_services(
+        &self,
+        site: &Site,
+        missing: Missing,
+    ) -> anyhow::Result<BTreeMap<String, Place>> {
+        let mut places = BTreeMap::new();
+        for (name, custom) in &self.spec.custom {
+            let its = match &custom.machine {
+                Some(machine) => self.sites.iter().find(|site| site.name == *machine),
+                None => self.users_site(),
+            };
+            let Some(its) = its else { continue };
+            let secrets = custom.secrets.iter().map(|secret| {
+                let file = format!("{CUSTOM}/{name}/{secret}");
+                let value = match self.read_secret(&file)? {
+                    Some(value) => value,
+                    None => {
+                        let value = Secret::generate(LENGTH);
+                        self.keep(missing, &[(&file, value.expose())])?;
+                        value
+                    }
+                };
+                anyhow::Ok((secret.clone(), value))
+            });
+            let (host, from_gateway) = match its.is_users() {
+                true => (HERE.to_owned(), "127.0.0.1".to_owned()),
+                false => (its.hostname.clone(), its.hostname.clone()),
+            };
+            let place = Place {
+                host,
+                from_gateway,
+                // What is rendered for no machine in particular has all of them.
+                here: site.name.is_empty() || its.name == site.name,
+                secrets: secrets.collect::<anyhow::Result<_>>()?,
+            };
+            places.insert(name.clone(), place);
+        }
+        Ok(places)
     }
 
     /// Has a user's passwords at the services be others from now on.

@@ -98,6 +98,32 @@ pub fn sites(root: &Path, spec: &Spec, profile: &Profile) -> anyhow::Result<Vec<
             }
         }
     }
+    wrong.extend(spec.custom.iter().filter_map(|(service, custom)| {
+        let machine = custom.machine.as_deref()?;
+        (!known.contains(&machine)).then(|| {
+            format!(
+                "services.custom.{service}.machine: the profile {} has no machine {machine:?}; {}",
+                spec.profile,
+                nearest(machine, &known)
+            )
+        })
+    }));
+    let named = |name: &str| {
+        let mut machines = spec.custom.values();
+        machines.any(|custom| custom.machine.as_deref() == Some(name))
+    };
+    wrong.extend(
+        known
+            .iter()
+            .filter(|name| profile.on(name).is_empty() && !named(name))
+            .map(|name| {
+                format!(
+                    "machines.{name}: the profile {} places nothing on it, and no service of services.custom is there; leave it \
+                     out of the profile, or place something on it",
+                    spec.profile
+                )
+            }),
+    );
     if !wrong.is_empty() {
         return Err(
             Failure::usage(format!("{}: {}", load::FILE, wrong.join("\n  ")))

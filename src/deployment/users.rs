@@ -111,6 +111,14 @@ impl Deployment {
 
     /// Fails when there is such a user already.
     pub fn require_free(&self, name: &UserName) -> anyhow::Result<()> {
+        if self.spec.custom.contains_key(name.as_str()) {
+            return Err(Failure::usage(format!(
+                "services.custom in {} has a service {name}, and both would be at /{name}",
+                load::FILE
+            ))
+            .hint("give one of them another name")
+            .into());
+        }
         match self.spec.users.contains_key(name) {
             false => Ok(()),
             true => Err(Failure::usage(format!("there is a user {name} already"))

@@ -72,6 +72,7 @@ pub fn key(component: Component, nth: usize) -> &'static str {
         (Component::RabbitMq, _) => "rabbitmq.plain_port",
         (Component::Mosquitto, 0) => "mosquitto.port",
         (Component::Mosquitto, _) => "mosquitto.plain_port",
+        (Component::Custom, _) => "services.custom",
         // Nothing of a workspace listens on the machine.
         (Component::Workspace, _) => "ports",
     }

@@ -175,6 +175,7 @@ async fn answers(probe: &Probe) -> Result<(), Wrong> {
 async fn answer(question: &Question) -> Result<(), String> {
     match question.scheme {
         Scheme::Http | Scheme::Https => answer_by_http(question).await,
+        Scheme::Tcp => in_time(broker::listens(question)).await,
         Scheme::Amqps => in_time(broker::amqp(question)).await,
         Scheme::Mqtts => in_time(broker::mqtt(question)).await,
     }

@@ -55,6 +55,9 @@ pub enum Component {
     RabbitMq,
     /// The MQTT broker.
     Mosquitto,
+    /// A service of the operator's own.
+    #[serde(rename = "service")]
+    Custom,
 }
 
 impl Component {
@@ -68,6 +71,7 @@ impl Component {
             Component::Workspace => "workspace",
             Component::RabbitMq => "rabbitmq",
             Component::Mosquitto => "mosquitto",
+            Component::Custom => "service",
         }
     }
 }

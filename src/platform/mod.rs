@@ -134,6 +134,7 @@ fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderErro
     auth::add(input, desired);
     website::add(input, desired)?;
     library::add(input, desired)?;
+    services::custom::add_routes(input, desired)?;
     if input.remote {
         desired.owned.push(auth::ENTRIES.into());
         let entries = input.entries.iter();
@@ -174,7 +175,7 @@ pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, R
             workspace::add(input, name, &mut desired)?;
         }
         let mut files = vec![gateway::user_file(name), auth::user_file(name)];
-        if !input.services.hosts.is_empty() {
+        if !input.services.is_empty() {
             files.extend(services::users::paths(name).map(PathBuf::from));
         }
         if input.remote {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::desired::{Component, hex};
+use super::desired::{Component, Container, hex};
 use crate::spec::names::{DeploymentName, UserName};
 
 /// The port that every workspace listens on (ml-workspace's).
@@ -17,6 +17,22 @@ pub fn container(
     match user {
         Some(user) => format!("dtaas-{deployment}-{}-{user}", component.as_str()),
         None => format!("dtaas-{deployment}-{}", component.as_str()),
+    }
+}
+
+/// The container's name of an operator's own service: `dtaas-foo.com-service-postgres`.
+pub fn custom(deployment: &DeploymentName, service: &str) -> String {
+    format!("dtaas-{deployment}-service-{service}")
+}
+
+/// What an operator calls the part that a container is: the component, or the name of a service of their own.
+pub fn part<'a>(deployment: &DeploymentName, container: &'a Container) -> &'a str {
+    match container.component {
+        Component::Custom => container
+            .name
+            .strip_prefix(custom(deployment, "").as_str())
+            .unwrap_or(container.name.as_str()),
+        component => component.as_str(),
     }
 }
 

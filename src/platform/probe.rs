@@ -44,6 +44,8 @@ pub enum Scheme {
     Https,
     /// By TLS and the header with which an AMQP client begins; the broker's offer is the good answer, and no status.
     Amqps,
+    /// That somebody listens is the good answer.
+    Tcp,
     /// By TLS and the packet with which an MQTT client begins; the broker's answer is good, whatever it is.
     Mqtts,
 }
@@ -86,6 +88,7 @@ impl Question {
             Scheme::Http => "http",
             Scheme::Https => "https",
             Scheme::Amqps => "amqps",
+            Scheme::Tcp => "tcp",
             Scheme::Mqtts => "mqtts",
         };
         match &self.host {

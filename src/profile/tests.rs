@@ -54,8 +54,7 @@ fn what_cannot_work_is_refused_with_the_reason() {
             "version: 1\nmachines:\n  a: {}\n  b: {}\n  c: {}\nplacement:\n  gateway: a\n  website: b\n  library: a\n  \
              workspace: b\n  rabbitmq: [a, b]\n"
         ),
-        "4 problems in the spec\n  \
-         mine.yaml:5: machines.c: nothing is placed on this machine; leave it out, or place something on it\n  \
+        "3 problems in the spec\n  \
          mine.yaml:8: placement.website is \"b\": the gateway reaches it on loopback alone, and the gateway is on \"a\"; \
          place both on one machine: a\n  \
          mine.yaml:10: placement.workspace is \"b\": the gateway reaches workspaces by their networks, which are on their own machine, \

@@ -24,6 +24,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("gateway/dynamic/platform.yml"),
     template!("gateway/dynamic/tls.yml"),
     template!("gateway/dynamic/user.yml"),
+    template!("gateway/dynamic/service.yml"),
     template!("gateway/auth"),
     template!("lib.env"),
     template!("client/env.js"),

@@ -76,6 +76,15 @@ pub fn check(text: &str, users: &BTreeMap<String, String>) -> Result<Spec, Probl
                     "give it another slot",
                 ));
             }
+            if spec
+                .as_ref()
+                .is_some_and(|spec| spec.custom.contains_key(name.as_str()))
+            {
+                problems.push(whole(
+                    format!("services.custom has a service {name}, and both would be at /{name}"),
+                    "give one of them another name",
+                ));
+            }
             if let Some(spec) = spec.as_ref().filter(|spec| user.slot >= spec.slots()) {
                 problems.push(whole(
                     format!(

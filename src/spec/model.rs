@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::custom::Custom;
 use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
 use super::quantity::{Bytes, Cpus};
@@ -45,6 +46,8 @@ pub struct Spec {
     pub rabbitmq: RabbitMq,
     /// Mosquitto, where the profile places it.
     pub mosquitto: Mosquitto,
+    /// The operator's own services, by name.
+    pub custom: BTreeMap<String, Custom>,
     /// What there is to say of the profile's machines, by name.
     pub machines: BTreeMap<String, Machine>,
     /// The users, by name.

@@ -1,8 +1,10 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
+mod custom;
 pub mod default;
 mod image;
 mod machines;
+mod ready_made;
 mod services;
 mod tls;
 mod workspace;
@@ -18,6 +20,7 @@ use super::document::{Document, Section};
 use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Spec, User};
 use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
+use custom::custom;
 use image::{image, is_image};
 use machines::machines;
 use services::{Given, mosquitto, rabbitmq};
@@ -89,6 +92,9 @@ pub fn spec(document: &Document) -> Option<Spec> {
     let mut given = Given::new(ports);
     let rabbitmq = rabbitmq(top.section("rabbitmq"), &mut given);
     let mosquitto = mosquitto(top.section("mosquitto"), &mut given);
+    let mut services = top.section("services");
+    let custom = custom(services.section("custom"), &mut given);
+    services.finish();
     let machines = machines(top.section("machines"));
     top.finish();
 
@@ -109,6 +115,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         workspace: workspace?,
         rabbitmq,
         mosquitto,
+        custom,
         machines,
         users: BTreeMap::new(),
     })

@@ -2,6 +2,7 @@
 
 mod bare;
 mod broken;
+mod custom;
 mod faults;
 mod fixture;
 mod rabbitmq;

@@ -80,7 +80,8 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
         | Component::Website
         | Component::Library
         | Component::RabbitMq
-        | Component::Mosquitto => Some(vec!["no-new-privileges".to_owned()]),
+        | Component::Mosquitto
+        | Component::Custom => Some(vec!["no-new-privileges".to_owned()]),
     };
     HostConfig {
         mounts: Some(container.mounts.iter().map(mount).collect()),

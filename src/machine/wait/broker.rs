@@ -1,4 +1,4 @@
-//! Whether a message broker takes clients: by the first words of its protocol, in TLS that is checked as clients check it.
+//! Whether somebody listens, and whether a message broker takes clients: by the first words of its protocol, in TLS that is checked as clients check it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +15,14 @@ use crate::platform::desired::Question;
 
 /// A CONNECT without a name: MQTT 3.1.1 (3.1), keep-alive 10 s, no client identifier, a clean session.
 const MQTT_CONNECT: &[u8] = b"\x10\x0c\0\x04MQTT\x04\x02\0\x0a\0\0";
+
+/// Somebody takes connections there.
+pub(super) async fn listens(question: &Question) -> Result<(), String> {
+    let connected = TcpStream::connect(question.address).await;
+    connected
+        .map(|_| ())
+        .map_err(|error| format!("gave nothing: {error}"))
+}
 
 /// The broker offers its versions as soon as it has read the client's: `connection.start`, class 10, method 10, on channel 0 (AMQP
 /// 0-9-1, 2.2.4 and 4.2.3).

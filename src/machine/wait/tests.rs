@@ -65,7 +65,7 @@ async fn gateway(scheme: Scheme, open: bool) -> Probe {
                         talk(stream, open).await;
                     }
                 }
-                Scheme::Amqps | Scheme::Mqtts => panic!("a gateway speaks HTTP"),
+                Scheme::Tcp | Scheme::Amqps | Scheme::Mqtts => panic!("a gateway speaks HTTP"),
             }
         }
     });

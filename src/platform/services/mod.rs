@@ -1,5 +1,6 @@
 //! The services that digital twins use to talk to their physical twins, and each user's way to them.
 
+pub mod custom;
 pub mod mosquitto;
 pub mod rabbitmq;
 pub mod users;
@@ -26,6 +27,8 @@ pub const HERE: &str = "host.dtaas.internal";
 pub struct Services {
     /// What workspaces call the machine of each service that runs anywhere.
     pub hosts: BTreeMap<Component, String>,
+    /// The operator's own services, by name.
+    pub custom: BTreeMap<String, custom::Place>,
     /// What each user's passwords at the services are derived from.
     pub accounts: BTreeMap<UserName, Secret>,
     /// The certificate of the authority for the services, PEM.
@@ -35,6 +38,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.custom.is_empty()
+    }
+
     /// A user's password at a service; `None` before there is a secret to derive it from.
     fn password(&self, user: &UserName, component: Component) -> Option<Secret> {
         Some(self.accounts.get(user)?.derived(component.as_str()))
@@ -49,6 +57,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     if input.placed.contains(&Component::Mosquitto) {
         mosquitto::add(input, desired)?;
     }
+    custom::add(input, desired);
     Ok(())
 }
 
@@ -78,6 +87,7 @@ pub fn ports(input: &Input<'_>) -> Vec<u16> {
         ports.push(input.spec.mosquitto.port);
         ports.extend(input.spec.mosquitto.plain_port);
     }
+    ports.extend(custom::here(input).flat_map(|(_, custom)| custom.ports.iter().copied()));
     ports
 }
 

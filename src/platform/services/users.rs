@@ -27,8 +27,21 @@ const NAMES: [&str; 4] = ["services.env", "README.md", "ca.pem", "profile.sh"];
 #[derive(Serialize)]
 struct Context<'a> {
     user: &'a str,
+    /// Whether there is one where users have accounts.
+    brokers: bool,
     rabbitmq: Option<Broker<'a>>,
     mosquitto: Option<Broker<'a>>,
+    custom: Vec<Own<'a>>,
+}
+
+/// A service of the operator's own.
+#[derive(Serialize)]
+struct Own<'a> {
+    name: &'a str,
+    /// What the names of its variables begin with.
+    prefix: String,
+    host: &'a str,
+    port: u16,
 }
 
 #[derive(Serialize)]
@@ -39,14 +52,9 @@ struct Broker<'a> {
     password: String,
 }
 
-/// Whether there is anything for users to find.
-fn any(input: &Input<'_>) -> bool {
-    !input.services.hosts.is_empty()
-}
-
 /// Adds a user's files: only the user of the workspace reads them.
 pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<(), RenderError> {
-    if !any(input) {
+    if input.services.is_empty() {
         return Ok(());
     }
     let broker = |component, port, management_port| {
@@ -61,12 +69,14 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     let (rabbitmq, mosquitto) = (&input.spec.rabbitmq, &input.spec.mosquitto);
     let context = Context {
         user: name.as_str(),
+        brokers: !input.services.hosts.is_empty(),
         rabbitmq: broker(
             Component::RabbitMq,
             rabbitmq.port,
             Some(rabbitmq.management_port),
         ),
         mosquitto: broker(Component::Mosquitto, mosquitto.port, None),
+        custom: own(input),
     };
     let render = |template| input.templates.render(template, &context);
     let [variables, readme, authority, profile] = paths(name);
@@ -93,6 +103,21 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     Ok(())
 }
 
+/// Those that listen.
+fn own<'a>(input: &'a Input<'_>) -> Vec<Own<'a>> {
+    let places = input.services.custom.iter();
+    places
+        .filter_map(|(name, place)| {
+            Some(Own {
+                name,
+                prefix: name.to_uppercase().replace('-', "_"),
+                host: &place.host,
+                port: *input.spec.custom.get(name)?.ports.first()?,
+            })
+        })
+        .collect()
+}
+
 /// The files that a user has who has any.
 pub fn paths(name: &UserName) -> [String; 4] {
     NAMES.map(|file| format!("{}/{file}", folder(name)))
@@ -104,7 +129,7 @@ fn folder(name: &UserName) -> String {
 
 /// How they come into the workspace. They are a folder's, so that what changes is seen there; what login shells read never does.
 pub fn mounts(input: &Input<'_>, name: &UserName) -> Vec<Mount> {
-    if !any(input) {
+    if input.services.is_empty() {
         return Vec::new();
     }
     let [.., profile] = paths(name);
@@ -116,7 +141,9 @@ pub fn mounts(input: &Input<'_>, name: &UserName) -> Vec<Mount> {
 
 /// What a workspace's hosts file has: its own machine, where a service is there.
 pub fn hosts(input: &Input<'_>, machine: Ipv4Addr) -> BTreeMap<String, Ipv4Addr> {
-    let here = input.services.hosts.values().any(|host| host == HERE);
+    let custom = input.services.custom.values().map(|place| &place.host);
+    let mut hosts = input.services.hosts.values().chain(custom);
+    let here = hosts.any(|host| host == HERE);
     here.then(|| (HERE.to_owned(), machine))
         .into_iter()
         .collect()

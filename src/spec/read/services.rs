@@ -7,7 +7,7 @@ use crate::spec::model::{Limit, Ports};
 use crate::spec::quantity::{Bytes, Cpus};
 use crate::spec::services::{Mosquitto, RabbitMq, ServiceLimits};
 
-const FORM: &str = "write a port from 1 to 65535";
+pub(super) const FORM: &str = "write a port from 1 to 65535";
 
 /// The ports that are given already, by the keys that give them. Each has its own on any machine: they may all be on one.
 pub(super) struct Given(Vec<(String, u16)>);
@@ -28,7 +28,7 @@ impl Given {
         )
     }
 
-    fn add(&mut self, section: &Section<'_>, service: &str, key: &str, port: u16) {
+    pub(super) fn add(&mut self, section: &Section<'_>, service: &str, key: &str, port: u16) {
         let other = self.0.iter().find(|(_, number)| *number == port);
         if port == 0 {
             section.problem(key, "0 is not a port", FORM);
@@ -90,7 +90,7 @@ pub(super) fn mosquitto(mut section: Section<'_>, given: &mut Given) -> Mosquitt
     read
 }
 
-fn limits(mut section: Section<'_>, memory: &str) -> ServiceLimits {
+pub(super) fn limits(mut section: Section<'_>, memory: &str) -> ServiceLimits {
     let cpus: Option<Limit<Cpus>> = section.get("cpus", "write a number such as 2, or none");
     let given: Option<Limit<Bytes>> = section.get("memory", "write an amount such as 2g, or none");
     section.finish();

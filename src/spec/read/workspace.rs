@@ -14,7 +14,7 @@ use crate::spec::quantity::{Bytes, Cpus};
 pub(super) fn workspace(mut section: Section<'_>) -> Option<Workspace> {
     let image = image(&mut section).unwrap_or_else(|| default::WORKSPACE_IMAGE.to_owned());
     let user = section.get("user", "write uid:gid, such as \"0:0\"");
-    let environment = environment(&mut section);
+    let environment = variables(&mut section, OURS);
     let mut limits = section.section("limits");
     let overrides = limit_overrides(&mut limits);
     limits.finish();
@@ -48,7 +48,8 @@ pub(super) fn workspace(mut section: Section<'_>) -> Option<Workspace> {
     })
 }
 
-fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
+/// Reads `environment`; these variables are not the operator's to set.
+pub(super) fn variables(section: &mut Section<'_>, ours: &[&str]) -> BTreeMap<String, String> {
     let entries: BTreeMap<String, Value> = section
         .get(
             "environment",
@@ -69,7 +70,7 @@ fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
                 "use letters, digits and '_'",
             );
         }
-        if OURS.contains(&name.as_str()) {
+        if ours.contains(&name.as_str()) {
             problem("the platform sets it", "take it out");
         }
         // YAML has many ways to write a number, and a variable is the text that was written.

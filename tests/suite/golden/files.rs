@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dtaas::deployment::init::{self, Request};
 use dtaas::platform::Certificate;
 use dtaas::platform::desired::{Component, Desired};
-use dtaas::platform::services::{self, Services};
+use dtaas::platform::services::{self, Services, custom};
 use dtaas::profile::{self, Profile};
 use dtaas::secrets::Secret;
 use dtaas::spec::model::AuthMode;
@@ -45,6 +45,7 @@ fn at(fixture: &Fixture, profile: &Profile, host: &str) -> Services {
     };
     Services {
         hosts,
+        custom: BTreeMap::new(),
         accounts: users
             .map(|name| (name.clone(), Secret::new(format!("{name}'s of the tests"))))
             .collect(),
@@ -121,6 +122,49 @@ fn users_have_their_accounts_at_the_services_in_their_workspaces() {
         [(services::HERE.to_owned(), [10, 213, 0, 1].into())].into()
     );
     assert_eq!(beside.firewall.unwrap().ports, [80, 443, 5671, 15672, 8883]);
+}
+
+#[test]
+fn services_of_an_operators_own() {
+    let spec = "version: 1\ndomain: foo.com\nservices:\n  custom:\n    db: {use: postgresql, limits: {memory: 1g}}\n    \
+                pages:\n      image: nginx:1\n      user: \"101:101\"\n      ports: [8090]\n      route: {port: 8090, strip: true}\n      \
+                health: {port: 8090, path: /}\n";
+    let mut fixture = Fixture::new(spec, &[ALICE]);
+    let place = |secrets: &[&str]| custom::Place {
+        host: services::HERE.to_owned(),
+        from_gateway: "127.0.0.1".to_owned(),
+        here: true,
+        secrets: secrets
+            .iter()
+            .map(|name| {
+                (
+                    (*name).to_owned(),
+                    Secret::new(format!("{name} of the tests")),
+                )
+            })
+            .collect(),
+    };
+    fixture.services.custom = [
+        ("db".to_owned(), place(&["password"])),
+        ("pages".to_owned(), place(&[])),
+    ]
+    .into();
+    let desired = fixture.machine();
+
+    let mut files = rendered(&desired);
+    files.retain(|path, _| {
+        path.to_string_lossy().contains("service") || path.starts_with("secrets/users")
+    });
+    let own = desired.containers.iter();
+    let own: Vec<_> = own
+        .filter(|one| one.component == Component::Custom)
+        .collect();
+    files.insert(
+        "containers.json".into(),
+        serde_json::to_string_pretty(&own).unwrap() + "\n",
+    );
+    compare("services-own", files);
+    assert_eq!(desired.firewall.unwrap().ports, [80, 443, 5432, 8090]);
 }
 
 #[test]

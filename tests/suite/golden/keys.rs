@@ -76,6 +76,17 @@ const fn by(
     }
 }
 
+/// A service of the operator's own, where there are others.
+const OWN: &[(&str, &str)] = &[
+    ("profile", "./own.yaml"),
+    ("machines.services.kind", "ssh"),
+    ("machines.services.address", "s.foo.com"),
+    ("services.custom.postgres.image", "postgres:15"),
+    ("services.custom.postgres.health.port", "5433"),
+    ("services.custom.postgres.route.port", "8081"),
+    ("services.custom.postgres.ports", "[5433]"),
+];
+
 const MOUNT: &[(&str, &str)] = &[("workspace.mounts", "[{source: /srv/a, target: /a}]")];
 
 /// Keys of `dtaas.yaml`.
@@ -169,6 +180,21 @@ const SPEC: &[Row] = &[
     by(BY_SSH, "mosquitto.plain_port", "1883"),
     by(BY_SSH, "mosquitto.limits.cpus", "2"),
     by(BY_SSH, "mosquitto.limits.memory", "none"),
+    by(OWN, "services.custom.postgres.use", "postgresql"),
+    by(OWN, "services.custom.postgres.image", "postgres:16"),
+    by(OWN, "services.custom.postgres.machine", "services"),
+    by(OWN, "services.custom.postgres.user", "'999:999'"),
+    by(OWN, "services.custom.postgres.command", "[postgres]"),
+    by(OWN, "services.custom.postgres.ports", "[5434]"),
+    by(OWN, "services.custom.postgres.volumes.data", "/data"),
+    by(OWN, "services.custom.postgres.environment", "{TZ: UTC}"),
+    by(OWN, "services.custom.postgres.secrets", "[password]"),
+    by(OWN, "services.custom.postgres.health.port", "5434"),
+    by(OWN, "services.custom.postgres.health.path", "/healthz"),
+    by(OWN, "services.custom.postgres.route.port", "8082"),
+    by(OWN, "services.custom.postgres.route.strip", "true"),
+    by(OWN, "services.custom.postgres.limits.cpus", "2"),
+    by(OWN, "services.custom.postgres.limits.memory", "2g"),
     row(
         "workspace.image",
         "quay.io/jupyter/base-notebook:2026-01-05",
@@ -256,12 +282,16 @@ fn every_key_that_counts_is_documented() {
             .iter()
             .map(|key| key.rsplit_once('.').map_or("", |(section, _)| section))
             // What is below it are names of the operator's own.
-            .filter(|section| *section != "machines")
+            .filter(|section| !["machines", "services.custom"].contains(section))
+            .filter(|section| !section.ends_with(".volumes"))
             .collect();
         for section in sections {
             let mut values: Value = serde_yaml::from_str(&text).unwrap();
             if section.contains("[]") {
                 set(&mut values, MOUNT[0].0, MOUNT[0].1);
+            }
+            if section.starts_with("services.custom") {
+                set(&mut values, OWN[3].0, OWN[3].1);
             }
             let nonsense = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
             let path = match section {

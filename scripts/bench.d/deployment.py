@@ -8,7 +8,7 @@ import socket
 import measure
 
 # Nothing of the rig or of the tests lies in it.
-POOL = os.environ.get("DTAAS_BENCH_POOL", "10.237.0.0/16")
+POOL = os.environ.get("DTAAS_BENCH_POOL", "10.239.0.0/16")
 
 
 class Deployment:

@@ -13,7 +13,7 @@ import engine
 import report
 from measure import Failed, Series, run
 
-PARTS = ["startup", "render", "users", "library", "up", "gateway", "routes"]
+PARTS = ["startup", "render", "users", "library", "up", "machines", "gateway", "routes"]
 
 
 class Bench:
@@ -67,6 +67,7 @@ class Bench:
 
 
 def main():
+    sys.path.append(os.environ["BENCH_REPOSITORY"] + "/scripts/rig.d")
     # Meant for this program; peers are to start as they do for anybody.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     names = sys.argv[1:] or PARTS

@@ -7,7 +7,7 @@ use super::two::Pair;
 use crate::platform::steps::Steps;
 use crate::rig::rig_with_machines;
 
-const TWIN: &str = include_str!("services/twin.py");
+pub const TWIN: &str = include_str!("services/twin.py");
 
 /// A user's digital twin.
 struct Twin<'a> {

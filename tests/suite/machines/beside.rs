@@ -1,0 +1,108 @@
+//! Services on the workspaces' own machine: workspaces reach them by a name that leads to it, through its packet filter, and nothing else
+//! of it.
+
+use std::fs;
+
+use super::services::TWIN;
+use crate::platform::deployment::{Deployment, free_port};
+use crate::platform::engine::{docker, run};
+use crate::platform::steps::Steps;
+use crate::rig::rig_with_machines;
+
+const PROFILE: &str = "version: 1
+machines: {server: {kind: local}}
+placement: {gateway: server, website: server, library: server, workspace: server, rabbitmq: server, mosquitto: server}
+";
+
+#[test]
+fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account() {
+    const TEST: &str = "machines::beside::services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account";
+    let Some((rig, _)) = rig_with_machines(TEST) else {
+        return;
+    };
+    let steps = Steps::of(TEST);
+    // Not in the deployment, where whatever is the operator's own would stay.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let profile = elsewhere.path().join("own.yaml");
+    fs::write(&profile, PROFILE).unwrap();
+    let here = Deployment::init(&rig, "beside", "localhost", "alice", &["--tls", "off"]);
+    let ports = [free_port(), free_port(), free_port(), free_port()];
+    let [amqp, manage, mqtt, plain] = ports.map(|port| port.to_string());
+    let path = here.path("dtaas.yaml");
+    let text = fs::read_to_string(&path)
+        .unwrap()
+        .replace("\"single-host\"", profile.to_str().unwrap())
+        .replace("  port: 5671\n", &format!("  port: {amqp}\n"))
+        .replace(
+            "management_port: 15672",
+            &format!("management_port: {manage}"),
+        )
+        .replace(
+            "  port: 8883\n  plain_port: \"none\"",
+            &format!("  port: {mqtt}\n  plain_port: {plain}"),
+        );
+    for port in [&amqp, &manage, &mqtt, &plain] {
+        assert!(text.contains(port.as_str()), "{text}");
+    }
+    fs::write(&path, text).unwrap();
+    steps.step("up", || here.dtaas(&["up"]).succeeded());
+
+    let workspace = here.container("workspace-alice");
+    let says = |words: &[&str]| {
+        let twin = ["exec", &workspace, "python3", "-c", TWIN];
+        docker(&[&twin[..], words].concat())
+    };
+    steps.step("a twin talks with both", || {
+        assert_eq!(says(&["amqp-talk", "42"]), "42");
+        assert_eq!(says(&["mqtt-talk", "21.5"]), "21.5");
+        let host = ["exec", &workspace, "bash", "-lc", "echo $MQTT_HOST"];
+        assert_eq!(docker(&host), "host.dtaas.internal");
+    });
+    steps.step(
+        "the port in the clear is open where the spec says so, and others are not",
+        || {
+            let reach = |port: &str| {
+                let connect = format!("timeout 2 bash -c ': </dev/tcp/host.dtaas.internal/{port}'");
+                let ran = run("docker", &["exec", &workspace, "bash", "-c", &connect]);
+                ran.status.success()
+            };
+            assert!(reach(&plain) && reach(&mqtt) && reach(&amqp) && reach(&manage));
+            assert!(!reach(&here.ports.auth.to_string()));
+            // RabbitMQ's own, on loopback.
+            assert!(!reach("25672"));
+        },
+    );
+    steps.step("nothing is left to do", || {
+        let plan = here.dtaas(&["plan", "--exit-code"]);
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+    });
+    steps.step(
+        "what only its user reads is closed to others of the machine",
+        || {
+            let mode = |path: &str| {
+                use std::os::unix::fs::MetadataExt;
+                fs::metadata(here.path(path)).unwrap().mode() & 0o7777
+            };
+            assert_eq!(mode("secrets"), 0o700);
+            for closed in ["config/rabbitmq", "config/mosquitto", "data/rabbitmq"] {
+                assert_eq!(mode(closed), 0o700, "{closed}");
+            }
+            for closed in ["config/mosquitto/users", "config/rabbitmq/definitions.json"] {
+                assert_eq!(mode(closed), 0o400, "{closed}");
+            }
+            let said = docker(&["inspect", &here.container("rabbitmq"), &workspace]);
+            let password = fs::read_to_string(here.path("secrets/rabbitmq")).unwrap();
+            assert!(!said.contains(password.trim()));
+        },
+    );
+    steps.step("with the user everything of theirs goes", || {
+        here.dtaas(&["user", "remove", "alice", "--yes"])
+            .succeeded();
+        assert!(!here.path("secrets/accounts/alice").exists());
+        assert!(!here.path("secrets/users/alice/services.env").exists());
+        let users = fs::read_to_string(here.path("config/mosquitto/users")).unwrap();
+        assert_eq!(users, "");
+        let plan = here.dtaas(&["plan", "--exit-code"]);
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+    });
+}

@@ -31,7 +31,7 @@ impl Deployment {
     pub(super) fn services(&self, site: &Site, missing: Missing) -> anyhow::Result<Services> {
         let hosts = self.service_hosts();
         let custom = self.custom_services(site, missing)?;
-        if hosts.is_empty() {
+        if !self.sites.iter().any(|site| self.needs_certificate(site)) {
             return Ok(Services {
                 custom,
                 ..Services::default()
@@ -41,8 +41,8 @@ impl Deployment {
         let authority = self.services_authority(missing, now)?;
         // What is rendered for no machine in particular is so as for the first that has any.
         let site = match site.name.is_empty() {
-            true => self.sites.iter().find(|site| has_services(site)),
-            false => Some(site).filter(|site| has_services(site)),
+            true => self.sites.iter().find(|site| self.needs_certificate(site)),
+            false => Some(site).filter(|site| self.needs_certificate(site)),
         };
         let certificate = site
             .map(|site| self.services_certificate(site, &authority, missing, now))
@@ -60,7 +60,17 @@ impl Deployment {
     pub fn service_sites(&self) -> impl Iterator<Item = &Site> {
         self.sites
             .iter()
-            .filter(|site| has_services(site) && !site.is_users())
+            .filter(|site| self.needs_certificate(site) && !site.is_users())
+    }
+
+    /// Whether a machine has services that users have accounts at, or that show a certificate.
+    fn needs_certificate(&self, site: &Site) -> bool {
+        let own = self.spec.custom.values().filter(|custom| {
+            let named = custom.machine.as_deref();
+            named.map_or(site.is_users(), |named| named == site.name)
+        });
+        let mut own = own.filter(|one| one.accounts.is_some() || one.certificate_group.is_some());
+        services(site).next().is_some() || own.next().is_some()
     }
 
     /// The operator's own services, as a machine has to do with them.
@@ -112,7 +122,7 @@ impl Deployment {
 
     /// Whether there is any service.
     pub fn has_services(&self) -> bool {
-        self.sites.iter().any(has_services)
+        self.sites.iter().any(|site| self.needs_certificate(site))
     }
 
     /// What workspaces call the machine of each service.
@@ -160,7 +170,11 @@ impl Deployment {
         now: OffsetDateTime,
     ) -> anyhow::Result<Certificate> {
         let mut names = BTreeSet::new();
-        for site in self.sites.iter().filter(|site| has_services(site)) {
+        for site in self
+            .sites
+            .iter()
+            .filter(|site| self.needs_certificate(site))
+        {
             names.extend(service_names(site)?.map(|name| name.to_string()));
         }
         let names: Vec<Domain> = names
@@ -220,10 +234,6 @@ fn in_certificates(name: impl std::fmt::Display) -> String {
 fn services(site: &Site) -> impl Iterator<Item = Component> + '_ {
     ALL.into_iter()
         .filter(|component| site.placed.contains(component))
-}
-
-fn has_services(site: &Site) -> bool {
-    services(site).next().is_some()
 }
 
 /// What a machine's services are called: by the workspaces of the same machine, and by everyone else.

@@ -4,6 +4,7 @@
 
 mod containers;
 mod create;
+mod exec;
 mod images;
 mod networks;
 

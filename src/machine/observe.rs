@@ -38,7 +38,7 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         firewall::observe(desired),
         async { paths(desired, scope) },
         async { anyhow::Ok(routes::observe().await) },
-        async { anyhow::Ok(accounts::observe(desired).await) },
+        async { anyhow::Ok(accounts::observe(engine, desired).await) },
     )?;
     let neighbours = neighbours::of(&Owner::of(desired), &all, &firewall.pools);
     let taken = taken(desired, scope, &containers, &neighbours);

@@ -5,7 +5,6 @@ use std::net::SocketAddrV4;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired::Component;
 use super::probe::Probe;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
@@ -13,16 +12,27 @@ use crate::spec::names::UserName;
 /// The accounts that a service should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
-    /// Which service.
-    pub component: Component,
     /// Its container.
     pub container: String,
     /// When it can be told of accounts.
     pub ready: Probe,
-    /// Who it is, and who may tell it.
-    pub service: Endpoint,
+    /// How it is told.
+    pub way: Way,
     /// Users' accounts. A user who is looked at and has none here should have none there.
     pub users: BTreeMap<UserName, Account>,
+}
+
+/// How a service is told of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By RabbitMQ's management interface.
+    RabbitMq(Endpoint),
+    /// By `psql` in PostgreSQL's own container, as the administrator of this name, whom the image lets in there.
+    PostgreSql {
+        /// Its name.
+        administrator: String,
+    },
 }
 
 /// An interface that is reached by TLS.

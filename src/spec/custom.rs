@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::model::Owner;
 use super::services::ServiceLimits;
 
@@ -25,6 +27,10 @@ pub struct Custom {
     pub environment: BTreeMap<String, String>,
     /// Secrets that are made for it, each a file of that name in [`SECRETS`].
     pub secrets: BTreeSet<String>,
+    /// What keeps accounts of users there; `None` is that nobody has any.
+    pub accounts: Option<AccountsOf>,
+    /// Which group reads the key of its certificate, which is in [`CERTIFICATE`] then; `None` is that it has none.
+    pub certificate_group: Option<u32>,
     /// How it is seen that it answers; `None` is not at all.
     pub health: Option<Health>,
     /// Its page at the gateway, below its own name, for every user.
@@ -32,6 +38,17 @@ pub struct Custom {
     /// What it may take of its machine.
     pub limits: ServiceLimits,
 }
+
+/// What keeps accounts of users in a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountsOf {
+    /// PostgreSQL: a role and a database of each user's name.
+    #[serde(rename = "postgresql")]
+    PostgreSql,
+}
+
+/// Where a service finds its certificate (`cert.pem`), the key (`key.pem`) and the authority (`ca.pem`).
+pub const CERTIFICATE: &str = "/run/dtaas";
 
 /// Where a service finds its secrets.
 pub const SECRETS: &str = "/run/secrets";

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::platform::accounts::{Accounts, Endpoint};
+use crate::platform::accounts::Endpoint;
 
 /// How long one answer may take.
 const ONE_ANSWER: Duration = Duration::from_secs(30);
@@ -29,10 +29,9 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(accounts: &'a Accounts) -> anyhow::Result<Self> {
+    pub(super) fn new(container: &'a str, service: &'a Endpoint) -> anyhow::Result<Self> {
         // Refused when there is one already: it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let service = &accounts.service;
         let authority = Certificate::from_pem_bundle(service.authority.as_bytes())
             .context("the services' authority cannot be read")?;
         let http = reqwest::Client::builder()
@@ -45,7 +44,7 @@ impl<'a> Client<'a> {
             .context("cannot ask the services")?;
         Ok(Self {
             http,
-            container: &accounts.container,
+            container,
             service,
         })
     }

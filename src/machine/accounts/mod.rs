@@ -1,6 +1,7 @@
 //! Users' accounts at services that keep them themselves: how they stand, and what is done about it, over each service's own interface.
 
 mod client;
+mod postgresql;
 mod rabbitmq;
 
 use std::collections::BTreeMap;
@@ -9,12 +10,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
 
+use crate::machine::docker::Engine;
 use crate::machine::observed::AccountsState;
 use crate::machine::step::Step;
-use crate::platform::accounts::Accounts;
-use crate::platform::desired::{Component, Desired};
+use crate::platform::accounts::{Account, Accounts, Way};
+use crate::platform::desired::Desired;
 use crate::spec::names::UserName;
 use client::Client;
+use postgresql::PostgreSql;
 use rabbitmq::RabbitMq;
 
 /// How long a look may take; a service that is slower counts as silent.
@@ -56,9 +59,9 @@ pub fn due(
 }
 
 /// How accounts stand at the services that should have any, by container.
-pub async fn observe(desired: &Desired) -> BTreeMap<String, AccountsState> {
+pub async fn observe(engine: &Engine, desired: &Desired) -> BTreeMap<String, AccountsState> {
     let looks = desired.accounts.iter().map(|accounts| async move {
-        let state = tokio::time::timeout(TO_LOOK, look(accounts)).await;
+        let state = tokio::time::timeout(TO_LOOK, look(engine, accounts)).await;
         let state = match state {
             Ok(Ok(found)) => AccountsState::Known(found),
             Ok(Err(error)) if error.is::<client::Refused>() => AccountsState::Refused,
@@ -69,19 +72,67 @@ pub async fn observe(desired: &Desired) -> BTreeMap<String, AccountsState> {
     join_all(looks).await.into_iter().collect()
 }
 
-async fn look(accounts: &Accounts) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
-    let client = Client::new(accounts)?;
-    match accounts.component {
-        Component::RabbitMq => RabbitMq(&client).look(&accounts.users).await,
-        _ => Ok(BTreeMap::new()),
+/// A service that is told of accounts.
+enum Service<'a> {
+    RabbitMq(RabbitMq<'a>),
+    PostgreSql(PostgreSql<'a>),
+}
+
+impl<'a> Service<'a> {
+    fn of(engine: &'a Engine, accounts: &'a Accounts) -> anyhow::Result<Self> {
+        let container = accounts.container.as_str();
+        Ok(match &accounts.way {
+            Way::RabbitMq(endpoint) => Self::RabbitMq(RabbitMq(Client::new(container, endpoint)?)),
+            Way::PostgreSql { administrator } => Self::PostgreSql(PostgreSql {
+                engine,
+                container,
+                administrator,
+            }),
+        })
     }
+
+    async fn look(
+        &self,
+        users: &BTreeMap<UserName, Account>,
+    ) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+        match self {
+            Self::RabbitMq(service) => service.look(users).await,
+            Self::PostgreSql(service) => service.look(users).await,
+        }
+    }
+
+    async fn give(
+        &self,
+        name: &UserName,
+        account: &Account,
+        differs: &[String],
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::RabbitMq(service) => service.give(name, account, differs).await,
+            Self::PostgreSql(service) => service.give(name, account, differs).await,
+        }
+    }
+
+    async fn take(&self, name: &str) -> anyhow::Result<()> {
+        match self {
+            Self::RabbitMq(service) => service.take(name).await,
+            Self::PostgreSql(service) => service.take(name).await,
+        }
+    }
+}
+
+async fn look(
+    engine: &Engine,
+    accounts: &Accounts,
+) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    Service::of(engine, accounts)?.look(&accounts.users).await
 }
 
 /// Does what a step says; where it was made without knowing what the service has, all that is due.
 ///
 /// # Errors
 /// The first that there is. What was done for other users stays done.
-pub async fn settle(accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
+pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
     let Step::SetAccounts {
         make,
         change,
@@ -92,7 +143,8 @@ pub async fn settle(accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
     else {
         return Ok(());
     };
-    let found = look(accounts).await?;
+    let service = &Service::of(engine, accounts)?;
+    let found = service.look(&accounts.users).await?;
     let named = |user: &str| {
         let changed = change.iter().map(|(user, _)| user);
         make.iter()
@@ -101,20 +153,12 @@ pub async fn settle(accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
             .any(|one| one == user)
     };
     let due = due(accounts, &found, |user| *blind || named(user));
-    let client = Client::new(accounts)?;
-    let service = match accounts.component {
-        Component::RabbitMq => RabbitMq(&client),
-        _ => return Ok(()),
-    };
-    let (service, users) = (&service, &accounts.users);
     let given = due.make.iter().map(|user| (user, &[][..]));
-    let given = given.chain(
-        due.change
-            .iter()
-            .map(|(user, differs)| (user, &differs[..])),
-    );
+    let changed = due.change.iter();
+    let given = given.chain(changed.map(|(user, differs)| (user, &differs[..])));
     let gives = given.filter_map(|(user, differs)| {
-        let (name, account) = users.iter().find(|(name, _)| name.as_str() == user)?;
+        let mut users = accounts.users.iter();
+        let (name, account) = users.find(|(name, _)| name.as_str() == user)?;
         Some(service.give(name, account, differs))
     });
     all(gives).await?;
@@ -133,7 +177,6 @@ async fn all(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::accounts::{Account, Endpoint};
     use crate::platform::desired::Probe;
     use crate::secrets::Secret;
 
@@ -145,18 +188,13 @@ mod tests {
         };
         let user = |name: &str| (name.parse().unwrap(), account.clone());
         let accounts = Accounts {
-            component: Component::RabbitMq,
             container: "rabbitmq".into(),
             ready: Probe {
                 questions: Vec::new(),
                 deadline_seconds: 1,
             },
-            service: Endpoint {
-                address: "127.0.0.1:1".parse().unwrap(),
-                host: "localhost".into(),
-                authority: String::new(),
-                administrator: "dtaas".into(),
-                password: Secret::new("a"),
+            way: Way::PostgreSql {
+                administrator: "postgres".into(),
             },
             users: ["alice", "bob", "carol"].map(user).into(),
         };

@@ -66,7 +66,7 @@ fn tags(account: &Account) -> &'static [&'static str] {
 }
 
 /// Its interface.
-pub(super) struct RabbitMq<'a>(pub(super) &'a Client<'a>);
+pub(super) struct RabbitMq<'a>(pub(super) Client<'a>);
 
 impl RabbitMq<'_> {
     /// The accounts that are ours, and what of them differs.

@@ -149,7 +149,7 @@ impl Run<'_> {
                 let mut all = self.desired.accounts.iter();
                 let accounts = desired(all.find(|one| one.container == *name), name)?;
                 wait::until_ready(engine, name, &accounts.ready).await?;
-                accounts::settle(accounts, step).await
+                accounts::settle(engine, accounts, step).await
             }
         }
     }

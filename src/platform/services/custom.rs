@@ -5,16 +5,17 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
+use super::super::accounts::{Accounts, Way};
 use super::super::desired::{
     Attachment, Capabilities, Component, Container, Desired, Directory, File, Image, Mount, Probe,
     Question, Scheme, digest,
 };
 use super::super::gateway::{ROUTES, rule};
 use super::super::{Input, naming, plain, read_only, secret};
-use super::limits;
+use super::{limits, users_accounts};
 use crate::render::RenderError;
 use crate::secrets::Secret;
-use crate::spec::custom::{Custom, Health, SECRETS};
+use crate::spec::custom::{AccountsOf, CERTIFICATE, Custom, Health, SECRETS};
 
 /// Secrets of the operator's services, relative to the root; a folder each.
 const FILES: &str = "config/services";
@@ -77,8 +78,64 @@ pub(super) fn add(input: &Input<'_>, desired: &mut Desired) {
             });
         }
         desired.files.extend(secret_files(input, name));
+        desired.files.extend(certificate_files(input, name, custom));
         desired.containers.push(container(input, name, custom));
     }
+    desired.accounts.extend(accounts(input));
+}
+
+/// What the passwords of users' accounts at a service are derived for.
+pub(super) fn purpose(name: &str) -> String {
+    format!("service {name}")
+}
+
+/// Users' accounts at the services on this machine that keep any.
+pub(super) fn accounts(input: &Input<'_>) -> Vec<Accounts> {
+    here(input)
+        .filter_map(|(name, custom)| {
+            let AccountsOf::PostgreSql = custom.accounts?;
+            let administrator = custom.environment.get("POSTGRES_USER");
+            Some(Accounts {
+                container: naming::custom(&input.spec.name, name),
+                ready: custom.health.as_ref().map(probe)?,
+                way: Way::PostgreSql {
+                    administrator: administrator.map_or("postgres", String::as_str).to_owned(),
+                },
+                users: users_accounts(input, &purpose(name)),
+            })
+        })
+        .collect()
+}
+
+/// Its certificate, where it has one: told to read it anew, it does so while it runs.
+fn certificate_files(input: &Input<'_>, name: &str, custom: &Custom) -> Vec<File> {
+    let (Some(group), Some((certificate, _))) =
+        (custom.certificate_group, &input.services.certificate)
+    else {
+        return Vec::new();
+    };
+    let path = |file: &str| format!("{}/{file}", certificate_folder(name));
+    let mut files = vec![
+        plain(path("cert.pem"), 0o444, certificate.chain.clone()),
+        plain(path("ca.pem"), 0o444, input.services.authority.clone()),
+        File {
+            mode: 0o640,
+            owner: Some((0, group)),
+            ..secret(path("key.pem"), certificate.key.expose().to_owned())
+        },
+    ];
+    if custom.accounts == Some(AccountsOf::PostgreSql) {
+        let contents = digest(files.iter().map(|file| file.content.expose()));
+        files.push(File {
+            reloads: Some(naming::custom(&input.spec.name, name)),
+            ..plain(format!("{FILES}/{name}/read"), 0o400, contents + "\n")
+        });
+    }
+    files
+}
+
+fn certificate_folder(name: &str) -> String {
+    format!("{FILES}/{name}/certificate")
 }
 
 /// Whoever the service runs as reads them in its container; on the machine the folder above is closed.
@@ -111,6 +168,8 @@ fn container(input: &Input<'_>, name: &str, custom: &Custom) -> Container {
             &format!("{SECRETS}/{file}"),
         )
     });
+    let certificate = (custom.certificate_group)
+        .map(|_| read_only(input, &certificate_folder(name), CERTIFICATE));
     let ports: BTreeSet<u16> = custom.ports.iter().copied().collect();
     Container {
         name: naming::custom(&input.spec.name, name),
@@ -123,7 +182,7 @@ fn container(input: &Input<'_>, name: &str, custom: &Custom) -> Container {
             .iter()
             .map(|(key, value)| (key.clone(), Secret::new(value)))
             .collect(),
-        mounts: volumes.chain(secrets).collect(),
+        mounts: volumes.chain(secrets).chain(certificate).collect(),
         network: Attachment::Host,
         hosts: BTreeMap::new(),
         listens: ports

@@ -8,7 +8,7 @@ pub mod users;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::accounts::Endpoint;
+use super::accounts::{Account, Endpoint};
 use super::desired::{Component, Desired, Directory, File, Limits};
 use super::{Certificate, Input, plain, secret};
 use crate::render::RenderError;
@@ -43,9 +43,9 @@ impl Services {
         self.hosts.is_empty() && self.custom.is_empty()
     }
 
-    /// A user's password at a service; `None` before there is a secret to derive it from.
-    fn password(&self, user: &UserName, component: Component) -> Option<Secret> {
-        Some(self.accounts.get(user)?.derived(component.as_str()))
+    /// A user's password at a service, which goes by its name; `None` before there is a secret to derive it from.
+    fn password(&self, user: &UserName, service: &str) -> Option<Secret> {
+        Some(self.accounts.get(user)?.derived(service))
     }
 }
 
@@ -64,11 +64,11 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
 /// Adds what some users have at the services on this machine, and nothing else.
 pub fn add_users(input: &Input<'_>, names: &BTreeSet<UserName>, desired: &mut Desired) {
     if input.placed.contains(&Component::RabbitMq) {
-        let mut accounts = rabbitmq::accounts(input);
-        if let Some(accounts) = &mut accounts {
-            accounts.users.retain(|name, _| names.contains(name));
-        }
-        desired.accounts.extend(accounts);
+        desired.accounts.extend(rabbitmq::accounts(input));
+    }
+    desired.accounts.extend(custom::accounts(input));
+    for accounts in &mut desired.accounts {
+        accounts.users.retain(|name, _| names.contains(name));
     }
     if input.placed.contains(&Component::Mosquitto) {
         mosquitto::add_users(input, desired);
@@ -89,6 +89,20 @@ pub fn ports(input: &Input<'_>) -> Vec<u16> {
     }
     ports.extend(custom::here(input).flat_map(|(_, custom)| custom.ports.iter().copied()));
     ports
+}
+
+/// Every user's account at a service.
+fn users_accounts(input: &Input<'_>, service: &str) -> BTreeMap<UserName, Account> {
+    let users = input.spec.users.iter();
+    users
+        .filter_map(|(name, user)| {
+            let account = Account {
+                password: input.services.password(name, service)?,
+                open: user.enabled,
+            };
+            Some((name.clone(), account))
+        })
+        .collect()
 }
 
 /// A directory that only the user of a service's container enters.

@@ -76,7 +76,9 @@ pub(super) fn add_users(input: &Input<'_>, desired: &mut Desired) {
     let open = input.spec.users.iter().filter(|(_, user)| user.enabled);
     let lines: String = open
         .filter_map(|(name, _)| {
-            let password = input.services.password(name, Component::Mosquitto)?;
+            let password = input
+                .services
+                .password(name, Component::Mosquitto.as_str())?;
             Some(format!("{name}:{}\n", password_hash(&password)))
         })
         .collect();

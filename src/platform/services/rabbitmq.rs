@@ -11,13 +11,13 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::super::accounts::{Account, Accounts};
+use super::super::accounts::{Accounts, Way};
 use super::super::desired::{
     Attachment, Capabilities, Component, Container, Desired, Image, Mount, Probe, Question, Scheme,
     digest,
 };
 use super::super::{Input, naming, plain, read_only, secret};
-use super::{certificate, closed, endpoint, limits, own};
+use super::{certificate, closed, endpoint, limits, own, users_accounts};
 use crate::render::RenderError;
 use crate::secrets::Secret;
 
@@ -31,8 +31,8 @@ const DATA: &str = "data/rabbitmq";
 /// Who it runs as: `rabbitmq` in the official image, which takes any user.
 const OWNER: (u32, u32) = (999, 999);
 
-/// The administrator's name.
-pub const ADMINISTRATOR: &str = "dtaas";
+/// The administrator's name: one that no user can have ([`RESERVED`](crate::spec::names::RESERVED)).
+pub const ADMINISTRATOR: &str = "_dtaas";
 
 /// Seconds until it counts as failed: the first start makes its database.
 const DEADLINE: u64 = 180;
@@ -121,26 +121,17 @@ fn salt(password: &Secret) -> [u8; 4] {
 
 /// Users' accounts, each with a virtual host of its own.
 pub(super) fn accounts(input: &Input<'_>) -> Option<Accounts> {
-    let users = input.spec.users.iter().filter_map(|(name, user)| {
-        let password = input.services.password(name, Component::RabbitMq)?;
-        let account = Account {
-            password,
-            open: user.enabled,
-        };
-        Some((name.clone(), account))
-    });
     let settings = &input.spec.rabbitmq;
     Some(Accounts {
-        component: Component::RabbitMq,
         container: naming::container(&input.spec.name, Component::RabbitMq, None),
         ready: ready(input)?,
-        service: endpoint(
+        way: Way::RabbitMq(endpoint(
             input,
             settings.management_port,
             ADMINISTRATOR,
             &input.secrets.rabbitmq,
-        ),
-        users: users.collect(),
+        )),
+        users: users_accounts(input, Component::RabbitMq.as_str()),
     })
 }
 
@@ -229,6 +220,15 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_user_is_the_administrator() {
+        assert!(
+            ADMINISTRATOR
+                .parse::<crate::spec::names::UserName>()
+                .is_err()
+        );
+    }
 
     #[test]
     fn a_password_is_hashed_as_rabbitmq_does() {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::desired::{Component, Desired, Directory, File, Mount};
 use super::super::{Input, plain, read_only, secret};
-use super::HERE;
+use super::{HERE, custom};
 use crate::render::RenderError;
 use crate::spec::names::UserName;
 
@@ -42,6 +42,8 @@ struct Own<'a> {
     prefix: String,
     host: &'a str,
     port: u16,
+    /// Of the user's account there, where users have any.
+    password: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -57,8 +59,8 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     if input.services.is_empty() {
         return Ok(());
     }
-    let broker = |component, port, management_port| {
-        let password = input.services.password(name, component)?;
+    let broker = |component: Component, port, management_port| {
+        let password = input.services.password(name, component.as_str())?;
         Some(Broker {
             host: input.services.hosts.get(&component)?,
             port,
@@ -69,14 +71,14 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     let (rabbitmq, mosquitto) = (&input.spec.rabbitmq, &input.spec.mosquitto);
     let context = Context {
         user: name.as_str(),
-        brokers: !input.services.hosts.is_empty(),
+        brokers: !input.services.authority.is_empty(),
         rabbitmq: broker(
             Component::RabbitMq,
             rabbitmq.port,
             Some(rabbitmq.management_port),
         ),
         mosquitto: broker(Component::Mosquitto, mosquitto.port, None),
-        custom: own(input),
+        custom: own(input, name),
     };
     let render = |template| input.templates.render(template, &context);
     let [variables, readme, authority, profile] = paths(name);
@@ -104,15 +106,21 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
 }
 
 /// Those that listen.
-fn own<'a>(input: &'a Input<'_>) -> Vec<Own<'a>> {
+fn own<'a>(input: &'a Input<'_>, user: &UserName) -> Vec<Own<'a>> {
     let places = input.services.custom.iter();
     places
         .filter_map(|(name, place)| {
+            let custom = input.spec.custom.get(name)?;
+            let password = match custom.accounts {
+                Some(_) => input.services.password(user, &custom::purpose(name)),
+                None => None,
+            };
             Some(Own {
                 name,
                 prefix: name.to_uppercase().replace('-', "_"),
                 host: &place.host,
-                port: *input.spec.custom.get(name)?.ports.first()?,
+                port: *custom.ports.first()?,
+                password: password.map(|password| password.expose().to_owned()),
             })
         })
         .collect()

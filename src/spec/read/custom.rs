@@ -63,6 +63,14 @@ fn service(mut section: Section<'_>, name: &str, given: &mut Given) -> Option<Cu
         }
         None => {}
     }
+    if read.custom.accounts.is_some() && read.custom.health.is_none() {
+        let fix = "write health as well, such as {port: 5432}";
+        section.problem(
+            "accounts",
+            "it would not be known when it can be told of them",
+            fix,
+        );
+    }
     for port in &read.custom.ports {
         given.add(&section, &format!("services.custom.{name}"), "ports", *port);
     }
@@ -114,6 +122,8 @@ impl Read {
                 } else {
                     base.secrets
                 },
+                accounts: custom.accounts.or(base.accounts),
+                certificate_group: custom.certificate_group.or(base.certificate_group),
                 health: custom.health.or(base.health),
                 route: custom.route.or(base.route),
                 limits: custom.limits,
@@ -139,6 +149,11 @@ fn read(section: &mut Section<'_>) -> Read {
         volumes: volumes(section),
         environment: variables(section, &[]),
         secrets: secrets(section),
+        accounts: section.get("accounts", "write postgresql, or leave it out"),
+        certificate_group: section.get(
+            "certificate_group",
+            "write the number of a group, such as 999",
+        ),
         health: health(section.section("health")),
         route: route(section.section("route")),
         limits: limits(section.section("limits"), "none"),

@@ -10,6 +10,9 @@ const ALL: &[(&str, &str)] = &[
          volumes: {data: /var/lib/postgresql/data}\n\
          environment: {POSTGRES_PASSWORD_FILE: /run/secrets/password, PGDATA: /var/lib/postgresql/data/pgdata}\n\
          secrets: [password]\n\
+         accounts: postgresql\n\
+         certificate_group: 999\n\
+         command: [postgres, -c, ssl=on, -c, ssl_cert_file=/run/dtaas/cert.pem, -c, ssl_key_file=/run/dtaas/key.pem]\n\
          health: {port: 5432}\n",
     ),
     (

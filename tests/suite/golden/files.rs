@@ -144,11 +144,16 @@ fn services_of_an_operators_own() {
             })
             .collect(),
     };
-    fixture.services.custom = [
-        ("db".to_owned(), place(&["password"])),
-        ("pages".to_owned(), place(&[])),
-    ]
-    .into();
+    let profile = profile::load(Path::new("."), "two-machine").unwrap();
+    fixture.services = Services {
+        hosts: BTreeMap::new(),
+        custom: [
+            ("db".to_owned(), place(&["password"])),
+            ("pages".to_owned(), place(&[])),
+        ]
+        .into(),
+        ..at(&fixture, &profile, services::HERE)
+    };
     let desired = fixture.machine();
 
     let mut files = rendered(&desired);
@@ -163,6 +168,8 @@ fn services_of_an_operators_own() {
         "containers.json".into(),
         serde_json::to_string_pretty(&own).unwrap() + "\n",
     );
+    let accounts = serde_json::to_string_pretty(&desired.accounts).unwrap();
+    files.insert("accounts.json".into(), accounts + "\n");
     compare("services-own", files);
     assert_eq!(desired.firewall.unwrap().ports, [80, 443, 5432, 8090]);
 }

@@ -189,6 +189,8 @@ const SPEC: &[Row] = &[
     by(OWN, "services.custom.postgres.volumes.data", "/data"),
     by(OWN, "services.custom.postgres.environment", "{TZ: UTC}"),
     by(OWN, "services.custom.postgres.secrets", "[password]"),
+    by(OWN, "services.custom.postgres.accounts", "postgresql"),
+    by(OWN, "services.custom.postgres.certificate_group", "999"),
     by(OWN, "services.custom.postgres.health.port", "5434"),
     by(OWN, "services.custom.postgres.health.path", "/healthz"),
     by(OWN, "services.custom.postgres.route.port", "8082"),

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::services::TWIN;
 use super::two::Pair;
 use crate::platform::steps::Steps;
 use crate::rig::rig_with_machines;
@@ -25,7 +26,7 @@ fn a_database_and_a_page_of_the_operators_own() {
     };
     let steps = Steps::of(TEST);
     let pair = steps.step("two machines, and init", || {
-        let pair = Pair::new(&rig, &machines, "own", "alice");
+        let pair = Pair::new(&rig, &machines, "own", "alice,bob");
         let path = pair.deployment.path("dtaas.yaml");
         let text = fs::read_to_string(&path).unwrap();
         let (before, after) = text.split_once("services:\n  custom: {}\n").unwrap();
@@ -77,14 +78,62 @@ fn a_database_and_a_page_of_the_operators_own() {
         assert_eq!(log_in(password.trim()), "42");
         assert_eq!(log_in("guessed"), "");
     });
-    steps.step("a workspace finds it, and it says who it is", || {
-        // The beginning of PostgreSQL's talk: whether it speaks TLS (SSLRequest, protocol 3.0). It says N, for it has no certificate.
-        let ask = r"exec 3<>/dev/tcp/$DB_HOST/$DB_PORT && printf '\0\0\0\10\4\322\26\57' >&3 && head -c 1 <&3";
+    let twin = |claims: &[&str], words: &[&str]| {
         let workspace = here.container("workspace-alice");
-        let said = pair
-            .dtaas
-            .exec(&["docker", "exec", &workspace, "bash", "-lc", ask]);
-        assert_eq!(said, "N");
+        let twin = [workspace.as_str(), "python3", "-c", TWIN];
+        let argv = [&["docker", "exec"], claims, &twin[..], words].concat();
+        pair.dtaas.exec(&argv)
+    };
+    let nobodys = "OperationalError permission denied for database";
+    steps.step(
+        "alice has a database of her own, by TLS, and nobody else's",
+        || {
+            let make = "create table mine as select 7 as n";
+            assert_eq!(twin(&[], &["sql", "alice", make]), "done");
+            assert_eq!(twin(&[], &["sql", "alice", "select n from mine"]), "7");
+            let speaks = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+            assert_eq!(twin(&[], &["sql", "alice", speaks]), "True");
+            for other in ["bob", "postgres", "template1"] {
+                let refused = twin(&[], &["sql", other, "select 1"]);
+                assert_eq!(refused, format!("{nobodys} \"{other}\""));
+            }
+            let grab = twin(&[], &["sql", "alice", "create role eve superuser"]);
+            assert!(grab.starts_with("InsufficientPrivilege"), "{grab}");
+        },
+    );
+    steps.step("what somebody changed there is put right", || {
+        sql("alter role alice superuser");
+        sql("grant connect on database bob to public");
+        let plan = pair.dtaas(&["plan"]).succeeded().stdout;
+        let due = format!("+ accounts at {database}: change alice (rights), bob (privileges)\n");
+        assert!(plan.contains(&due), "{plan}");
+        pair.dtaas(&["up"]).succeeded();
+        let rights = "select rolsuper from pg_roles where rolname = 'alice'";
+        assert_eq!(sql(rights), "f");
+    });
+    steps.step("new passwords and removed users count at once", || {
+        let workspace = here.container("workspace-alice");
+        let shell = [
+            "docker",
+            "exec",
+            &workspace,
+            "bash",
+            "-lc",
+            "echo $DB_PASSWORD",
+        ];
+        let old = pair.dtaas.exec(&shell);
+        pair.dtaas(&["secret", "rotate", "alice"]).succeeded();
+        let claim = format!("--env=PASSWORD_OF_DB={old}");
+        let refused = twin(&[&claim], &["sql", "alice", "select 1"]);
+        let expected = "OperationalError password authentication failed for user \"alice\"";
+        assert_eq!(refused, expected);
+        assert_eq!(twin(&[], &["sql", "alice", "select n from mine"]), "7");
+        pair.dtaas(&["user", "remove", "bob", "--yes"]).succeeded();
+        for left in ["pg_roles where rolname", "pg_database where datname"] {
+            assert_eq!(sql(&format!("select count(*) from {left} = 'bob'")), "0");
+        }
+        let plan = pair.dtaas(&["plan", "--exit-code"]);
+        assert_eq!(plan.code, Some(0), "{plan:?}");
     });
     steps.step(
         "users see the page at the gateway, and nobody else does",

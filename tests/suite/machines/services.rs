@@ -96,7 +96,7 @@ impl<'a> Twin<'a> {
 /// RabbitMQ's own interface, asked as its administrator on its machine.
 fn manage(pair: &Pair, method: &str, path: &str, body: &str) -> String {
     let password = std::fs::read_to_string(pair.deployment.path("secrets/rabbitmq")).unwrap();
-    let who = format!("dtaas:{}", password.trim());
+    let who = format!("_dtaas:{}", password.trim());
     let url = format!("https://127.0.0.1:15672/api/{path}");
     let say = ["-ksS", "-X", method, "-u", &who, "-d", body, &url];
     pair.services.exec(&[&["curl"], &say[..]].concat())
@@ -178,7 +178,7 @@ fn each_user_has_accounts_of_their_own_and_nobody_elses() {
     });
     steps.step("a lost administrator is one again", || {
         let other = r#"{"password": "nobody knows it", "tags": "administrator"}"#;
-        manage(&pair, "PUT", "users/dtaas", other);
+        manage(&pair, "PUT", "users/_dtaas", other);
         assert!(manage(&pair, "GET", "whoami", "").contains("Login failed"));
         pair.dtaas(&["up"]).succeeded();
         assert!(manage(&pair, "GET", "whoami", "").contains("administrator"));

@@ -146,7 +146,7 @@ fn from_nothing_to_two_machines_and_back() {
             pair.services.exec(&["curl", "-ks", "-u", who, url])
         };
         let password = fs::read_to_string(here.path("secrets/rabbitmq")).unwrap();
-        let known = ask(&format!("dtaas:{}", password.trim()));
+        let known = ask(&format!("_dtaas:{}", password.trim()));
         assert!(known.contains(r#""tags":["administrator"]"#), "{known}");
         let guest = ask("guest:guest");
         assert!(guest.contains("Login failed"), "{guest}");

@@ -9,6 +9,8 @@
   twin.py mqtt-say TOPIC TEXT    says something that is kept for whoever comes later
   twin.py mqtt-hear TOPIC        says what is kept there, or "nothing"
 
+  twin.py sql DATABASE QUESTION  says what the database answers, or what it was refused with
+
 NAME, PASSWORD_OF_AMQP and PASSWORD_OF_MQTT are used in place of what is in the file.
 """
 
@@ -33,7 +35,7 @@ for name, place in (
     ("PASSWORD_OF_AMQP", "RABBITMQ_PASSWORD"),
     ("PASSWORD_OF_MQTT", "MQTT_PASSWORD"),
 ):
-    services[place] = os.environ.get(name, services[place])
+    services[place] = os.environ.get(name, services.get(place))
 
 QUEUE = "measurements"
 
@@ -133,6 +135,26 @@ def mqtt_hear(topic):
     talker.client.subscribe(topic, qos=1)
     talker.until(lambda: talker.heard, 2)
     print(*talker.heard or ["nothing"])
+
+
+def sql(database, question):
+    import psycopg
+
+    try:
+        with psycopg.connect(
+            host=services["DB_HOST"],
+            port=services["DB_PORT"],
+            user=os.environ.get("NAME", services["DB_USER"]),
+            password=os.environ.get("PASSWORD_OF_DB", services["DB_PASSWORD"]),
+            dbname=database,
+            sslmode="verify-full",
+            sslrootcert=services["DTAAS_CA"],
+            autocommit=True,
+        ) as connection:
+            cursor = connection.execute(question)
+            print(*(cursor.fetchone() if cursor.description else ["done"]))
+    except psycopg.Error as error:
+        print(type(error).__name__, str(error).strip().splitlines()[-1].split("FATAL:")[-1].strip())
 
 
 globals()[sys.argv[1].replace("-", "_")](*sys.argv[2:])

@@ -93,6 +93,10 @@ async fn start(
         let mut arguments = vec!["up"];
         arguments.extend(&names);
         arguments.extend(["--provider", provider.as_str()]);
+        if names.len() > 1 {
+            // Side by side they choose the same port of this machine for SSH, as the docker provider of 2.3.4 does.
+            arguments.push("--no-parallel");
+        }
         arguments.extend(options);
         vagrant.follow(&arguments, watch).await?;
     }

@@ -84,7 +84,6 @@ fn a_database_and_a_page_of_the_operators_own() {
         let argv = [&["docker", "exec"], claims, &twin[..], words].concat();
         pair.dtaas.exec(&argv)
     };
-    let nobodys = "OperationalError permission denied for database";
     steps.step(
         "alice has a database of her own, by TLS, and nobody else's",
         || {
@@ -95,7 +94,10 @@ fn a_database_and_a_page_of_the_operators_own() {
             assert_eq!(twin(&[], &["sql", "alice", speaks]), "True");
             for other in ["bob", "postgres", "template1"] {
                 let refused = twin(&[], &["sql", other, "select 1"]);
-                assert_eq!(refused, format!("{nobodys} \"{other}\""));
+                assert!(
+                    refused.ends_with("User does not have CONNECT privilege."),
+                    "{other}: {refused}"
+                );
             }
             let grab = twin(&[], &["sql", "alice", "create role eve superuser"]);
             assert!(grab.starts_with("InsufficientPrivilege"), "{grab}");

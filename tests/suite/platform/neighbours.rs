@@ -115,8 +115,12 @@ fn a_machine_that_leads_elsewhere_keeps_its_ways() {
     steps.step("nor are limits and folders of another machine", || {
         replace(&here, "bind: \"203.0.113.77\"", "bind: \"0.0.0.0\"");
         let spec = fs::read_to_string(here.path("dtaas.yaml")).unwrap();
-        let line = spec.lines().find(|line| line.starts_with("    memory: "));
-        replace(&here, line.unwrap(), "    memory: 9000g");
+        // Above them stand those of services.
+        let (_, workspace) = spec.split_once("\nworkspace:\n").unwrap();
+        let (line, _) = workspace.split_once("    # Processes").unwrap();
+        let (_, line) = line.rsplit_once("    memory: ").unwrap();
+        let before = format!("    memory: {line}    # Processes");
+        replace(&here, &before, "    memory: 9000g\n    # Processes");
         fs::write(
             here.path("users/bob.yaml"),
             fs::read_to_string(here.path("users/bob.yaml")).unwrap() + "\nlimits:\n  cpus: 4096\n",

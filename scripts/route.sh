@@ -544,8 +544,8 @@ watch() {
   fi
   exec {changes}< <(exec ip -4 monitor link address route)
   monitor=$!
+  # Signals are left to end it as they do: bash 5.2 fails on a trap of theirs that comes while it reads a `$(`.
   trap 'kill "$monitor" 2>/dev/null || true' EXIT
-  trap 'exit 0' TERM INT
   while :; do
     settle move_back || true
     # Two programs that disagree about a route must not keep the machine busy.

@@ -11,6 +11,7 @@ use super::report::Report;
 use super::run::{self, Told};
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
+use crate::error::{Exit, Failure};
 use crate::fleet::{self, Docker, How, Wish};
 use crate::machine::diff::DiffOptions;
 use crate::platform::desired::Desired;
@@ -111,15 +112,30 @@ impl Down {
             let library = &deployment.spec.library.root;
             fleet::purge(&mut members, library, &told, interrupt.wanted()).await;
         }
-        fleet::result(members, outcomes, &run::typed(directory, self.typed()))?;
-        done += fleet::end_virtual(
+        let others = fleet::result(members, outcomes, &run::typed(directory, self.typed()));
+        if *interrupt.wanted().borrow() {
+            others?;
+            return Err(Failure::new("interrupted")
+                .hint("run the same again: what is done stays done")
+                .exit(Exit::Interrupted)
+                .into());
+        }
+        // One that is out of reach keeps no other from its end.
+        let ended = fleet::end_virtual(
             &deployment,
             &virtual_ones,
             self.purge,
             &told,
             interrupt.wanted(),
         )
-        .await?;
+        .await;
+        let (ended, error) = match ended {
+            Ok(ended) => (ended, None),
+            Err(error) => (0, Some((None, error))),
+        };
+        done += ended;
+        let other = others.err().map(|error| (None, error));
+        fleet::together(other.into_iter().chain(error).collect())?;
         let root = deployment.root().to_owned();
         if self.purge {
             deployment.purge(lock)?;
@@ -167,33 +183,44 @@ impl Down {
             .collect();
         if !machines.is_empty() {
             let machines = machines.join(" and ");
-            return match self.purge {
-                false => format!("Stop {}, and halt {machines}?", deployment.spec.name),
-                true => format!(
-                    "Stop {}, remove {workspaces}, destroy {machines} with every user's files on them, and remove {}?",
-                    deployment.spec.name,
+            let name = &deployment.spec.name;
+            let users_are_there = deployment.users_site().is_some_and(Site::is_virtual);
+            return match (self.purge, users_are_there) {
+                (false, true) => format!("Stop {name}, and halt {machines}?"),
+                (false, false) => format!("Stop {name}, remove {workspaces}, and halt {machines}?"),
+                (true, true) => format!(
+                    "Stop {name}, remove {workspaces}, destroy {machines} with every user's files on them, and remove {}?",
                     deployment.root().display()
+                ),
+                (true, false) => format!(
+                    "Stop {name}, remove {workspaces}, destroy {machines} with all data on them, and{}?",
+                    Self::files(deployment)
                 ),
             };
         }
-        let elsewhere: Vec<String> = deployment
-            .sites
-            .iter()
-            .filter(|site| !site.is_local())
-            .map(|site| format!(" and {} on {}", site.root.display(), site.name))
-            .collect();
-        let elsewhere = elsewhere.concat();
         let files = match self.purge {
-            true => format!(
-                " and remove {}{elsewhere} with every user's files{}",
-                deployment.root().display(),
-                match deployment.library_root().starts_with(deployment.root()) {
-                    true => "",
-                    false => " but those in library.root",
-                }
-            ),
+            true => format!(" and{}", Self::files(deployment)),
             false => String::new(),
         };
         format!("Stop {}, remove {workspaces}{files}?", deployment.spec.name)
+    }
+
+    /// What a purge removes, of machines that stay.
+    fn files(deployment: &Deployment) -> String {
+        let elsewhere: Vec<String> = deployment
+            .sites
+            .iter()
+            .filter(|site| !site.is_local() && !site.is_virtual())
+            .map(|site| format!(" and {} on {}", site.root.display(), site.name))
+            .collect();
+        format!(
+            " remove {}{} with every user's files{}",
+            deployment.root().display(),
+            elsewhere.concat(),
+            match deployment.library_root().starts_with(deployment.root()) {
+                true => "",
+                false => " but those in library.root",
+            }
+        )
     }
 }

@@ -10,7 +10,6 @@ mod toggle;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::interrupt::Interrupt;
@@ -20,7 +19,7 @@ use super::run::{self, Told};
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
 use crate::deployment::users::settings::Settings;
-use crate::error::Failure;
+use crate::error::{Exit, Failure, failure_of};
 use crate::fleet::{self, How, Member, Wish};
 use crate::machine::apply::Outcome;
 use crate::machine::diff::limits;
@@ -147,10 +146,40 @@ fn require_fits(engine: Option<&Engine>, settings: &Settings) -> anyhow::Result<
 /// Whether users' htpasswd entries on another machine are replaced, or brought only where they are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entries {
-    /// These were set just now.
-    Set,
+    /// These were made just now.
+    Made,
+    /// These were replaced just now.
+    Replaced,
     /// Who has one there has it still.
     Kept,
+}
+
+/// A change that went into the files, and not all the way from there; and what does the rest.
+fn unfinished(error: anyhow::Error, names: &BTreeSet<UserName>, entries: Entries) -> anyhow::Error {
+    let what = match (entries, names.first()) {
+        (Entries::Replaced, _) => {
+            "the password is set here, and the gateway's machine may still have the old one"
+                .to_owned()
+        }
+        (_, Some(name)) if names.len() == 1 => {
+            format!(
+                "the files are changed, and {name}'s workspace or accounts are not what they should be"
+            )
+        }
+        (_, _) => {
+            "the files are changed, and not all workspaces and accounts are what they should be"
+                .to_owned()
+        }
+    };
+    let hint = match entries {
+        Entries::Made => "mend that; `dtaas up` does the rest",
+        Entries::Replaced => "mend that, then run the same command again",
+        Entries::Kept => {
+            "mend that; `dtaas up`, or the same command again after a removal, does the rest"
+        }
+    };
+    let exit = failure_of(&error).map_or(Exit::Failed, Failure::code);
+    error.context(Failure::new(what).hint(hint).exit(exit))
 }
 
 /// Brings the machine to what it should have of some users, all in the spec or none: the rendered files at once, then what docker has,
@@ -165,14 +194,7 @@ pub(super) async fn converge(
     let stay = names
         .iter()
         .any(|name| deployment.spec.users.contains_key(name));
-    let rest = || {
-        let whose = match names.first() {
-            Some(name) if names.len() == 1 => format!("{name}'s workspace is not what it"),
-            Some(_) | None => "not all workspaces are what they".to_owned(),
-        };
-        Failure::new(format!("the files are changed, and {whose} should be"))
-            .hint("mend that; `dtaas up`, or the same command again after a removal, does the rest")
-    };
+    let rest = |error: anyhow::Error| unfinished(error, names, entries);
     let report = Report::new(false);
     let told = Told::by(&report);
     let Some(site) = deployment.users_site() else {
@@ -182,7 +204,7 @@ pub(super) async fn converge(
         (true, engine) => {
             let is_up = render(deployment, engine.as_ref(), names)
                 .await
-                .with_context(rest)?;
+                .map_err(rest)?;
             run::say_own_notes(deployment, &report);
             let Some(engine) = engine else {
                 return Ok(Reached::Files);
@@ -194,7 +216,7 @@ pub(super) async fn converge(
             run::say_own_notes(deployment, &report);
             there(deployment, site, names, entries, &told, interrupt)
                 .await
-                .with_context(rest)?
+                .map_err(rest)?
         }
     };
     if !is_up && stay {
@@ -216,10 +238,13 @@ pub(super) async fn converge(
         say_notes(None, &seen.plan, &report);
     }
     let mut outcomes = run::carry_out(&mut members, &looks, interrupt, &told).await;
-    if !*interrupt.wanted().borrow() {
+    // The password of the website is none of theirs.
+    let at_services_too = entries != Entries::Replaced;
+    let stopped = *interrupt.wanted().borrow();
+    if at_services_too && !stopped {
         let (others, theirs) = at_services(deployment, names, &report, &told, interrupt)
             .await
-            .with_context(rest)?;
+            .map_err(rest)?;
         members.extend(others);
         outcomes.extend(theirs);
     }
@@ -227,7 +252,13 @@ pub(super) async fn converge(
     match interrupted {
         true if stay => fleet::result(members, outcomes, "`dtaas up`")?,
         true => fleet::result(members, outcomes, "the same command")?,
-        false => fleet::result(members, outcomes, "the same command").with_context(rest)?,
+        false => fleet::result(members, outcomes, "the same command").map_err(rest)?,
+    }
+    if stopped && at_services_too && deployment.service_sites().next().is_some() {
+        let error = Failure::new("interrupted before the services were told")
+            .exit(Exit::Interrupted)
+            .into();
+        return Err(rest(error));
     }
     Ok(match is_up {
         true => Reached::Up,
@@ -311,7 +342,7 @@ async fn there<'a>(
     let mut members =
         fleet::reach(deployment, [site], How::default(), told, interrupt.wanted()).await?;
     let names = match entries {
-        Entries::Set => names.clone(),
+        Entries::Made | Entries::Replaced => names.clone(),
         Entries::Kept => BTreeSet::new(),
     };
     let wish = |site: &Site| {

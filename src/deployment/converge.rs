@@ -1,6 +1,7 @@
 //! From a desired state to a machine that has it: observe, difference, apply.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use crate::machine::observed::Observed;
 use crate::machine::plan::Plan;
 use crate::platform::auth;
 use crate::platform::desired::{Desired, File};
+use crate::platform::services::users::FILES;
 use crate::spec::names::UserName;
 
 /// What a machine should have, what it has, and the difference. Holds nothing with which it could change anything.
@@ -85,7 +87,7 @@ impl Deployment {
     fn rendered(&self, missing: Missing) -> anyhow::Result<Desired> {
         let mut desired = self.desired(missing)?;
         if !self.has_users_here() {
-            self.without_library(&mut desired);
+            self.without_users_own(&mut desired);
         }
         Ok(desired)
     }
@@ -105,7 +107,7 @@ impl Deployment {
             desired.files.retain(|file| file.leads_to.is_none());
         }
         if !self.has_users_here() {
-            self.without_library(&mut desired);
+            self.without_users_own(&mut desired);
         }
         self.apply_paths(&desired, &Scope::Users(names.clone()))?;
         self.keep_certificate(OffsetDateTime::now_utc());
@@ -168,12 +170,14 @@ impl Deployment {
         self.users_site().is_none_or(Site::is_local)
     }
 
-    /// Users' folders are where their workspaces are, and nowhere else.
-    fn without_library(&self, desired: &mut Desired) {
-        let library = self.spec.library.root.clone();
+    /// What is users' own is where their workspaces are, and nowhere else: here it would take root to make it theirs.
+    fn without_users_own(&self, desired: &mut Desired) {
+        let library = &self.spec.library.root;
+        let is_own = |path: &Path| path.starts_with(library) || path.starts_with(FILES);
         desired
             .directories
-            .retain(|directory| !directory.path.starts_with(&library));
+            .retain(|directory| !is_own(&directory.path));
+        desired.files.retain(|file| !is_own(&file.path));
     }
 
     /// Whether the platform is up on this machine: whether its gateway is there.

@@ -100,7 +100,7 @@ impl Deployment {
             });
             let (host, from_gateway) = match its.is_users() {
                 true => (HERE.to_owned(), "127.0.0.1".to_owned()),
-                false => (its.hostname.clone(), its.hostname.clone()),
+                false => (its.hostname.clone(), in_an_address(&its.hostname)),
             };
             let place = Place {
                 host,
@@ -259,4 +259,12 @@ fn service_names(site: &Site) -> anyhow::Result<impl Iterator<Item = Domain>> {
 
 fn domain(name: &str) -> anyhow::Result<Domain> {
     Ok(Domain::try_from(name.to_owned())?)
+}
+
+/// A host as it stands in a URL (RFC 3986, section 3.2.2).
+fn in_an_address(host: &str) -> String {
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_owned(),
+    }
 }

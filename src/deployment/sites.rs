@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
@@ -159,7 +159,7 @@ pub fn sites(root: &Path, spec: &Spec, profile: &Profile) -> anyhow::Result<Vec<
         }
     }
     match lacking.is_empty() {
-        true => one_is_here(sites),
+        true => each_is_one(sites),
         false => Err(details(spec, &lacking).into()),
     }
 }
@@ -215,13 +215,30 @@ fn at_home(path: &Path, root: &Path) -> PathBuf {
     }
 }
 
-/// No two machines can be this one: they would be one machine.
-fn one_is_here(sites: Vec<Site>) -> anyhow::Result<Vec<Site>> {
+/// No two machines can be one: not this one, and not another that both are reached as.
+fn each_is_one(sites: Vec<Site>) -> anyhow::Result<Vec<Site>> {
     let here: Vec<&str> = sites
         .iter()
         .filter(|site| site.is_local())
         .map(|site| site.name.as_str())
         .collect();
+    let reached = |site: &Site| match &site.reach {
+        Reach::Ssh { ssh, .. } => Some((ssh.address.clone(), ssh.port, ssh.jump.clone())),
+        Reach::Local | Reach::Vagrant { .. } => None,
+    };
+    let mut seen = BTreeMap::new();
+    for site in &sites {
+        let Some(way) = reached(site) else { continue };
+        let address = way.0.clone().unwrap_or_default();
+        if let Some(other) = seen.insert(way, &site.name) {
+            return Err(Failure::usage(format!(
+                "the machines {other} and {} are both reached as {address}, which is one machine",
+                site.name
+            ))
+            .hint("place everything on one of them in a profile of your own, or give one another address or port")
+            .into());
+        }
+    }
     match here.as_slice() {
         [] | [_] => Ok(sites),
         several => Err(Failure::usage(format!(

@@ -1,7 +1,8 @@
 //! One run at a time: whoever changes a deployment on a machine holds its lock, and whoever brings a whole machine to another
 //! state holds the machine's as well.
 //!
-//! The deployment's lock is always taken first, and whoever has the machine's waits for no other: no two runs wait for each other.
+//! The deployment's lock is always taken first. Two deployments that share several machines can come to wait for each other's: a
+//! machine's lock is waited for so long and no longer.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
@@ -23,6 +24,8 @@ pub const FILE: &str = ".lock";
 const MACHINE: &str = "/run/dtaas.lock";
 /// How long is waited without a word.
 const MOMENT: Duration = Duration::from_millis(500);
+/// How long a machine's lock is waited for. It is held while images are pulled as well.
+const FOR_A_MACHINE: Duration = Duration::from_secs(600);
 /// How often it is looked for who has just taken it.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -60,10 +63,34 @@ impl Lock {
         Self::when_free(&root.join(FILE), command, say).await
     }
 
-    /// Takes the lock of this machine, and waits as long as another deployment's run has it; `say` is told whom it waits for.
+    /// Takes the lock of this machine, and waits while another deployment's run has it; `say` is told whom it waits for.
     /// `command` is what the holder is called, such as `dtaas up of foo.com`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] with [`Exit::Locked`] that names the holder, when the other run has it for ten minutes.
     pub async fn machine(command: &str, say: &dyn Fn(&str)) -> anyhow::Result<Self> {
-        Self::when_free(Path::new(MACHINE), command, say).await
+        Self::within(FOR_A_MACHINE, Path::new(MACHINE), command, say).await
+    }
+
+    async fn within(
+        limit: Duration,
+        path: &Path,
+        command: &str,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Self> {
+        match tokio::time::timeout(limit, Self::when_free(path, command, say)).await {
+            Ok(lock) => lock,
+            Err(_) => Err(
+                Failure::new(format!("the machine is held by {}", holder(path)))
+                    .hint(
+                        "run this again when that is done. Two runs on the same machines may have waited for each other: \
+                         start one after the other",
+                    )
+                    .exit(Exit::Locked)
+                    .into(),
+            ),
+        }
     }
 
     async fn when_free(path: &Path, command: &str, say: &dyn Fn(&str)) -> anyhow::Result<Self> {
@@ -226,6 +253,23 @@ mod tests {
         drop(first);
         // The thread that was left behind may have it for an instant.
         Lock::wait(root.path(), "dtaas up", &|_| {}).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_stays_held_is_not_waited_for_for_ever() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(FILE);
+        let _first = Lock::take(root.path(), "dtaas up of a.com").unwrap();
+        let moment = Duration::from_millis(20);
+        let error = Lock::within(moment, &path, "dtaas up of b.com", &|_| {}).await;
+        let error = error.unwrap_err();
+        let failure = failure_of(&error).unwrap();
+        assert_eq!(failure.code(), Exit::Locked);
+        let text = failure.to_string();
+        assert!(
+            text.starts_with("the machine is held by dtaas up of a.com (process "),
+            "{text}"
+        );
     }
 
     #[test]

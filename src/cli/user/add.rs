@@ -90,7 +90,7 @@ impl Add {
         if let Some(first) = roll.existing.first() {
             say_existing(&roll.existing, first);
         }
-        let reached = converge(&deployment, engine, &all, Entries::Set, &interrupt).await?;
+        let reached = converge(&deployment, engine, &all, Entries::Made, &interrupt).await?;
         say_added(&deployment, &all, many, reached);
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Passwd {
             &deployment,
             engine,
             &[name.clone()].into(),
-            Entries::Set,
+            Entries::Replaced,
             &interrupt,
         )
         .await?;

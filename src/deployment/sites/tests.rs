@@ -96,3 +96,19 @@ fn two_machines_are_not_one() {
         "the machines dtaas and services are all of the kind local, which is this one machine"
     );
 }
+
+#[test]
+fn two_machines_are_not_reached_as_one() {
+    let both = "machines:\n  dtaas: {kind: ssh, address: s.foo.com}\n  services: {kind: ssh, address: s.foo.com";
+    let (error, _) = refused("two-machine", &format!("{both}}}\n"));
+    assert_eq!(
+        error,
+        "the machines dtaas and services are both reached as s.foo.com, which is one machine"
+    );
+    assert_eq!(
+        of("two-machine", &format!("{both}, port: 2222}}\n"))
+            .unwrap()
+            .len(),
+        2
+    );
+}

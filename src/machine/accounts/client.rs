@@ -49,6 +49,11 @@ impl<'a> Client<'a> {
         })
     }
 
+    /// What the service is called.
+    pub(super) fn service(&self) -> &str {
+        self.container
+    }
+
     /// What is at a path.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let (status, body) = self.ask(Method::GET, path, None).await?;

@@ -7,9 +7,10 @@ mod rabbitmq;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt};
 
+use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::machine::observed::AccountsState;
 use crate::machine::step::Step;
@@ -101,11 +102,12 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// `differs` is what of it is to be set right; `None` where it is to be made.
     async fn give(
         &self,
         name: &UserName,
         account: &Account,
-        differs: &[String],
+        differs: Option<&[String]>,
     ) -> anyhow::Result<()> {
         match self {
             Self::RabbitMq(service) => service.give(name, account, differs).await,
@@ -131,7 +133,7 @@ async fn look(
 /// Does what a step says; where it was made without knowing what the service has, all that is due.
 ///
 /// # Errors
-/// The first that there is. What was done for other users stays done.
+/// The first that there is. What was done for other users stays done, and who comes after is seen to as well.
 pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
     let Step::SetAccounts {
         make,
@@ -153,25 +155,34 @@ pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow
             .any(|one| one == user)
     };
     let due = due(accounts, &found, |user| *blind || named(user));
-    let given = due.make.iter().map(|user| (user, &[][..]));
+    let made = due.make.iter().map(|user| (user, None));
     let changed = due.change.iter();
-    let given = given.chain(changed.map(|(user, differs)| (user, &differs[..])));
+    let given = made.chain(changed.map(|(user, differs)| (user, Some(&differs[..]))));
     let gives = given.filter_map(|(user, differs)| {
         let mut users = accounts.users.iter();
         let (name, account) = users.find(|(name, _)| name.as_str() == user)?;
         Some(service.give(name, account, differs))
     });
-    all(gives).await?;
-    all(due.remove.iter().map(|user| service.take(user))).await
+    let gave = all(gives).await;
+    let took = all(due.remove.iter().map(|user| service.take(user))).await;
+    gave.and(took)
 }
 
 async fn all(
     work: impl Iterator<Item = impl Future<Output = anyhow::Result<()>>>,
 ) -> anyhow::Result<()> {
-    futures_util::stream::iter(work)
-        .buffer_unordered(SIDE_BY_SIDE)
-        .try_collect()
-        .await
+    let done = futures_util::stream::iter(work).buffer_unordered(SIDE_BY_SIDE);
+    let done: Vec<anyhow::Result<()>> = done.collect().await;
+    done.into_iter().collect()
+}
+
+/// A name that somebody else has at a service: what is theirs must not be changed, nor removed with the user some day.
+fn somebody_elses(service: &str, what: &str, name: &str) -> anyhow::Error {
+    Failure::new(format!(
+        "{service}: there is {what} {name} already, which dtaas did not make"
+    ))
+    .hint("rename or remove it there, or give the user another name; then run this again")
+    .into()
 }
 
 #[cfg(test)]

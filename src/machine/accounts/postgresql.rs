@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::somebody_elses;
 use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::platform::accounts::Account;
@@ -75,7 +76,7 @@ impl PostgreSql<'_> {
         &self,
         name: &UserName,
         account: &Account,
-        differs: &[String],
+        differs: Option<&[String]>,
     ) -> anyhow::Result<()> {
         if name.as_str() == self.administrator || name.as_str().starts_with("pg_") {
             return Err(Failure::new(format!(
@@ -85,26 +86,46 @@ impl PostgreSql<'_> {
             .hint("give the user another name, or the service another POSTGRES_USER and fresh data")
             .into());
         }
+        if differs.is_none() {
+            self.require_free(name).await?;
+        }
         let may = match account.open {
             true => "login",
             false => "nologin",
         };
         let verifier = verifier(account.password.expose(), &rand::random());
         let mut text = format!(
-            "select 'create role \"{name}\"' where not exists (select from pg_roles where rolname = '{name}') \\gexec\n\
-             alter role \"{name}\" {may} password '{verifier}' nosuperuser nocreatedb nocreaterole noreplication nobypassrls;\n\
+            "begin;\n\
+             select 'create role \"{name}\"' where not exists (select from pg_roles where rolname = '{name}') \\gexec\n\
              comment on role \"{name}\" is '{OURS}';\n\
+             commit;\n\
+             alter role \"{name}\" {may} password '{verifier}' nosuperuser nocreatedb nocreaterole noreplication nobypassrls;\n\
              select 'create database \"{name}\" owner \"{name}\"' where not exists (select from pg_database where datname = '{name}') \\gexec\n\
              alter database \"{name}\" owner to \"{name}\";\n\
              revoke all on database \"{name}\", postgres, template1 from public;\n"
         );
         if differs
-            .iter()
+            .into_iter()
+            .flatten()
             .any(|part| part == "password" || part == "log-in")
         {
             text += &put_out(name.as_str());
         }
         self.ask(&text).await.map(|_| ())
+    }
+
+    /// Fails where the name is somebody else's. A role of ours bears its mark from the moment that it is there, and is there before its
+    /// database.
+    async fn require_free(&self, name: &UserName) -> anyhow::Result<()> {
+        let question = format!(
+            "select exists (select from pg_roles where rolname = '{name}'), exists (select from pg_database where datname = '{name}');"
+        );
+        let taken = |what| Err(somebody_elses(self.container, what, name.as_str()));
+        match self.ask(&question).await?.trim().split_once('\t') {
+            Some(("f", "f")) => Ok(()),
+            Some(("f", _)) => taken("a database"),
+            Some(_) | None => taken("a role"),
+        }
     }
 
     /// Removes an account and all that is in its database.

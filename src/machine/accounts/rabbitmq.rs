@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
+use super::somebody_elses;
 use crate::platform::accounts::Account;
 use crate::platform::services::rabbitmq::{HASHING, password_hash};
 use crate::spec::names::UserName;
@@ -46,6 +47,8 @@ impl Tags {
 #[derive(Deserialize)]
 struct VirtualHost {
     name: String,
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -113,8 +116,11 @@ impl RabbitMq<'_> {
         &self,
         name: &UserName,
         account: &Account,
-        differs: &[String],
+        differs: Option<&[String]>,
     ) -> anyhow::Result<()> {
+        if differs.is_none() {
+            self.require_free(name).await?;
+        }
         let what = json!({ "description": format!("{name}'s alone"), "tags": OURS });
         self.0.put(&format!("/api/vhosts/{name}"), &what).await?;
         let user = json!({
@@ -131,17 +137,39 @@ impl RabbitMq<'_> {
         self.0
             .put(&format!("/api/permissions/{name}/{name}"), &all)
             .await?;
-        match differs.iter().any(|part| part == "password") {
+        match differs.into_iter().flatten().any(|part| part == "password") {
             true => self.put_out(name.as_str()).await,
             false => Ok(()),
         }
     }
 
-    /// Removes an account and all that is in it. Who is logged in is put out.
+    /// Removes an account and all that is in it. Who is logged in is put out. The user, who bears the mark, goes last: half done it is
+    /// found again.
     pub(super) async fn take(&self, name: &str) -> anyhow::Result<()> {
-        self.0.delete(&format!("/api/users/{name}")).await?;
+        let closed = json!({ "password_hash": "", "hashing_algorithm": HASHING, "tags": OURS });
+        self.0.put(&format!("/api/users/{name}"), &closed).await?;
         self.put_out(name).await?;
-        self.0.delete(&format!("/api/vhosts/{name}")).await
+        self.0.delete(&format!("/api/vhosts/{name}")).await?;
+        self.0.delete(&format!("/api/users/{name}")).await
+    }
+
+    /// Fails where the name is somebody else's: a user without our mark, or a virtual host without it, which is not from a run that was
+    /// broken off.
+    async fn require_free(&self, name: &UserName) -> anyhow::Result<()> {
+        let (users, hosts) = tokio::try_join!(
+            self.0.get::<Vec<User>>("/api/users"),
+            self.0
+                .get::<Vec<VirtualHost>>("/api/vhosts?columns=name,tags"),
+        )?;
+        let taken = |what| somebody_elses(self.0.service(), what, name.as_str());
+        if users.iter().any(|user| user.name == name.as_str()) {
+            return Err(taken("a user"));
+        }
+        let mut hosts = hosts.iter();
+        match hosts.find(|host| host.name == name.as_str()) {
+            Some(host) if !host.tags.iter().any(|tag| tag == OURS) => Err(taken("a virtual host")),
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn put_out(&self, name: &str) -> anyhow::Result<()> {

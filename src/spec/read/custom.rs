@@ -11,6 +11,8 @@ use crate::spec::custom::{Custom, Health, Route};
 use crate::spec::document::{Document, Section, nearest};
 use crate::spec::names::RESERVED;
 
+/// What lies beside a service's secrets and is none of them.
+const TAKEN: [&str; 2] = ["certificate", "read"];
 const NAME: &str = "write small letters, digits and hyphens, at most 32, such as postgres";
 
 /// Reads `services.custom`; whether the profile has their machines is not known here.
@@ -190,6 +192,13 @@ fn secrets(section: &mut Section<'_>) -> BTreeSet<String> {
         .unwrap_or_default();
     for name in secrets.iter().filter(|name| !is_name(name)) {
         section.problem("secrets", format!("{name:?} is not a secret's name"), NAME);
+    }
+    for name in secrets.iter().filter(|name| TAKEN.contains(&name.as_str())) {
+        section.problem(
+            "secrets",
+            format!("a secret cannot be called {name}: a file of ours beside it is"),
+            "give it another name",
+        );
     }
     secrets
 }

@@ -145,7 +145,9 @@ impl Author {
         format!("F{}", self.fragments.len() - 1)
     }
 
-    fn root(&mut self) -> String {
+    /// `inside` counts those in fragments, which have a name of their own each: async-graphql does not see that two of one name there
+    /// differ, and has the answer to either.
+    fn root(&mut self, inside: Option<usize>) -> String {
         let name = ["listDirectory", "readFile"][self.one_of(2)];
         let path = match self.one_of(4) {
             1 => self.variable("$path: String!").to_owned(),
@@ -154,7 +156,8 @@ impl Author {
                 .to_owned(),
             _ => format!("\"{}\"", PATHS[self.one_of(PATHS.len())]),
         };
-        let alias = ["", "one: ", "two: "][self.one_of(3)];
+        let alias = ["", "one: ", "two: "][self.one_of(3)].to_owned();
+        let alias = inside.map_or(alias, |number| format!("inside{number}: "));
         format!("{alias}{name}(path: {path}) {}", self.fields("Project", 0))
     }
 
@@ -170,10 +173,10 @@ impl Author {
                 5 => top.push_str("__typename "),
                 6 => {
                     let directive = author.directive();
-                    let root = author.root();
+                    let root = author.root(Some(number));
                     write!(top, "... on Query{directive} {{ {root} }} ").unwrap();
                 }
-                _ => top.push_str(&author.root()),
+                _ => top.push_str(&author.root(None)),
             }
         }
         let mut text = String::from("query");

@@ -8,6 +8,8 @@
 #   rabbitmq:3-management                 the real RabbitMQ, Debian's version of it, presented as the published image is
 #   eclipse-mosquitto:2                   the real Mosquitto, likewise
 #   postgres:15                           the real PostgreSQL, likewise
+#   influxdb:2.7                          NOT InfluxDB: a stand-in that checks requests against its API's description
+#   grafana/grafana:11.6.0                NOT Grafana: likewise
 #   rig/debian:bookworm                   a small Debian, below the one above and those that follow
 #   rig/machine:bookworm-bare             a server: sshd, sudo, apt
 #   rig/machine:bookworm                  the same and a docker engine of its own
@@ -24,6 +26,8 @@ readonly other_workspace_image=mltooling/ml-workspace:0.13.2-other
 readonly rabbitmq_image=rabbitmq:3-management
 readonly mosquitto_image=eclipse-mosquitto:2
 readonly postgres_image=postgres:15
+readonly influxdb_image=influxdb:2.7
+readonly grafana_image=grafana/grafana:11.6.0
 readonly debian_image=rig/debian:bookworm
 readonly bare_machine_image=rig/machine:bookworm-bare
 readonly machine_image=rig/machine:bookworm
@@ -31,7 +35,7 @@ readonly vagrant_image=rig/machine:bookworm-vagrant
 readonly images_definitions=$repo/tests/rig/images
 readonly images_recipes=$here/rig.d/recipes
 # What every platform needs, and what those of several machines need besides.
-readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto postgres)
+readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto postgres standins)
 
 # shellcheck source=scripts/rig.d/recipes/traefik.sh
 . "$images_recipes/traefik.sh"
@@ -47,6 +51,8 @@ readonly images_of_platform=(traefik workspace) images_of_machines=(debian machi
 . "$images_recipes/mosquitto.sh"
 # shellcheck source=scripts/rig.d/recipes/postgres.sh
 . "$images_recipes/postgres.sh"
+# shellcheck source=scripts/rig.d/recipes/standins.sh
+. "$images_recipes/standins.sh"
 
 images_of() {
   case $1 in
@@ -55,6 +61,7 @@ images_of() {
     rabbitmq) echo "$rabbitmq_image" ;;
     mosquitto) echo "$mosquitto_image" ;;
     postgres) echo "$postgres_image" ;;
+    standins) printf '%s\n' "$influxdb_image" "$grafana_image" ;;
     debian) echo "$debian_image" ;;
     machine) printf '%s\n' "$bare_machine_image" "$machine_image" "$vagrant_image" ;;
   esac

@@ -15,6 +15,10 @@ use crate::spec::names::UserName;
 pub const GATEWAY_HEADER: HeaderName = HeaderName::from_static("x-dtaas-gateway");
 /// The header that carries the user's name.
 pub const USER_HEADER: HeaderName = HeaderName::from_static("x-forwarded-user");
+/// The header that carries the gateway's word for Grafana: who the user is, signed.
+pub const ASSERTION_HEADER: HeaderName = HeaderName::from_static("x-jwt-assertion");
+/// Whom that word is for.
+pub const GRAFANA: &str = "dtaas-grafana";
 /// The header that carries the groups that the user is in, with commas between.
 pub const GROUPS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-groups");
 

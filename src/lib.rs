@@ -4,6 +4,8 @@
 //! `website` and `auth` stand beside, used by `cli` and by `trial`, which is all of them in one process; `route` by `cli` and `remote`;
 //! anything may use `ui` for talking.
 
+#![recursion_limit = "256"]
+
 pub mod auth;
 pub mod certificate;
 pub mod cli;

@@ -34,7 +34,7 @@ const PLACED: [Component; 4] = [
 ];
 
 /// What a profile may leave out.
-const CHOSEN: [Component; 2] = [Component::RabbitMq, Component::Mosquitto];
+const CHOSEN: [Component; 4] = crate::platform::services::ALL;
 
 /// Machines, and what runs on each.
 #[derive(Debug, Clone, PartialEq, Eq)]

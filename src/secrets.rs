@@ -70,26 +70,34 @@ pub struct DeploymentSecrets {
     pub vnc_password: Secret,
     /// Of RabbitMQ's administrator.
     pub rabbitmq: Secret,
+    /// The operator's token at InfluxDB.
+    pub influxdb: Secret,
+    /// Of Grafana's administrator.
+    pub grafana: Secret,
 }
 
 impl DeploymentSecrets {
     /// File names below `secrets/`, and how many letters a new one has. VNC knows eight.
-    const FILES: [(&'static str, usize); 4] = [
+    const FILES: [(&'static str, usize); 6] = [
         ("hash-key", 40),
         ("gateway", 40),
         ("vnc-password", 8),
         ("rabbitmq", 40),
+        ("influxdb", 40),
+        ("grafana", 40),
     ];
 
     /// Takes each secret from `read`, by its file name and how many letters a new one has.
     pub fn read<E>(mut read: impl FnMut(&str, usize) -> Result<Secret, E>) -> Result<Self, E> {
-        let [hash_key, gateway, vnc_password, rabbitmq] = Self::FILES;
+        let [hash_key, gateway, vnc_password, rabbitmq, influxdb, grafana] = Self::FILES;
         let mut read = |(name, length)| read(name, length);
         Ok(Self {
             hash_key: read(hash_key)?,
             gateway: read(gateway)?,
             vnc_password: read(vnc_password)?,
             rabbitmq: read(rabbitmq)?,
+            influxdb: read(influxdb)?,
+            grafana: read(grafana)?,
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The auth endpoint: what the gateway's `forwardAuth` asks before it lets a request through.
 //!
-//! Who is required stands in the address that is asked, `/authz/<user>` for what is one user's and `/authz` for what any user
-//! may open. Nothing that a visitor sends but the credentials has a say in it.
+//! Who is required stands in the address that is asked, `/authz/<user>` for what is one user's, `/authz` for what any user
+//! may open, and `/vis` for Grafana, which is told who it is. Nothing that a visitor sends but the credentials has a say in it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,14 +16,18 @@ use axum::response::{IntoResponse, Response};
 pub use super::gatekeeper::Directories;
 
 use super::gatekeeper::{Answer, Gatekeeper};
+use super::vis::Signer;
 use super::{basic, cookies};
 use crate::error::Failure;
-use crate::gate::{GROUPS_HEADER, USER_HEADER};
+use crate::gate::{ASSERTION_HEADER, GROUPS_HEADER, USER_HEADER};
 use crate::serve;
 use crate::spec::names::UserName;
 
 /// The header in which the gateway says whose request it asks about.
 const ADDRESS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What is asked for whoever goes to Grafana.
+const VIS: &str = "/vis";
 
 /// How the endpoint is run.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub struct Settings {
     pub directories: Directories,
     /// What the browser's password window is headed with.
     pub realm: String,
+    /// The key for the gateway's word to Grafana, where there is a Grafana.
+    pub vis_key: Option<PathBuf>,
 }
 
 /// Serves until stopped.
@@ -44,7 +51,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         listen,
         directories,
         realm,
+        vis_key,
     } = settings;
+    let signer = vis_key.as_deref().map(Signer::open).transpose()?;
     for directory in [&directories.htpasswd, &directories.users] {
         if !directory.is_dir() {
             let message = format!("auth: {} is not a directory", directory.display());
@@ -53,7 +62,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     let app = Router::new()
         .fallback(answer)
-        .with_state(Arc::new(Endpoint::new(directories, &realm)?));
+        .with_state(Arc::new(Endpoint::new(directories, &realm, signer)?));
     serve::on_loopback("auth", listen, app).await
 }
 
@@ -61,6 +70,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 pub struct Endpoint {
     challenge: HeaderValue,
     gatekeeper: Gatekeeper,
+    signer: Option<Signer>,
 }
 
 fn challenge(realm: &str) -> anyhow::Result<HeaderValue> {
@@ -102,6 +112,12 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
     if path == "/healthz" {
         return plain(StatusCode::OK, "ready\n");
     }
+    if let (VIS, Some(signer)) = (path, &endpoint.signer) {
+        return match endpoint.admit(&Required::Anyone, request.headers()).await {
+            Ok(identity) => signed(signer, identity),
+            Err(refused) => refused,
+        };
+    }
     let Some(required) = required(path) else {
         return plain(StatusCode::NOT_FOUND, "No such page.\n");
     };
@@ -111,15 +127,37 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Resp
     }
 }
 
+/// The same with the gateway's word for Grafana.
+fn signed(signer: &Signer, mut identity: HeaderMap) -> Response {
+    let user = identity
+        .get(USER_HEADER)
+        .and_then(|user| user.to_str().ok());
+    match user.map(|user| signer.says(user)) {
+        Some(Ok(word)) => {
+            identity.insert(ASSERTION_HEADER, word);
+            (identity, plain(StatusCode::OK, "")).into_response()
+        }
+        Some(Err(_)) | None => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The way to Grafana cannot be signed.\n",
+        ),
+    }
+}
+
 impl Endpoint {
     /// One that knows the users of these directories; `realm` is what the browser's password window is headed with.
     ///
     /// # Errors
     /// When the realm cannot be sent in a header.
-    pub fn new(directories: Directories, realm: &str) -> anyhow::Result<Self> {
+    pub fn new(
+        directories: Directories,
+        realm: &str,
+        signer: Option<Signer>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             challenge: challenge(realm)?,
             gatekeeper: Gatekeeper::new(directories),
+            signer,
         })
     }
 

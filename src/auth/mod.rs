@@ -10,3 +10,4 @@ mod line;
 pub mod password;
 mod stamped;
 pub mod store;
+pub mod vis;

@@ -41,6 +41,21 @@ pub fn authority(
     })
 }
 
+/// Makes a key that words are signed with: ECDSA on P-256 (JWT's ES256), PKCS#8 in PEM.
+pub fn signing_key() -> anyhow::Result<Secret> {
+    let key = KeyPair::generate().context("cannot make a key")?;
+    Ok(Secret::new(key.serialize_pem()))
+}
+
+/// The public part of a key, PEM.
+///
+/// # Errors
+/// When the key cannot be read.
+pub fn public_key(key: &Secret) -> anyhow::Result<String> {
+    let key = KeyPair::from_pem(key.expose()).context("the key cannot be read")?;
+    Ok(key.public_key_pem())
+}
+
 /// Makes a certificate for some names, signed by an authority that [`authority`] made and does not outlive. `deployment` stands in it.
 pub fn issue(
     authority: &Certificate,

@@ -34,6 +34,9 @@ struct Serve {
     /// What the browser's password window is headed with.
     #[arg(long, value_name = "TEXT", default_value = "DTaaS")]
     realm: String,
+    /// A file with the key (PEM) by which it says to Grafana who somebody is.
+    #[arg(long, value_name = "FILE")]
+    vis_key: Option<PathBuf>,
 }
 
 impl Auth {
@@ -51,6 +54,7 @@ impl Auth {
                         users: serve.users,
                     },
                     realm: serve.realm,
+                    vis_key: serve.vis_key,
                 })
                 .await
             }

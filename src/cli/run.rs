@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
 use crate::error::Failure;
-use crate::fleet::{self, Looks, Member, Tell};
+use crate::fleet::{self, Looks, Member, Tell, Wish};
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
@@ -218,6 +218,42 @@ pub async fn carry_out(
         }
     }
     outcomes
+}
+
+/// Keeps the tokens that services made, and brings them where they are used: into workspaces, and to services that need them. What comes of
+/// that is added to what came of the rest.
+///
+/// # Errors
+/// When they cannot be kept.
+pub async fn bring_tokens(
+    deployment: &Deployment,
+    members: &mut [Member<'_>],
+    outcomes: &mut [Option<Outcome>],
+    interrupt: &Interrupt,
+    told: &Told<'_>,
+) -> anyhow::Result<()> {
+    let names = deployment.keep_tokens(outcomes.iter().flatten())?;
+    if names.is_empty() || *interrupt.wanted().borrow() {
+        return Ok(());
+    }
+    let wish = |site: &Site| {
+        let (desired, options) = deployment.users_wish(site, &names)?;
+        Ok(Wish {
+            desired,
+            options,
+            holder: None,
+            answers: false,
+        })
+    };
+    let looks = fleet::look(members, wish, told, interrupt.wanted()).await;
+    let more = carry_out(members, &looks, interrupt, told).await;
+    for (outcome, more) in outcomes.iter_mut().zip(more) {
+        match (outcome, more) {
+            (Some(outcome), Some(more)) => outcome.add(more),
+            (outcome, more) => *outcome = outcome.take().or(more),
+        }
+    }
+    Ok(())
 }
 
 /// The engine of this machine, where the deployment has to do with it; another machine's is its own affair, and takes no root here.

@@ -158,7 +158,8 @@ impl Up {
             // What the operator looks at; the machine itself gets its own.
             deployment.render()?;
         }
-        let outcomes = run::carry_out(&mut members, &looks, &interrupt, &told).await;
+        let mut outcomes = run::carry_out(&mut members, &looks, &interrupt, &told).await;
+        run::bring_tokens(&deployment, &mut members, &mut outcomes, &interrupt, &told).await?;
         if outcomes.iter().all(Option::is_none) {
             fleet::result(members, outcomes, &run::typed(directory, "up"))?;
             return Ok(None);

@@ -248,6 +248,9 @@ pub(super) async fn converge(
         members.extend(others);
         outcomes.extend(theirs);
     }
+    run::bring_tokens(deployment, &mut members, &mut outcomes, interrupt, &told)
+        .await
+        .map_err(rest)?;
     let interrupted = outcomes.iter().flatten().any(|outcome| outcome.interrupted);
     match interrupted {
         true if stay => fleet::result(members, outcomes, "`dtaas up`")?,

@@ -10,6 +10,7 @@ pub mod room;
 mod services;
 pub mod sites;
 mod sweep;
+mod tokens;
 pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};

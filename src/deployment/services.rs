@@ -23,6 +23,8 @@ const ACCOUNTS: &str = "accounts";
 const CERTIFICATES: &str = "tls/services";
 /// Where the secrets of the operator's own services lie, likewise.
 const CUSTOM: &str = "services";
+/// Where the key lies that the gateway's word for Grafana is signed with, likewise.
+const KEY: &str = "vis.key";
 /// How many letters a secret has.
 const LENGTH: usize = 40;
 
@@ -37,6 +39,7 @@ impl Deployment {
                 ..Services::default()
             });
         }
+        let is_gateways = site.is_users();
         let now = OffsetDateTime::now_utc();
         let authority = self.services_authority(missing, now)?;
         // What is rendered for no machine in particular is so as for the first that has any.
@@ -51,6 +54,13 @@ impl Deployment {
             hosts,
             custom,
             accounts: self.accounts(missing)?,
+            tokens: self.tokens()?,
+            addresses: self.addresses(),
+            gateway_key: self.gateway_key(missing)?,
+            vis_key: match is_gateways {
+                true => self.vis_key(missing)?,
+                false => None,
+            },
             authority: authority.chain,
             certificate,
         })
@@ -117,6 +127,8 @@ impl Deployment {
     /// Has a user's passwords at the services be others from now on.
     pub fn rotate_account(&self, name: &UserName) -> anyhow::Result<()> {
         self.require_user(name)?;
+        // Without it another one is made.
+        self.tree.remove(&Self::token_file(name))?;
         self.make_account(name, Missing::Keep).map(|_| ())
     }
 
@@ -135,6 +147,41 @@ impl Deployment {
         sites
             .flat_map(|site| services(site).map(move |component| (component, of(site))))
             .collect()
+    }
+
+    /// What each service's machine is called by the other machines, which is in its certificate.
+    fn addresses(&self) -> BTreeMap<Component, String> {
+        let sites = self.sites.iter();
+        sites
+            .flat_map(|site| {
+                services(site).map(move |component| (component, site.hostname.clone()))
+            })
+            .collect()
+    }
+
+    /// The public key by which Grafana knows the gateway's word, PEM; nothing where there is no Grafana.
+    fn gateway_key(&self, missing: Missing) -> anyhow::Result<String> {
+        match self.vis_key(missing)? {
+            Some(key) => own::public_key(&key),
+            None => Ok(String::new()),
+        }
+    }
+
+    /// The key by which the gateway says to Grafana who somebody is, PEM; `None` where there is no Grafana.
+    fn vis_key(&self, missing: Missing) -> anyhow::Result<Option<Secret>> {
+        let is_there = self
+            .sites
+            .iter()
+            .any(|site| site.placed.contains(&Component::Grafana));
+        if !is_there {
+            return Ok(None);
+        }
+        if let Some(key) = self.read_secret(KEY)? {
+            return Ok(Some(key));
+        }
+        let key = own::signing_key()?;
+        self.keep(missing, &[(KEY, key.expose())])?;
+        Ok(Some(key))
     }
 
     fn accounts(&self, missing: Missing) -> anyhow::Result<BTreeMap<UserName, Secret>> {

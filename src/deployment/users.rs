@@ -197,6 +197,7 @@ impl Deployment {
     ) -> anyhow::Result<Option<PathBuf>> {
         let aside = self.set_files_aside(name, now)?;
         self.tree.remove(&Self::account_file(name))?;
+        self.tree.remove(&Self::token_file(name))?;
         self.tree.remove(&user_path(name))?;
         Ok(aside)
     }

@@ -21,7 +21,7 @@ use crate::machine::wait;
 use crate::platform::desired::{Container, Desired};
 use failed::Failed;
 
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Tokens};
 
 /// How it is done.
 #[derive(Debug, Clone)]
@@ -90,6 +90,7 @@ pub async fn apply(
         desired,
         events,
         failed: Mutex::default(),
+        tokens: Mutex::default(),
     };
     let mut outcome = Outcome::default();
     let mut next = 0;
@@ -133,6 +134,7 @@ pub async fn apply(
             () = interruption(&mut cancel) => outcome.interrupted = true,
         }
     }
+    outcome.tokens = run.with_tokens(std::mem::take);
     Ok(outcome)
 }
 
@@ -219,6 +221,7 @@ struct Run<'a> {
     desired: &'a Desired,
     events: &'a (dyn Fn(Event) + Sync),
     failed: Mutex<Failed>,
+    tokens: Mutex<Tokens>,
 }
 
 impl Run<'_> {
@@ -275,6 +278,10 @@ impl Run<'_> {
 
     fn with_failed<T>(&self, look: impl FnOnce(&mut Failed) -> T) -> T {
         look(&mut self.failed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn with_tokens<T>(&self, look: impl FnOnce(&mut Tokens) -> T) -> T {
+        look(&mut self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Why a step cannot be done, when one that it needs failed.

@@ -72,6 +72,8 @@ pub fn key(component: Component, nth: usize) -> &'static str {
         (Component::RabbitMq, _) => "rabbitmq.plain_port",
         (Component::Mosquitto, 0) => "mosquitto.port",
         (Component::Mosquitto, _) => "mosquitto.plain_port",
+        (Component::InfluxDb, _) => "influxdb.port",
+        (Component::Grafana, _) => "grafana.port",
         (Component::Custom, _) => "services.custom",
         // Nothing of a workspace listens on the machine.
         (Component::Workspace, _) => "ports",

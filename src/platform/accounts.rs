@@ -28,6 +28,17 @@ pub struct Accounts {
 pub enum Way {
     /// By RabbitMQ's management interface.
     RabbitMq(Endpoint),
+    /// By InfluxDB's interface; the administrator's password is a token.
+    InfluxDb(Endpoint),
+    /// By Grafana's interface.
+    Grafana {
+        /// Where it is.
+        endpoint: Endpoint,
+        /// The path below which all of it is, with slashes at both ends.
+        path: String,
+        /// What a user's data source leads to; `None` where there is nothing that it could.
+        source: Option<DataSource>,
+    },
     /// By `psql` in PostgreSQL's own container, as the administrator of this name, whom the image lets in there.
     PostgreSql {
         /// Its name.
@@ -50,6 +61,17 @@ pub struct Endpoint {
     pub password: Secret,
 }
 
+/// An InfluxDB, as Grafana knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// Its address, from where Grafana is.
+    pub url: String,
+    /// The organisation there.
+    pub organisation: String,
+    /// The authority that its certificate is by, PEM.
+    pub authority: String,
+}
+
 /// One user's account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -57,4 +79,6 @@ pub struct Account {
     pub password: Secret,
     /// Whether it opens anything: a disabled user keeps what is theirs there, and cannot log in.
     pub open: bool,
+    /// The token that InfluxDB made for the user, as far as it is known.
+    pub token: Option<Secret>,
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
-use super::desired::{Component, Desired, File, Probe};
+use super::desired::{Component, Desired, Directory, File, Probe, digest};
 use super::{Input, of_user, own_container, plain, read_only, secret};
 use crate::secrets::Secret;
 use crate::spec::model::{AuthMode, User};
@@ -59,6 +59,14 @@ pub fn authz_url(input: &Input<'_>, user: Option<&UserName>) -> String {
     }
 }
 
+/// The URL that the gateway asks for whoever goes to Grafana.
+pub fn vis_url(input: &Input<'_>) -> String {
+    format!("http://127.0.0.1:{}/vis", input.spec.ports.auth)
+}
+
+/// Where the key lies for the gateway's word to Grafana, relative to the root.
+const VIS: &str = "config/vis";
+
 /// Adds the endpoint's container, unless Traefik checks passwords itself.
 pub fn add(input: &Input<'_>, desired: &mut Desired) {
     if input.spec.auth == AuthMode::Basic {
@@ -82,6 +90,20 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         read_only(input, ENTRIES, "/auth"),
         read_only(input, "config/auth", "/users"),
     ];
+    if let Some(key) = &input.services.vis_key {
+        desired.directories.push(Directory {
+            mode: 0o700,
+            enforce: true,
+            ..Directory::plain(VIS)
+        });
+        let file = secret(format!("{VIS}/key.pem"), key.expose().to_owned());
+        desired.files.push(file);
+        container.mounts.push(read_only(input, VIS, "/vis"));
+        let words = ["--vis-key", "/vis/key.pem"];
+        container.command.extend(words.map(str::to_owned));
+        // It is read once, at the start.
+        container.config_digest = Some(digest([key.expose()]));
+    }
     container.listens = vec![address];
     container.ready = Some(Probe::of(address, "/healthz", DEADLINE));
     desired.containers.push(container);

@@ -55,6 +55,11 @@ pub enum Component {
     RabbitMq,
     /// The MQTT broker.
     Mosquitto,
+    /// The time series database.
+    #[serde(rename = "influxdb")]
+    InfluxDb,
+    /// Dashboards.
+    Grafana,
     /// A service of the operator's own.
     #[serde(rename = "service")]
     Custom,
@@ -71,6 +76,8 @@ impl Component {
             Component::Workspace => "workspace",
             Component::RabbitMq => "rabbitmq",
             Component::Mosquitto => "mosquitto",
+            Component::InfluxDb => "influxdb",
+            Component::Grafana => "grafana",
             Component::Custom => "service",
         }
     }

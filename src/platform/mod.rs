@@ -135,6 +135,7 @@ fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderErro
     website::add(input, desired)?;
     library::add(input, desired)?;
     services::custom::add_routes(input, desired)?;
+    services::grafana::add_route(input, desired)?;
     if input.remote {
         desired.owned.push(auth::ENTRIES.into());
         let entries = input.entries.iter();

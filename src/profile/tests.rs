@@ -29,9 +29,9 @@ fn two_machines_share_the_components() {
     );
     assert_eq!(
         profile.on("services"),
-        BTreeSet::from([Component::RabbitMq, Component::Mosquitto])
+        BTreeSet::from(crate::platform::services::ALL)
     );
-    assert_eq!(profile.everywhere().len(), 7);
+    assert_eq!(profile.everywhere().len(), 9);
 }
 
 #[test]

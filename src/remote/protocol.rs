@@ -1,6 +1,7 @@
 //! What the two ends say to each other: one JSON object a line, on the agent's standard input and output.
 //!
-//! The desired state has secrets in it, and goes one way only. Nothing of what is said is written down anywhere.
+//! The desired state has secrets in it, and goes one way only; an outcome has the tokens in it that services made, and goes the other.
+//! Nothing of what is said is written down on the way.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     template!("gateway/dynamic/tls.yml"),
     template!("gateway/dynamic/user.yml"),
     template!("gateway/dynamic/service.yml"),
+    template!("gateway/dynamic/vis.yml"),
     template!("gateway/auth"),
     template!("lib.env"),
     template!("client/env.js"),

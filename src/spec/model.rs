@@ -11,7 +11,7 @@ use super::custom::Custom;
 use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
 use super::quantity::{Bytes, Cpus};
-use super::services::{Mosquitto, RabbitMq};
+use super::services::{Grafana, InfluxDb, Mosquitto, RabbitMq};
 
 /// A deployment's spec.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,10 @@ pub struct Spec {
     pub rabbitmq: RabbitMq,
     /// Mosquitto, where the profile places it.
     pub mosquitto: Mosquitto,
+    /// InfluxDB, where the profile places it.
+    pub influxdb: InfluxDb,
+    /// Grafana, where the profile places it.
+    pub grafana: Grafana,
     /// The operator's own services, by name.
     pub custom: BTreeMap<String, Custom>,
     /// What there is to say of the profile's machines, by name.

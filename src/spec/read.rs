@@ -23,7 +23,7 @@ use super::quantity::Bytes;
 use custom::custom;
 use image::{image, is_image};
 use machines::machines;
-use services::{Given, mosquitto, rabbitmq};
+use services::{Given, grafana, influxdb, mosquitto, rabbitmq};
 use tls::tls;
 use workspace::{limit_overrides, workspace};
 
@@ -92,6 +92,8 @@ pub fn spec(document: &Document) -> Option<Spec> {
     let mut given = Given::new(ports);
     let rabbitmq = rabbitmq(top.section("rabbitmq"), &mut given);
     let mosquitto = mosquitto(top.section("mosquitto"), &mut given);
+    let influxdb = influxdb(top.section("influxdb"), &mut given);
+    let grafana = grafana(top.section("grafana"), &mut given);
     let mut services = top.section("services");
     let custom = custom(services.section("custom"), &mut given);
     services.finish();
@@ -115,6 +117,8 @@ pub fn spec(document: &Document) -> Option<Spec> {
         workspace: workspace?,
         rabbitmq,
         mosquitto,
+        influxdb,
+        grafana,
         custom,
         machines,
         users: BTreeMap::new(),

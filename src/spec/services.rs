@@ -30,6 +30,28 @@ pub struct Mosquitto {
     pub limits: ServiceLimits,
 }
 
+/// InfluxDB's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InfluxDb {
+    /// Its image, without the prefix.
+    pub image: String,
+    /// Its page and API by TLS, on all addresses of its machine; it has no port besides.
+    pub port: u16,
+    /// What it may take of its machine.
+    pub limits: ServiceLimits,
+}
+
+/// Grafana's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grafana {
+    /// Its image, without the prefix.
+    pub image: String,
+    /// Its page and API by TLS, on all addresses of its machine; the gateway has it as well, at `/vis`.
+    pub port: u16,
+    /// What it may take of its machine.
+    pub limits: ServiceLimits,
+}
+
 /// What a service may take of its machine; `None` is without a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceLimits {

@@ -156,7 +156,7 @@ async fn served(
         ..Options::new(library::gate::Gate::Gateway(secret.clone()))
     };
     let app = gate::router(Passage {
-        endpoint: Endpoint::new(directories, "DTaaS trial")?,
+        endpoint: Endpoint::new(directories, "DTaaS trial", None)?,
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
         library: library_router(service(&settings, &options)?),
         secret,

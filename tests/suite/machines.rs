@@ -6,6 +6,7 @@ mod broken;
 mod custom;
 mod faults;
 mod fixture;
+mod measurements;
 mod rabbitmq;
 mod services;
 mod side_by_side;

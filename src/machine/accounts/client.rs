@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::Failure;
 use crate::platform::accounts::Endpoint;
+use crate::secrets::Secret;
 
 /// How long one answer may take.
 const ONE_ANSWER: Duration = Duration::from_secs(30);
@@ -21,15 +22,26 @@ pub(super) struct Refused {
     administrator: String,
 }
 
+/// How the administrator shows who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// By name and password (RFC 7617).
+    Password,
+    /// By a token, InfluxDB's way.
+    Token,
+}
+
 /// Who asks a service.
 pub(super) struct Client<'a> {
     http: reqwest::Client,
     container: &'a str,
     service: &'a Endpoint,
+    by: By,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(container: &'a str, service: &'a Endpoint) -> anyhow::Result<Self> {
+    pub(super) fn new(container: &'a str, service: &'a Endpoint, by: By) -> anyhow::Result<Self> {
         // Refused when there is one already: it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authority = Certificate::from_pem_bundle(service.authority.as_bytes())
@@ -46,7 +58,20 @@ impl<'a> Client<'a> {
             http,
             container,
             service,
+            by,
+            headers: Vec::new(),
         })
+    }
+
+    /// The same with one more header.
+    pub(super) fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
+        let mut headers = self.headers.clone();
+        headers.push((name, value.into()));
+        Self {
+            http: self.http.clone(),
+            headers,
+            ..*self
+        }
     }
 
     /// What the service is called.
@@ -56,13 +81,39 @@ impl<'a> Client<'a> {
 
     /// What is at a path.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let (status, body) = self.ask(Method::GET, path, None).await?;
-        if !status.is_success() {
-            return Err(self.unexpected("GET", path, status, &body));
+        self.read(Method::GET, path, None).await
+    }
+
+    /// What is at a path; `None` where there is nothing.
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+        match self.ask(Method::GET, path, None).await?.0 {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => self.get(path).await.map(Some),
         }
-        serde_json::from_slice(&body).with_context(|| {
+    }
+
+    /// Sends something to a path, and reads what comes back.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<T> {
+        self.read(Method::POST, path, Some(body)).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<T> {
+        let (status, answer) = self.ask(method.clone(), path, body).await?;
+        if !status.is_success() {
+            return Err(self.unexpected(method.as_str(), path, status, &answer));
+        }
+        serde_json::from_slice(&answer).with_context(|| {
             format!(
-                "{} answers GET {path} with something else than it should",
+                "{} answers {method} {path} with something else than it should",
                 self.container
             )
         })
@@ -70,10 +121,37 @@ impl<'a> Client<'a> {
 
     /// Puts something at a path.
     pub(super) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<()> {
-        let (status, answer) = self.ask(Method::PUT, path, Some(body)).await?;
+        self.send(Method::PUT, path, body).await
+    }
+
+    /// Sends something to a path, where what comes back does not matter.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<()> {
+        let (status, answer) = self.ask(method.clone(), path, Some(body)).await?;
         match status.is_success() {
             true => Ok(()),
-            false => Err(self.unexpected("PUT", path, status, &answer)),
+            false => Err(self.unexpected(method.as_str(), path, status, &answer)),
+        }
+    }
+
+    /// Whether a user is let in with a password, asked for what is at a path.
+    pub(super) async fn lets_in(
+        &self,
+        path: &str,
+        user: &str,
+        password: &Secret,
+    ) -> anyhow::Result<bool> {
+        let request = self.request(Method::GET, path);
+        let request = request.basic_auth(user, Some(password.expose()));
+        let (status, answer) = self.answered(request).await?;
+        match status {
+            StatusCode::UNAUTHORIZED => Ok(false),
+            status if status.is_success() => Ok(true),
+            status => Err(self.unexpected("GET", path, status, &answer)),
         }
     }
 
@@ -93,22 +171,44 @@ impl<'a> Client<'a> {
         body: Option<&Value>,
     ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let Endpoint {
-            address,
-            host,
             administrator,
             password,
             ..
         } = self.service;
-        let url = format!("https://{host}:{}{path}", address.port());
-        let mut request = self
-            .http
-            .request(method, url)
-            .basic_auth(administrator, Some(password.expose()));
+        let request = self.request(method, path);
+        let mut request = match self.by {
+            By::Password => request.basic_auth(administrator, Some(password.expose())),
+            By::Token => request.header("Authorization", format!("Token {}", password.expose())),
+        };
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
         if let Some(body) = body {
             request = request
                 .header("Content-Type", "application/json")
                 .body(body.to_string());
         }
+        let (status, answer) = self.answered(request).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Refused {
+                service: self.container.to_owned(),
+                administrator: administrator.clone(),
+            }
+            .into());
+        }
+        Ok((status, answer))
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let Endpoint { address, host, .. } = self.service;
+        let url = format!("https://{host}:{}{path}", address.port());
+        self.http.request(method, url)
+    }
+
+    async fn answered(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let silent = || {
             Failure::new(format!("{} does not answer as it should", self.container)).hint(format!(
                 "see what it wrote with: docker logs {}; then run this again",
@@ -117,13 +217,6 @@ impl<'a> Client<'a> {
         };
         let answer = request.send().await.with_context(silent)?;
         let status = answer.status();
-        if status == StatusCode::UNAUTHORIZED {
-            return Err(Refused {
-                service: self.container.to_owned(),
-                administrator: administrator.clone(),
-            }
-            .into());
-        }
         Ok((status, answer.bytes().await.with_context(silent)?.into()))
     }
 

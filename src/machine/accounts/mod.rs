@@ -1,6 +1,8 @@
 //! Users' accounts at services that keep them themselves: how they stand, and what is done about it, over each service's own interface.
 
 mod client;
+mod grafana;
+mod influxdb;
 mod postgresql;
 mod rabbitmq;
 
@@ -16,8 +18,11 @@ use crate::machine::observed::AccountsState;
 use crate::machine::step::Step;
 use crate::platform::accounts::{Account, Accounts, Way};
 use crate::platform::desired::Desired;
+use crate::secrets::Secret;
 use crate::spec::names::UserName;
-use client::Client;
+use client::{By, Client};
+use grafana::Grafana;
+use influxdb::InfluxDb;
 use postgresql::PostgreSql;
 use rabbitmq::RabbitMq;
 
@@ -76,6 +81,8 @@ pub async fn observe(engine: &Engine, desired: &Desired) -> BTreeMap<String, Acc
 /// A service that is told of accounts.
 enum Service<'a> {
     RabbitMq(RabbitMq<'a>),
+    InfluxDb(InfluxDb<'a>),
+    Grafana(Grafana<'a>),
     PostgreSql(PostgreSql<'a>),
 }
 
@@ -83,7 +90,23 @@ impl<'a> Service<'a> {
     fn of(engine: &'a Engine, accounts: &'a Accounts) -> anyhow::Result<Self> {
         let container = accounts.container.as_str();
         Ok(match &accounts.way {
-            Way::RabbitMq(endpoint) => Self::RabbitMq(RabbitMq(Client::new(container, endpoint)?)),
+            Way::RabbitMq(endpoint) => {
+                Self::RabbitMq(RabbitMq(Client::new(container, endpoint, By::Password)?))
+            }
+            Way::InfluxDb(endpoint) => {
+                Self::InfluxDb(InfluxDb(Client::new(container, endpoint, By::Token)?))
+            }
+            Way::Grafana {
+                endpoint,
+                path,
+                source,
+            } => Self::Grafana(Grafana {
+                client: Client::new(container, endpoint, By::Password)?,
+                engine,
+                administrator: endpoint,
+                path,
+                source: source.as_ref(),
+            }),
             Way::PostgreSql { administrator } => Self::PostgreSql(PostgreSql {
                 engine,
                 container,
@@ -98,26 +121,33 @@ impl<'a> Service<'a> {
     ) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
         match self {
             Self::RabbitMq(service) => service.look(users).await,
+            Self::InfluxDb(service) => service.look(users).await,
+            Self::Grafana(service) => service.look(users).await,
             Self::PostgreSql(service) => service.look(users).await,
         }
     }
 
-    /// `differs` is what of it is to be set right; `None` where it is to be made.
+    /// `differs` is what of it is to be set right; `None` where it is to be made. Answers a token that the service made.
     async fn give(
         &self,
         name: &UserName,
         account: &Account,
         differs: Option<&[String]>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Secret>> {
         match self {
-            Self::RabbitMq(service) => service.give(name, account, differs).await,
-            Self::PostgreSql(service) => service.give(name, account, differs).await,
+            Self::InfluxDb(service) => return service.give(name, account, differs).await,
+            Self::RabbitMq(service) => service.give(name, account, differs).await?,
+            Self::Grafana(service) => service.give(name, account, differs).await?,
+            Self::PostgreSql(service) => service.give(name, account, differs).await?,
         }
+        Ok(None)
     }
 
     async fn take(&self, name: &str) -> anyhow::Result<()> {
         match self {
             Self::RabbitMq(service) => service.take(name).await,
+            Self::InfluxDb(service) => service.take(name).await,
+            Self::Grafana(service) => service.take(name).await,
             Self::PostgreSql(service) => service.take(name).await,
         }
     }
@@ -130,11 +160,17 @@ async fn look(
     Service::of(engine, accounts)?.look(&accounts.users).await
 }
 
-/// Does what a step says; where it was made without knowing what the service has, all that is due.
+/// Does what a step says; where it was made without knowing what the service has, all that is due. `made` is told of every token that
+/// the service made for a user.
 ///
 /// # Errors
 /// The first that there is. What was done for other users stays done, and who comes after is seen to as well.
-pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow::Result<()> {
+pub async fn settle(
+    engine: &Engine,
+    accounts: &Accounts,
+    step: &Step,
+    made: &(dyn Fn(&UserName, Secret) + Sync),
+) -> anyhow::Result<()> {
     let Step::SetAccounts {
         make,
         change,
@@ -146,6 +182,9 @@ pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow
         return Ok(());
     };
     let service = &Service::of(engine, accounts)?;
+    if let Service::Grafana(grafana) = service {
+        grafana.enter().await?;
+    }
     let found = service.look(&accounts.users).await?;
     let named = |user: &str| {
         let changed = change.iter().map(|(user, _)| user);
@@ -155,13 +194,18 @@ pub async fn settle(engine: &Engine, accounts: &Accounts, step: &Step) -> anyhow
             .any(|one| one == user)
     };
     let due = due(accounts, &found, |user| *blind || named(user));
-    let made = due.make.iter().map(|user| (user, None));
+    let new = due.make.iter().map(|user| (user, None));
     let changed = due.change.iter();
-    let given = made.chain(changed.map(|(user, differs)| (user, Some(&differs[..]))));
+    let given = new.chain(changed.map(|(user, differs)| (user, Some(&differs[..]))));
     let gives = given.filter_map(|(user, differs)| {
         let mut users = accounts.users.iter();
         let (name, account) = users.find(|(name, _)| name.as_str() == user)?;
-        Some(service.give(name, account, differs))
+        Some(async move {
+            if let Some(token) = service.give(name, account, differs).await? {
+                made(name, token);
+            }
+            Ok(())
+        })
     });
     let gave = all(gives).await;
     let took = all(due.remove.iter().map(|user| service.take(user))).await;
@@ -189,13 +233,13 @@ fn somebody_elses(service: &str, what: &str, name: &str) -> anyhow::Error {
 mod tests {
     use super::*;
     use crate::platform::desired::Probe;
-    use crate::secrets::Secret;
 
     #[test]
     fn what_is_due_is_the_difference_of_who_is_looked_at() {
         let account = Account {
             password: Secret::new("p"),
             open: true,
+            token: None,
         };
         let user = |name: &str| (name.parse().unwrap(), account.clone());
         let accounts = Accounts {

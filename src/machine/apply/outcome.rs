@@ -1,10 +1,14 @@
 //! What came of a plan.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Failure};
 use crate::machine::event::StepFailure;
+use crate::secrets::Secret;
+use crate::spec::names::UserName;
 
 /// How many of the steps that are left are named one by one.
 const NAMED: usize = 10;
@@ -22,9 +26,33 @@ pub struct Outcome {
     pub left: Vec<String>,
     /// Whether it was interrupted before its end.
     pub interrupted: bool,
+    /// Tokens that services made.
+    #[serde(default)]
+    pub tokens: Tokens,
 }
 
+/// Tokens that a service made for users, which nobody else can tell: InfluxDB's.
+pub type Tokens = BTreeMap<UserName, Secret>;
+
 impl Outcome {
+    /// What came of more, done after this.
+    pub fn add(&mut self, more: Outcome) {
+        let Outcome {
+            done,
+            failures,
+            skipped,
+            left,
+            interrupted,
+            tokens,
+        } = more;
+        self.done += done;
+        self.failures.extend(failures);
+        self.skipped += skipped;
+        self.left.extend(left);
+        self.interrupted |= interrupted;
+        self.tokens.extend(tokens);
+    }
+
     /// One failure out of all there were; `Ok` when there were none.
     pub fn result(&self) -> Result<()> {
         self.result_of("the same command")

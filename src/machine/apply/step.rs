@@ -14,6 +14,8 @@ use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::step::Step;
 use crate::machine::{accounts, docker, firewall, hash, image, ports, wait};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
+use crate::secrets::Secret;
+use crate::spec::names::UserName;
 
 /// How long a container that the engine is still making may take to be seen.
 const TO_APPEAR: Duration = Duration::from_secs(20);
@@ -149,7 +151,10 @@ impl Run<'_> {
                 let mut all = self.desired.accounts.iter();
                 let accounts = desired(all.find(|one| one.container == *name), name)?;
                 wait::until_ready(engine, name, &accounts.ready).await?;
-                accounts::settle(engine, accounts, step).await
+                let made = |user: &UserName, token: Secret| {
+                    self.with_tokens(|tokens| tokens.insert(user.clone(), token));
+                };
+                accounts::settle(engine, accounts, step, &made).await
             }
         }
     }

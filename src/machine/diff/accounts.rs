@@ -5,6 +5,7 @@ use crate::machine::diff::{DiffOptions, Scope};
 use crate::machine::observed::{AccountsState, Observed};
 use crate::machine::plan::Plan;
 use crate::machine::step::Step;
+use crate::platform::accounts::Way;
 use crate::platform::desired::Desired;
 
 pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &mut Plan) {
@@ -23,7 +24,9 @@ pub(super) fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions
             }
             AccountsState::Silent => (Default::default(), true),
             AccountsState::Refused => {
-                restart(name, plan);
+                if let Way::RabbitMq(_) = accounts.way {
+                    restart(name, plan);
+                }
                 (Default::default(), true)
             }
         };

@@ -81,6 +81,8 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
         | Component::Library
         | Component::RabbitMq
         | Component::Mosquitto
+        | Component::InfluxDb
+        | Component::Grafana
         | Component::Custom => Some(vec!["no-new-privileges".to_owned()]),
     };
     HostConfig {

@@ -1,6 +1,8 @@
 //! The services that digital twins use to talk to their physical twins, and each user's way to them.
 
 pub mod custom;
+pub mod grafana;
+pub mod influxdb;
 pub mod mosquitto;
 pub mod rabbitmq;
 pub mod users;
@@ -17,7 +19,12 @@ use crate::spec::names::UserName;
 use crate::spec::services::ServiceLimits;
 
 /// All that there are.
-pub const ALL: [Component; 2] = [Component::RabbitMq, Component::Mosquitto];
+pub const ALL: [Component; 4] = [
+    Component::RabbitMq,
+    Component::Mosquitto,
+    Component::InfluxDb,
+    Component::Grafana,
+];
 
 /// What workspaces call their own machine, by their hosts file. ".internal" is nobody's on the internet (ICANN, 2024-07-29).
 pub const HERE: &str = "host.dtaas.internal";
@@ -31,6 +38,14 @@ pub struct Services {
     pub custom: BTreeMap<String, custom::Place>,
     /// What each user's passwords at the services are derived from.
     pub accounts: BTreeMap<UserName, Secret>,
+    /// The token that InfluxDB made for each user, as far as it is known.
+    pub tokens: BTreeMap<UserName, Secret>,
+    /// What the machine of each service that runs anywhere is called by the other machines.
+    pub addresses: BTreeMap<Component, String>,
+    /// The public key by which Grafana knows the gateway's word, PEM; empty without Grafana.
+    pub gateway_key: String,
+    /// The private one, on the machine of the gateway.
+    pub vis_key: Option<Secret>,
     /// The certificate of the authority for the services, PEM.
     pub authority: String,
     /// The certificate of the services on this machine, and the name in it that they are reached by from here.
@@ -57,6 +72,12 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
     if input.placed.contains(&Component::Mosquitto) {
         mosquitto::add(input, desired)?;
     }
+    if input.placed.contains(&Component::InfluxDb) {
+        influxdb::add(input, desired);
+    }
+    if input.placed.contains(&Component::Grafana) {
+        grafana::add(input, desired);
+    }
     custom::add(input, desired);
     Ok(())
 }
@@ -65,6 +86,12 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
 pub fn add_users(input: &Input<'_>, names: &BTreeSet<UserName>, desired: &mut Desired) {
     if input.placed.contains(&Component::RabbitMq) {
         desired.accounts.extend(rabbitmq::accounts(input));
+    }
+    if input.placed.contains(&Component::InfluxDb) {
+        desired.accounts.extend(influxdb::accounts(input));
+    }
+    if input.placed.contains(&Component::Grafana) {
+        desired.accounts.extend(grafana::accounts(input));
     }
     desired.accounts.extend(custom::accounts(input));
     for accounts in &mut desired.accounts {
@@ -87,6 +114,12 @@ pub fn ports(input: &Input<'_>) -> Vec<u16> {
         ports.push(input.spec.mosquitto.port);
         ports.extend(input.spec.mosquitto.plain_port);
     }
+    if input.placed.contains(&Component::InfluxDb) {
+        ports.push(input.spec.influxdb.port);
+    }
+    if input.placed.contains(&Component::Grafana) {
+        ports.push(input.spec.grafana.port);
+    }
     ports.extend(custom::here(input).flat_map(|(_, custom)| custom.ports.iter().copied()));
     ports
 }
@@ -99,6 +132,7 @@ fn users_accounts(input: &Input<'_>, service: &str) -> BTreeMap<UserName, Accoun
             let account = Account {
                 password: input.services.password(name, service)?,
                 open: user.enabled,
+                token: None,
             };
             Some((name.clone(), account))
         })

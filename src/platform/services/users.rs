@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::super::desired::{Component, Desired, Directory, File, Mount};
 use super::super::{Input, plain, read_only, secret};
-use super::{HERE, custom};
+use super::{HERE, custom, grafana, influxdb};
 use crate::render::RenderError;
+use crate::secrets::Secret;
 use crate::spec::names::UserName;
 
 /// Where each user's files lie, relative to the root; a folder each.
@@ -31,7 +32,24 @@ struct Context<'a> {
     brokers: bool,
     rabbitmq: Option<Broker<'a>>,
     mosquitto: Option<Broker<'a>>,
+    influxdb: Option<InfluxDb<'a>>,
+    grafana: Option<Grafana>,
     custom: Vec<Own<'a>>,
+}
+
+#[derive(Serialize)]
+struct InfluxDb<'a> {
+    host: &'a str,
+    port: u16,
+    organisation: &'static str,
+    /// Nothing before InfluxDB has made it.
+    token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Grafana {
+    page: String,
+    password: String,
 }
 
 /// A service of the operator's own.
@@ -78,6 +96,13 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
             Some(rabbitmq.management_port),
         ),
         mosquitto: broker(Component::Mosquitto, mosquitto.port, None),
+        influxdb: (input.services.hosts.get(&Component::InfluxDb)).map(|host| InfluxDb {
+            host,
+            port: input.spec.influxdb.port,
+            organisation: influxdb::ORGANISATION,
+            token: input.services.tokens.get(name).map(Secret::expose),
+        }),
+        grafana: login(input, name),
         custom: own(input, name),
     };
     let render = |template| input.templates.render(template, &context);
@@ -103,6 +128,17 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
         ..file
     }));
     Ok(())
+}
+
+fn login(input: &Input<'_>, name: &UserName) -> Option<Grafana> {
+    let component = Component::Grafana;
+    let host = input.services.hosts.get(&component)?;
+    let password = input.services.password(name, component.as_str())?;
+    let port = input.spec.grafana.port;
+    Some(Grafana {
+        page: format!("https://{host}:{port}{}", grafana::path(input)),
+        password: password.expose().to_owned(),
+    })
 }
 
 /// Those that listen.

@@ -38,6 +38,18 @@ pub const MOSQUITTO_IMAGE: &str = "eclipse-mosquitto:2";
 pub const MOSQUITTO: u16 = 8883;
 /// Mosquitto's memory.
 pub const MOSQUITTO_MEMORY: &str = "512m";
+/// A current InfluxDB of the second line, which the documentation's clients speak with.
+pub const INFLUXDB_IMAGE: &str = "influxdb:2.7";
+/// InfluxDB's usual port.
+pub const INFLUXDB: u16 = 8086;
+/// InfluxDB's memory.
+pub const INFLUXDB_MEMORY: &str = "2g";
+/// A current Grafana.
+pub const GRAFANA_IMAGE: &str = "grafana/grafana:11.6.0";
+/// Grafana's usual port.
+pub const GRAFANA: u16 = 3000;
+/// Grafana's memory.
+pub const GRAFANA_MEMORY: &str = "1g";
 /// Ports in the clear are nowhere, and processors without a limit, unless the spec says otherwise.
 pub const NONE: &str = "none";
 /// v0.2's workspace.

@@ -5,7 +5,7 @@ use super::image::image;
 use crate::spec::document::Section;
 use crate::spec::model::{Limit, Ports};
 use crate::spec::quantity::{Bytes, Cpus};
-use crate::spec::services::{Mosquitto, RabbitMq, ServiceLimits};
+use crate::spec::services::{Grafana, InfluxDb, Mosquitto, RabbitMq, ServiceLimits};
 
 pub(super) const FORM: &str = "write a port from 1 to 65535";
 
@@ -85,6 +85,28 @@ pub(super) fn mosquitto(mut section: Section<'_>, given: &mut Given) -> Mosquitt
         port: given.port(&mut section, "mosquitto", "port", default::MOSQUITTO),
         plain_port: given.plain_port(&mut section, "mosquitto"),
         limits: limits(section.section("limits"), default::MOSQUITTO_MEMORY),
+    };
+    section.finish();
+    read
+}
+
+/// Reads `influxdb`.
+pub(super) fn influxdb(mut section: Section<'_>, given: &mut Given) -> InfluxDb {
+    let read = InfluxDb {
+        image: image(&mut section).unwrap_or_else(|| default::INFLUXDB_IMAGE.to_owned()),
+        port: given.port(&mut section, "influxdb", "port", default::INFLUXDB),
+        limits: limits(section.section("limits"), default::INFLUXDB_MEMORY),
+    };
+    section.finish();
+    read
+}
+
+/// Reads `grafana`.
+pub(super) fn grafana(mut section: Section<'_>, given: &mut Given) -> Grafana {
+    let read = Grafana {
+        image: image(&mut section).unwrap_or_else(|| default::GRAFANA_IMAGE.to_owned()),
+        port: given.port(&mut section, "grafana", "port", default::GRAFANA),
+        limits: limits(section.section("limits"), default::GRAFANA_MEMORY),
     };
     section.finish();
     read

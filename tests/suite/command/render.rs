@@ -102,7 +102,7 @@ fn a_template_that_cannot_be_is_refused_and_nothing_is_written() {
             "gateway/traefik.yml",
             "",
             "template gateway/traefik.yml: it replaces none of ours, which are: gateway/static/traefik.yml, gateway/dynamic/platform.yml, \
-             gateway/dynamic/tls.yml, gateway/dynamic/user.yml, gateway/dynamic/service.yml, gateway/auth, lib.env, client/env.js, services/rabbitmq.conf, \
+             gateway/dynamic/tls.yml, gateway/dynamic/user.yml, gateway/dynamic/service.yml, gateway/dynamic/vis.yml, gateway/auth, lib.env, client/env.js, services/rabbitmq.conf, \
              services/mosquitto.conf, services/services.env, services/README.md",
         ),
     ] {

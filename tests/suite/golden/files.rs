@@ -43,9 +43,23 @@ fn at(fixture: &Fixture, profile: &Profile, host: &str) -> Services {
         chain: "the services' certificate of the tests\n".into(),
         key: Secret::new("the services' key of the tests\n"),
     };
+    let address = |component: &_| (*component, "services.foo.com".to_owned());
     Services {
+        addresses: hosts.keys().map(address).collect(),
         hosts,
         custom: BTreeMap::new(),
+        tokens: users
+            .clone()
+            .map(|name| {
+                (
+                    name.clone(),
+                    Secret::new(format!("{name}'s token of the tests")),
+                )
+            })
+            .collect(),
+        gateway_key: "the gateway's public key of the tests\n".into(),
+        vis_key: (fixture.placed.contains(&Component::Gateway))
+            .then(|| Secret::new("the gateway's key of the tests\n")),
         accounts: users
             .map(|name| (name.clone(), Secret::new(format!("{name}'s of the tests"))))
             .collect(),
@@ -94,7 +108,7 @@ fn a_deployment_on_two_machines() {
 fn users_have_their_accounts_at_the_services_in_their_workspaces() {
     let desired = on("two-machine", "dtaas");
     let mut files = rendered(&desired);
-    files.retain(|path, _| path.starts_with("secrets/users"));
+    files.retain(|path, _| path.starts_with("secrets/users") || path.ends_with("vis.yml"));
     compare("two-machine-users", files);
     let workspace = |desired: &Desired| {
         let mut containers = desired.containers.iter();

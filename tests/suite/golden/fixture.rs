@@ -54,6 +54,8 @@ impl Fixture {
                 gateway: Secret::new("a-gateway-secret-of-the-tests"),
                 vnc_password: Secret::new("vnc-test"),
                 rabbitmq: Secret::new("a-rabbitmq-password-of-the-tests"),
+                influxdb: Secret::new("an-influxdb-token-of-the-tests"),
+                grafana: Secret::new("a-grafana-password-of-the-tests"),
             },
             entries,
             certificate: Certificate {

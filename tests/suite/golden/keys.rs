@@ -180,6 +180,14 @@ const SPEC: &[Row] = &[
     by(BY_SSH, "mosquitto.plain_port", "1883"),
     by(BY_SSH, "mosquitto.limits.cpus", "2"),
     by(BY_SSH, "mosquitto.limits.memory", "none"),
+    by(BY_SSH, "influxdb.image", "influxdb:2.7.11"),
+    by(BY_SSH, "influxdb.port", "8087"),
+    by(BY_SSH, "influxdb.limits.cpus", "2"),
+    by(BY_SSH, "influxdb.limits.memory", "none"),
+    by(BY_SSH, "grafana.image", "grafana/grafana:11.6.1"),
+    by(BY_SSH, "grafana.port", "3001"),
+    by(BY_SSH, "grafana.limits.cpus", "2"),
+    by(BY_SSH, "grafana.limits.memory", "none"),
     by(OWN, "services.custom.postgres.use", "postgresql"),
     by(OWN, "services.custom.postgres.image", "postgres:16"),
     by(OWN, "services.custom.postgres.machine", "services"),
@@ -346,7 +354,7 @@ fn deployment() -> tempfile::TempDir {
     write("second.crt", pair(&one));
     write("other.key", other.serialize_pem());
     let services = "  server: {kind: local}\n  services: {}\n";
-    let placed = "gateway: server, website: server, library: server, workspace: server, rabbitmq: services, mosquitto: services";
+    let placed = "gateway: server, website: server, library: server, workspace: server, rabbitmq: services, mosquitto: services, influxdb: services, grafana: services";
     write(
         "own.yaml",
         format!("version: 1\nmachines:\n{services}placement: {{{placed}}}\n"),

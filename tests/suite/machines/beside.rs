@@ -11,7 +11,8 @@ use crate::rig::rig_with_machines;
 
 const PROFILE: &str = "version: 1
 machines: {server: {kind: local}}
-placement: {gateway: server, website: server, library: server, workspace: server, rabbitmq: server, mosquitto: server}
+placement: {gateway: server, website: server, library: server, workspace: server, rabbitmq: server, mosquitto: server, influxdb: server,
+  grafana: server}
 ";
 
 #[test]
@@ -26,8 +27,8 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
     let profile = elsewhere.path().join("own.yaml");
     fs::write(&profile, PROFILE).unwrap();
     let here = Deployment::init(&rig, "beside", "localhost", "alice", &["--tls", "off"]);
-    let ports = [free_port(), free_port(), free_port(), free_port()];
-    let [amqp, manage, mqtt, plain] = ports.map(|port| port.to_string());
+    let ports = [(); 6].map(|()| free_port());
+    let [amqp, manage, mqtt, plain, measure, page] = ports.map(|port| port.to_string());
     let path = here.path("dtaas.yaml");
     let text = fs::read_to_string(&path)
         .unwrap()
@@ -40,8 +41,10 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
         .replace(
             "  port: 8883\n  plain_port: \"none\"",
             &format!("  port: {mqtt}\n  plain_port: {plain}"),
-        );
-    for port in [&amqp, &manage, &mqtt, &plain] {
+        )
+        .replace("  port: 8086\n", &format!("  port: {measure}\n"))
+        .replace("  port: 3000\n", &format!("  port: {page}\n"));
+    for port in [&amqp, &manage, &mqtt, &plain, &measure, &page] {
         assert!(text.contains(port.as_str()), "{text}");
     }
     fs::write(&path, text).unwrap();
@@ -52,9 +55,17 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
         let twin = ["exec", &workspace, "python3", "-c", TWIN];
         docker(&[&twin[..], words].concat())
     };
-    steps.step("a twin talks with both", || {
+    steps.step("a twin talks with all", || {
         assert_eq!(says(&["amqp-talk", "42"]), "42");
         assert_eq!(says(&["mqtt-talk", "21.5"]), "21.5");
+        assert_eq!(says(&["influx-talk", "21.5"]), "21.5");
+        let grafana = "alice of DTaaS: alice; datasource is working. 1 buckets found";
+        assert_eq!(says(&["grafana"]), grafana);
+        let page = here.get("/vis/").by("alice").send();
+        assert_eq!(
+            page.body,
+            "Stand-in for Grafana: alice is Editor of DTaaS: alice"
+        );
         let host = ["exec", &workspace, "bash", "-lc", "echo $MQTT_HOST"];
         assert_eq!(docker(&host), "host.dtaas.internal");
     });
@@ -67,6 +78,7 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
                 ran.status.success()
             };
             assert!(reach(&plain) && reach(&mqtt) && reach(&amqp) && reach(&manage));
+            assert!(reach(&measure) && reach(&page));
             assert!(!reach(&here.ports.auth.to_string()));
             // RabbitMQ's own, on loopback.
             assert!(!reach("25672"));
@@ -84,15 +96,25 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
                 fs::metadata(here.path(path)).unwrap().mode() & 0o7777
             };
             assert_eq!(mode("secrets"), 0o700);
-            for closed in ["config/rabbitmq", "config/mosquitto", "data/rabbitmq"] {
+            for closed in [
+                "config/rabbitmq",
+                "config/mosquitto",
+                "config/influxdb",
+                "config/grafana",
+                "config/vis",
+                "data/rabbitmq",
+            ] {
                 assert_eq!(mode(closed), 0o700, "{closed}");
             }
             for closed in ["config/mosquitto/users", "config/rabbitmq/definitions.json"] {
                 assert_eq!(mode(closed), 0o400, "{closed}");
             }
-            let said = docker(&["inspect", &here.container("rabbitmq"), &workspace]);
-            let password = fs::read_to_string(here.path("secrets/rabbitmq")).unwrap();
-            assert!(!said.contains(password.trim()));
+            for service in ["rabbitmq", "influxdb", "grafana"] {
+                let said = docker(&["inspect", &here.container(service), &workspace]);
+                let file = format!("secrets/{service}");
+                let password = fs::read_to_string(here.path(&file)).unwrap();
+                assert!(!said.contains(password.trim()));
+            }
         },
     );
     steps.step("with the user everything of theirs goes", || {

@@ -160,6 +160,7 @@ fn a_machine_without_docker_gets_it_when_that_is_asked_for() {
         "{refused:?}"
     );
     pair.dtaas(&["up", "--install-docker"]).succeeded();
-    let services = ["mosquitto", "rabbitmq"].map(|part| pair.deployment.container(part));
+    let services = ["grafana", "influxdb", "mosquitto", "rabbitmq"]
+        .map(|part| pair.deployment.container(part));
     assert_eq!(Pair::running(&pair.services), services);
 }

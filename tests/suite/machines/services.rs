@@ -10,7 +10,7 @@ use crate::rig::rig_with_machines;
 pub const TWIN: &str = include_str!("services/twin.py");
 
 /// A user's digital twin.
-struct Twin<'a> {
+pub struct Twin<'a> {
     pair: &'a Pair,
     user: &'a str,
     /// In whose workspace it runs.
@@ -20,7 +20,7 @@ struct Twin<'a> {
 }
 
 impl<'a> Twin<'a> {
-    fn of(pair: &'a Pair, user: &'a str) -> Self {
+    pub fn of(pair: &'a Pair, user: &'a str) -> Self {
         Self {
             pair,
             user,
@@ -30,7 +30,7 @@ impl<'a> Twin<'a> {
     }
 
     /// The same in somebody's workspace, with the name and the passwords that it has now, whatever becomes of them.
-    fn as_now(&self, at: &'a str) -> Self {
+    pub fn as_now(&self, at: &'a str) -> Self {
         let variable = |name, value: String| format!("--env={name}={value}");
         Self {
             at,
@@ -38,6 +38,8 @@ impl<'a> Twin<'a> {
                 variable("NAME", self.user.to_owned()),
                 variable("PASSWORD_OF_AMQP", self.variable("RABBITMQ_PASSWORD")),
                 variable("PASSWORD_OF_MQTT", self.variable("MQTT_PASSWORD")),
+                variable("TOKEN", self.variable("INFLUXDB_V2_TOKEN")),
+                variable("PASSWORD_OF_GRAFANA", self.variable("GRAFANA_PASSWORD")),
             ],
             ..*self
         }
@@ -57,7 +59,7 @@ impl<'a> Twin<'a> {
     }
 
     /// What it says.
-    fn says(&self, words: &[&str]) -> String {
+    pub fn says(&self, words: &[&str]) -> String {
         let workspace = self.workspace();
         let mut argv = vec!["docker", "exec"];
         argv.extend(self.claims.iter().map(String::as_str));
@@ -102,12 +104,12 @@ fn manage(pair: &Pair, method: &str, path: &str, body: &str) -> String {
     pair.services.exec(&[&["curl"], &say[..]].concat())
 }
 
-fn plan(pair: &Pair) -> String {
+pub fn plan(pair: &Pair) -> String {
     let plan = pair.dtaas(&["plan"]).succeeded().stdout;
     plan.rsplit_once("machine services\n").unwrap().1.to_owned()
 }
 
-fn nothing_to_do(pair: &Pair) {
+pub fn nothing_to_do(pair: &Pair) {
     let plan = pair.dtaas(&["plan", "--exit-code"]);
     assert_eq!(plan.code, Some(0), "{plan:?}");
 }

@@ -1,4 +1,4 @@
-//! The platform on two machines that are reached by SSH: users' side on one, RabbitMQ on the other.
+//! The platform on two machines that are reached by SSH: users' side on one, services on the other.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ pub struct Pair {
     pub deployment: Deployment,
     /// Gateway, website, library, workspaces.
     pub dtaas: Machine,
-    /// RabbitMQ.
+    /// RabbitMQ and the other services.
     pub services: Machine,
 }
 
@@ -111,6 +111,8 @@ fn from_nothing_to_two_machines_and_back() {
                 "workspace alice: ready",
                 "rabbitmq: ready",
                 "mosquitto: ready",
+                "influxdb: ready",
+                "grafana: ready",
             ]
         );
         let parts = ["auth", "gateway", "library", "website", "workspace-alice"];
@@ -118,7 +120,8 @@ fn from_nothing_to_two_machines_and_back() {
             Pair::running(&pair.dtaas),
             parts.map(|part| here.container(part))
         );
-        let services = ["mosquitto", "rabbitmq"].map(|part| here.container(part));
+        let services =
+            ["grafana", "influxdb", "mosquitto", "rabbitmq"].map(|part| here.container(part));
         assert_eq!(Pair::running(&pair.services), services);
     });
     steps.step("a second up, and a plan, have nothing to do", || {

@@ -8,10 +8,13 @@
   twin.py mqtt-talk TEXT         says something to itself by a topic, and says what came back
   twin.py mqtt-say TOPIC TEXT    says something that is kept for whoever comes later
   twin.py mqtt-hear TOPIC        says what is kept there, or "nothing"
+  twin.py influx-talk VALUE      writes a measurement to its bucket, and says what is there then
+  twin.py influx-enter BUCKET    says "open", or the statuses that reading and writing were refused with
+  twin.py grafana                says who it is there, and whether its data source works
 
   twin.py sql DATABASE QUESTION  says what the database answers, or what it was refused with
 
-NAME, PASSWORD_OF_AMQP and PASSWORD_OF_MQTT are used in place of what is in the file.
+NAME, PASSWORD_OF_AMQP, PASSWORD_OF_MQTT, TOKEN and PASSWORD_OF_GRAFANA are used in place of what is in the file.
 """
 
 import os
@@ -34,6 +37,10 @@ for name, place in (
     ("NAME", "MQTT_USER"),
     ("PASSWORD_OF_AMQP", "RABBITMQ_PASSWORD"),
     ("PASSWORD_OF_MQTT", "MQTT_PASSWORD"),
+    ("TOKEN", "INFLUXDB_V2_TOKEN"),
+    ("NAME", "INFLUXDB_BUCKET"),
+    ("NAME", "GRAFANA_USER"),
+    ("PASSWORD_OF_GRAFANA", "GRAFANA_PASSWORD"),
 ):
     services[place] = os.environ.get(name, services.get(place))
 
@@ -135,6 +142,72 @@ def mqtt_hear(topic):
     talker.client.subscribe(topic, qos=1)
     talker.until(lambda: talker.heard, 2)
     print(*talker.heard or ["nothing"])
+
+
+def influx():
+    from influxdb_client import InfluxDBClient
+
+    os.environ.update({name: what for name, what in services.items() if what is not None})
+    return InfluxDBClient.from_env_properties()
+
+
+def influx_write(client, bucket, number):
+    from influxdb_client import Point
+    from influxdb_client.client.write_api import SYNCHRONOUS
+
+    point = Point("room").field("temperature", float(number))
+    client.write_api(write_options=SYNCHRONOUS).write(bucket, record=point)
+
+
+def influx_read(client, bucket):
+    tables = client.query_api().query(f'from(bucket:"{bucket}") |> range(start: -1h)')
+    return [record.get_value() for table in tables for record in table.records]
+
+
+def influx_talk(number):
+    with influx() as client:
+        influx_write(client, services["INFLUXDB_BUCKET"], number)
+        print(*influx_read(client, services["INFLUXDB_BUCKET"]))
+
+
+def influx_enter(bucket):
+    from influxdb_client.rest import ApiException
+
+    said = []
+    with influx() as client:
+        for act in (lambda: influx_read(client, bucket), lambda: influx_write(client, bucket, "0")):
+            try:
+                act()
+                said.append("open")
+            except ApiException as error:
+                said.append(str(error.status))
+    print(*said)
+
+
+def grafana():
+    import base64
+    import json
+    import urllib.error
+    import urllib.request
+
+    who = f"{services['GRAFANA_USER']}:{services['GRAFANA_PASSWORD']}".encode()
+    headers = {"Authorization": "Basic " + base64.b64encode(who).decode()}
+    context = ssl.create_default_context(cafile=services["DTAAS_CA"])
+
+    def ask(path):
+        request = urllib.request.Request(services["GRAFANA_URL"] + path, headers=headers)
+        try:
+            with urllib.request.urlopen(request, context=context) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    said = ask("api/user")
+    print(said.get("login", said.get("message")), end="")
+    if "login" in said:
+        print(" of", *(one["name"] for one in ask("api/user/orgs")), end="")
+        print(";", ask("api/datasources/uid/dtaas-influxdb/health")["message"], end="")
+    print()
 
 
 def sql(database, question):

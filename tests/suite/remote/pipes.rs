@@ -168,6 +168,49 @@ async fn a_machine_is_looked_at_changed_and_cleared() {
 }
 
 #[tokio::test]
+async fn what_is_mounted_behind_a_link_is_not_removed() {
+    if !root_only() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let place = |path: &str| directory.path().join(path);
+    std::fs::create_dir_all(place("real/foo.com/data/share")).unwrap();
+    std::fs::create_dir(place("share")).unwrap();
+    std::fs::write(place("share/of-elsewhere"), "x").unwrap();
+    std::os::unix::fs::symlink("real", place("link")).unwrap();
+    let run = |words: &[&std::ffi::OsStr]| {
+        let status = std::process::Command::new(words[0])
+            .args(&words[1..])
+            .status();
+        assert!(status.unwrap().success(), "{words:?}");
+    };
+    let there = place("real/foo.com/data/share");
+    let (from, to) = (place("share"), there.as_os_str());
+    run(&["mount".as_ref(), "--bind".as_ref(), from.as_os_str(), to]);
+    let mut child = spawn(None);
+    let mut agent = connect(&mut child).await;
+
+    let purge = Request::Purge {
+        root: place("link/foo.com"),
+        library: None,
+        command: "dtaas down --purge".into(),
+    };
+    let came = ask(&mut agent, purge).await;
+    run(&["umount".as_ref(), to]);
+    let (message, _) = failure(came);
+    assert_eq!(
+        message,
+        format!(
+            "dtaas: something else is mounted at {}, and its files are not ours to remove",
+            there.display()
+        )
+    );
+    assert!(place("share/of-elsewhere").exists());
+    agent.end().await;
+    ends_within(&mut child, 5).await;
+}
+
+#[tokio::test]
 async fn whoever_holds_the_deployment_there_is_waited_for() {
     if !root_only() {
         return;

@@ -54,9 +54,15 @@ impl FromStr for Origin {
             .or_else(|| text.strip_prefix("http://"))
             .ok_or_else(refuse)?;
         let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+        // Browsers leave the usual port out.
+        let usual = match text.starts_with("https:") {
+            true => ":443",
+            false => ":80",
+        };
+        let said = text.strip_suffix(usual).unwrap_or(text);
         match authority.is_empty() || !authority.chars().all(is_part) {
             true => Err(refuse()),
-            false => HeaderValue::from_str(text)
+            false => HeaderValue::from_str(said)
                 .map(Origin::This)
                 .map_err(|_| refuse()),
         }
@@ -123,6 +129,10 @@ mod tests {
         assert_eq!(
             allowed(&["https://b.com", "http://a.com:8080"], "http://a.com:8080").await,
             Some("http://a.com:8080".to_owned())
+        );
+        assert_eq!(
+            allowed(&["https://a.com:443"], "https://a.com").await,
+            Some("https://a.com".to_owned())
         );
         assert_eq!(allowed(&["*"], "https://a.com").await, Some("*".to_owned()));
     }

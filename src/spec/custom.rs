@@ -60,6 +60,8 @@ pub struct Health {
     pub port: u16,
     /// What must be answered by HTTP there with 200 to 399; `None` is that somebody listens.
     pub path: Option<String>,
+    /// Seconds until it counts as failed.
+    pub within: u64,
 }
 
 /// A service's page at the gateway.

@@ -21,8 +21,6 @@ use crate::spec::custom::{AccountsOf, CERTIFICATE, Custom, Health, SECRETS};
 const FILES: &str = "config/services";
 /// Their data, likewise.
 const DATA: &str = "data/services";
-/// Seconds until one counts as failed.
-const DEADLINE: u64 = 180;
 
 /// Where a service of the operator's own is.
 #[derive(Debug, Clone, Default)]
@@ -219,7 +217,7 @@ fn probe(health: &Health) -> Probe {
     };
     Probe {
         questions: vec![question],
-        deadline_seconds: DEADLINE,
+        deadline_seconds: health.within,
     }
 }
 

@@ -11,6 +11,8 @@ use crate::spec::custom::{Custom, Health, Route};
 use crate::spec::document::{Document, Section, nearest};
 use crate::spec::names::RESERVED;
 
+/// How many seconds a service has until it counts as failed.
+const WITHIN: u64 = 180;
 /// What lies beside a service's secrets and is none of them.
 const TAKEN: [&str; 2] = ["certificate", "read"];
 const NAME: &str = "write small letters, digits and hyphens, at most 32, such as postgres";
@@ -209,8 +211,17 @@ fn health(mut section: Section<'_>) -> Option<Health> {
     if path.as_deref().is_some_and(|path| !is_url_path(path)) {
         section.problem("path", "this is not a path", "write one such as /healthz");
     }
+    const SECONDS: &str = "write seconds, such as 600";
+    let within = section.get("within", SECONDS).unwrap_or(WITHIN);
+    if within == 0 {
+        section.problem("within", "nothing answers in 0 seconds", SECONDS);
+    }
     section.finish();
-    Some(Health { port: port?, path })
+    Some(Health {
+        port: port?,
+        path,
+        within,
+    })
 }
 
 /// The port, which must be there where another key is.

@@ -201,6 +201,7 @@ const SPEC: &[Row] = &[
     by(OWN, "services.custom.postgres.certificate_group", "999"),
     by(OWN, "services.custom.postgres.health.port", "5434"),
     by(OWN, "services.custom.postgres.health.path", "/healthz"),
+    by(OWN, "services.custom.postgres.health.within", "600"),
     by(OWN, "services.custom.postgres.route.port", "8082"),
     by(OWN, "services.custom.postgres.route.strip", "true"),
     by(OWN, "services.custom.postgres.limits.cpus", "2"),

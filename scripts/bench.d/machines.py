@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 from deployment import Deployment, put, user
 from machine import Machine
@@ -49,9 +50,10 @@ def measure(bench):
         for machine in machines:
             machine.end()
     return rows, [
-        "RabbitMQ, Mosquitto and a page of one's own (Traefik) beside one workspace (the rig's JupyterLab). The machines are containers of this one, so they share its "
+        "RabbitMQ, Mosquitto, what stands in for InfluxDB and Grafana, and a page of one's own (Traefik) beside one workspace (the rig's JupyterLab). The machines are containers of this one, so they share its "
         "processors; images are there already.",
-        "Accounts: of users who are disabled, so that no workspace is started. What it takes is the step's own time at RabbitMQ.",
+        "Accounts: of users who are disabled, so that no workspace is started, at all four services. Whole is the command's time; at a service, the time of "
+        "the steps there. InfluxDB and Grafana are stand-ins in Python.",
     ]
 
 
@@ -72,7 +74,8 @@ class Layout:
         known = "".join(f"  {name}: {{}}\n" for name in kinds)
         put(
             self.deployment.root / "own.yaml",
-            f"version: 1\nmachines:\n{known}placement:\n{side}  rabbitmq: {names[1]}\n  mosquitto: {names[2]}\n",
+            f"version: 1\nmachines:\n{known}placement:\n{side}  rabbitmq: {names[1]}\n  mosquitto: {names[2]}\n"
+            f"  influxdb: {names[1]}\n  grafana: {names[2]}\n",
             0o644,
         )
 
@@ -96,22 +99,28 @@ def accounts(bench, layout):
         deployment.copy_user(number)
         path = deployment.root / "users" / f"{user(number)}.yaml"
         put(path, path.read_text().replace("enabled: true", "enabled: false"), 0o644)
-    made = step(deployment, "up")
-    again = times(3, lambda: deployment.dtaas("up"))
+    names = [user(number) for number in numbers]
+    rows = did(deployment, f"accounts of {many} users made", "up")
+    rows.append(Row(f"accounts of {many} users: up with nothing to do", times(3, lambda: deployment.dtaas("up")), "s"))
+    # It tells no times of steps.
+    rows.append(Row(f"accounts of {many} users given other passwords: whole", Series([deployment.dtaas("secret", "rotate", *names)]), "s"))
+    rows.append(Row(f"accounts of {many} users then: up with nothing to do", Series([deployment.dtaas("up")]), "s"))
     for number in numbers:
         deployment.forget_user(number)
-    gone = step(deployment, "up")
-    return [
-        Row(f"accounts of {many} users made at RabbitMQ", Series([made]), "s"),
-        Row(f"accounts of {many} users: up with nothing to do", again, "s"),
-        Row(f"accounts of {many} users removed at RabbitMQ", Series([gone]), "s"),
-    ]
+    return rows + did(deployment, f"accounts of {many} users removed", "up")
 
 
-def step(deployment, command):
-    """Runs it; answers the seconds that the step about accounts took."""
+def did(deployment, what, command):
+    """Runs it; rows of what it took, and of that what the steps about accounts took at each service."""
+    began = time.monotonic()
     ran = subprocess.run(deployment.argv(command, "--json"), check=True, capture_output=True, text=True)
-    events = [json.loads(line) for line in ran.stdout.splitlines()]
-    about = {event["step"] for event in events if event.get("event") == "step-started" and event["text"].startswith("accounts at")}
-    took = [event["millis"] for event in events if event.get("event") == "step-done" and event["step"] in about and event.get("machine") == "b"]
-    return max(took) / 1000
+    rows = [Row(f"{what}: whole", Series([time.monotonic() - began]), "s")]
+    running, took = {}, {}
+    for event in map(json.loads, ran.stdout.splitlines()):
+        step = (event.get("machine"), event.get("step"))
+        if event.get("event") == "step-started" and event["text"].startswith("accounts at"):
+            running[step] = event["text"].split(":")[0].rpartition("-")[2]
+        elif event.get("event") == "step-done" and step in running:
+            service = running.pop(step)
+            took[service] = took.get(service, 0) + event["millis"] / 1000
+    return rows + [Row(f"{what}: at {service}", Series([took[service]]), "s") for service in sorted(took)]

@@ -50,7 +50,7 @@ impl Down {
         if open.sites.iter().any(Site::is_local) {
             run::require_root("dtaas down")?;
         }
-        let question = self.question(&open);
+        let question = self.question(&open)?;
         // A script that forgot --yes is told so whatever else is wrong; a person is not asked in vain.
         prompt::require_answer(&question, self.yes)?;
         // While there is a question, Ctrl-C is its answer.
@@ -168,24 +168,21 @@ impl Down {
         }
     }
 
-    fn question(&self, deployment: &Deployment) -> String {
+    fn question(&self, deployment: &Deployment) -> anyhow::Result<String> {
         let workspaces = match deployment.spec.users.len() {
             1 => "the workspace of 1 user with what was installed in it".to_owned(),
             users => {
                 format!("the workspaces of {users} users with what was installed in them")
             }
         };
-        let machines: Vec<&str> = deployment
-            .sites
-            .iter()
-            .filter(|site| site.is_virtual())
-            .map(|site| site.name.as_str())
-            .collect();
+        let virtual_ones = deployment.sites.iter().filter(|site| site.is_virtual());
+        let mut machines: Vec<String> = virtual_ones.map(|site| site.name.clone()).collect();
+        machines.extend(fleet::left(deployment)?);
         if !machines.is_empty() {
             let machines = machines.join(" and ");
             let name = &deployment.spec.name;
             let users_are_there = deployment.users_site().is_some_and(Site::is_virtual);
-            return match (self.purge, users_are_there) {
+            return Ok(match (self.purge, users_are_there) {
                 (false, true) => format!("Stop {name}, and halt {machines}?"),
                 (false, false) => format!("Stop {name}, remove {workspaces}, and halt {machines}?"),
                 (true, true) => format!(
@@ -196,13 +193,16 @@ impl Down {
                     "Stop {name}, remove {workspaces}, destroy {machines} with all data on them, and{}?",
                     Self::files(deployment)
                 ),
-            };
+            });
         }
         let files = match self.purge {
             true => format!(" and{}", Self::files(deployment)),
             false => String::new(),
         };
-        format!("Stop {}, remove {workspaces}{files}?", deployment.spec.name)
+        Ok(format!(
+            "Stop {}, remove {workspaces}{files}?",
+            deployment.spec.name
+        ))
     }
 
     /// What a purge removes, of machines that stay.

@@ -27,7 +27,7 @@ use crate::platform::desired::Desired;
 
 pub use hand::Hand;
 pub use reach::{Docker, How, reach};
-pub use virtual_machines::end_virtual;
+pub use virtual_machines::{end_virtual, left};
 
 /// Who is told what happens. `machine` is `None` where there is but this one.
 pub trait Tell: Sync {

@@ -47,10 +47,19 @@ pub(super) async fn begin(
         .iter()
         .filter_map(|site| described(site).transpose())
         .collect::<anyhow::Result<_>>()?;
+    let directory = directory(deployment);
+    if make {
+        for name in vagrant::left(&directory, &machines)? {
+            let text = format!(
+                "Note: the virtual machine {name} is still there, and it is no machine of the profile any more; `dtaas down` halts it, and \
+                 `dtaas down --purge` destroys it with the rest."
+            );
+            tell.note(Some("vagrant"), &text);
+        }
+    }
     if machines.is_empty() || !make {
         return Ok(());
     }
-    let directory = directory(deployment);
     vagrant::write(&directory, &machines)?;
     let there = vagrant::status(&directory).await?;
     let is_new = |machine: &VirtualMachine| {
@@ -61,7 +70,10 @@ pub(super) async fn begin(
     if machines.iter().any(is_new) {
         forget_hosts(&directory)?;
     }
-    let due = there.iter().any(|one| one.state != State::Running);
+    let due = there.iter().any(|one| {
+        let is_ours = machines.iter().any(|machine| machine.name == one.name);
+        is_ours && one.state != State::Running
+    });
     if !due {
         return Ok(());
     }
@@ -70,6 +82,16 @@ pub(super) async fn begin(
         interrupted: stop,
     };
     vagrant::up(&directory, &machines, &watch).await
+}
+
+/// Virtual machines that Vagrant made for the deployment and that are none of the profile's any more.
+pub fn left(deployment: &Deployment) -> anyhow::Result<Vec<String>> {
+    let described: Vec<VirtualMachine> = deployment
+        .sites
+        .iter()
+        .filter_map(|site| described(site).transpose())
+        .collect::<anyhow::Result<_>>()?;
+    vagrant::left(&directory(deployment), &described)
 }
 
 /// Machines that are made anew have new keys.
@@ -122,10 +144,11 @@ pub async fn end_virtual(
     tell: &dyn Tell,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<usize> {
-    if sites.is_empty() {
+    let directory = directory(deployment);
+    let left = vagrant::left(&directory, &[])?;
+    if sites.is_empty() && left.is_empty() {
         return Ok(0);
     }
-    let directory = directory(deployment);
     let watch = Watch {
         line: &|line| tell.note(Some("vagrant"), line),
         interrupted: stop,
@@ -152,7 +175,10 @@ pub async fn end_virtual(
         }
         let _ = std::fs::remove_dir(&directory);
     }
-    Ok(if were { sites.len() } else { 0 })
+    Ok(match were {
+        true => sites.len().max(left.len()),
+        false => 0,
+    })
 }
 
 /// A machine as Vagrant is told of it; `None` for one that is not Vagrant's.

@@ -5,6 +5,7 @@
 
 pub mod base;
 mod command;
+mod left;
 mod mac;
 mod machine;
 mod private_key;
@@ -21,6 +22,7 @@ use report::ListedBox;
 use crate::error::Failure;
 use crate::machine::files::{Tree, Written};
 
+pub use left::names as left;
 pub use mac::Mac;
 pub use machine::{BASE_BOX, Docker, MadeBy, Ports, Provider, VirtualBox, VirtualMachine, check};
 pub use process::Watch;
@@ -29,6 +31,7 @@ pub use report::{State, Status};
 pub use ssh_config::SshConfig;
 
 const VAGRANTFILE_NAME: &str = "Vagrantfile";
+const BOXES_NAME: &str = "boxes.json";
 /// Where Vagrant keeps what it knows of its machines.
 const KNOWN: &str = ".vagrant";
 
@@ -40,7 +43,10 @@ pub fn write(directory: &Path, machines: &[VirtualMachine]) -> anyhow::Result<bo
     check(machines)?;
     let tree = Tree::create(directory)?;
     let mut files = vec![
-        ("boxes.json", boxes_json(machines)?),
+        (
+            BOXES_NAME,
+            boxes_json(machines, left::entries(directory, machines)?)?,
+        ),
         (VAGRANTFILE_NAME, VAGRANTFILE.to_owned()),
     ];
     if machines.iter().any(|machine| !machine.software.is_empty()) {

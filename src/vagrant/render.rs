@@ -2,6 +2,7 @@
 //! written as Ruby, so none can break out of it.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::machine::{MadeBy, VirtualMachine};
 
@@ -44,10 +45,20 @@ struct Entry<'a> {
     software: &'a [String],
 }
 
-/// The text of `boxes.json`.
-pub fn boxes_json(machines: &[VirtualMachine]) -> anyhow::Result<String> {
-    let entries: Vec<Entry<'_>> = machines.iter().map(entry).collect();
+/// The text of `boxes.json`, with the entries of machines that are left from before.
+pub fn boxes_json(machines: &[VirtualMachine], left: Vec<Value>) -> anyhow::Result<String> {
+    let entries = machines
+        .iter()
+        .map(|machine| Listed::New(Box::new(entry(machine))));
+    let entries: Vec<Listed<'_>> = entries.chain(left.into_iter().map(Listed::Left)).collect();
     Ok(serde_json::to_string_pretty(&entries)? + "\n")
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    New(Box<Entry<'a>>),
+    Left(Value),
 }
 
 fn entry(machine: &VirtualMachine) -> Entry<'_> {

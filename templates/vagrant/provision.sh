@@ -10,7 +10,7 @@
 set -euo pipefail
 
 packages=() snaps=() images=()
-readonly host_keys=/etc/systemd/system/ssh.service.d/dtaas-host-keys.conf
+readonly host_keys=/etc/systemd/system/ssh.service.d/dtaas-host-keys.conf mark=/etc/ssh/dtaas-sealed
 
 say() { printf 'provision: %s\n' "$*" >&2; }
 
@@ -58,11 +58,20 @@ install() {
 # With one machine-id, all machines made of the box would be one to a DHCP server; with one host key, one to an SSH client.
 seal() {
   mkdir -p -- "${host_keys%/*}"
-  printf '[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n' >"$host_keys"
-  rm -f -- /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+  # The keys go when the machine starts next: sshd reads them at each connection, and it is still to be reached to be shut down.
+  cat >"$host_keys" <<END
+[Service]
+ExecStartPre=
+ExecStartPre=/bin/sh -c 'if [ -e $mark ]; then rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub && /usr/bin/ssh-keygen -A && rm $mark; fi'
+ExecStartPre=/usr/bin/ssh-keygen -A
+ExecStartPre=/usr/sbin/sshd -t
+END
   : >/etc/machine-id
+  : >"$mark"
+  # It may be cut off instead of shut down.
+  sync
 }
-sealed() { [[ -s $host_keys && ! -s /etc/machine-id ]] && ! compgen -G '/etc/ssh/ssh_host_*_key' >/dev/null; }
+sealed() { [[ -s $host_keys && ! -s /etc/machine-id && -e $mark ]]; }
 
 main() {
   local check='' lacking

@@ -3,5 +3,6 @@
 
 mod broken;
 mod refused;
+mod sealed;
 mod whole;
 mod world;

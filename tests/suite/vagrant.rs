@@ -89,7 +89,7 @@ dtaas.ssh.private_key_path = "vagrant"
 dtaas.vm.synced_folder(".", "/vagrant", disabled: true)
 dtaas.vm.box = "dtaas"
 dtaas.vm.box_check_update = false
-dtaas.vm.network("public_network", mac: "080027123456", bridge: "eno1")
+dtaas.vm.network("public_network", use_dhcp_assigned_default_route: true, mac: "080027123456", bridge: "eno1")
 dtaas.vm.provider("virtualbox"):
 virtualbox.name = "foo.com"
 virtualbox.memory = 16384
@@ -173,4 +173,32 @@ fn machines_that_would_meet_are_refused() {
         ..one.clone()
     };
     assert!(same(&[one, other]).starts_with("two machines have the "));
+}
+
+#[test]
+fn a_machine_that_is_described_no_more_stays_known_to_vagrant() {
+    let directory = tempfile::tempdir().unwrap();
+    let boxes = || {
+        let text = std::fs::read_to_string(directory.path().join("boxes.json")).unwrap();
+        let boxes: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let names = boxes.as_array().unwrap().iter();
+        names
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let known = directory
+        .path()
+        .join(".vagrant/machines/services/virtualbox");
+    vagrant::write(directory.path(), &two()).unwrap();
+    std::fs::create_dir_all(&known).unwrap();
+    std::fs::write(known.join("id"), "1").unwrap();
+
+    let one = &two()[..1];
+    assert_eq!(vagrant::left(directory.path(), one).unwrap(), ["services"]);
+    vagrant::write(directory.path(), one).unwrap();
+    assert_eq!(boxes(), ["dtaas", "services"]);
+
+    std::fs::remove_file(known.join("id")).unwrap();
+    vagrant::write(directory.path(), one).unwrap();
+    assert_eq!(boxes(), ["dtaas"]);
 }

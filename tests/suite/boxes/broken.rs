@@ -136,9 +136,9 @@ const BROKEN: [Broken; 14] = [
         cause: Cause::Fails(
             "ssh base *: sudo -n bash -s -- --seal",
             1,
-            "rm: cannot remove '/etc/ssh/ssh_host_rsa_key': Read-only file system",
+            "bash: line 66: /etc/machine-id: Read-only file system",
         ),
-        error: "on the machine base, `sudo -n bash -s -- --seal` failed: rm: cannot remove '/etc/ssh/ssh_host_rsa_key': Read-only \
+        error: "on the machine base, `sudo -n bash -s -- --seal` failed: bash: line 66: /etc/machine-id: Read-only \
                 file system",
         hint: "`vagrant ssh` in the same directory shows what is wrong there; then run this again",
         next: &[5, 8, 9, 10, 11, 12, 13],

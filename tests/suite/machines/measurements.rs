@@ -206,4 +206,36 @@ fn each_user_has_a_bucket_and_a_page_of_their_own_and_nobody_elses() {
             gets_in(&alice, "alice");
         },
     );
+    steps.step("data from a copy is taken up again", || {
+        let parts = ["rabbitmq", "influxdb", "grafana"];
+        let parts = parts.map(|part| pair.deployment.container(part));
+        let all = |what: &str| {
+            for name in &parts {
+                pair.services.exec(&["docker", what, name]);
+            }
+        };
+        let data = format!("/opt/dtaas/{}/data", pair.deployment.name);
+        let copy = format!("{data}-copy");
+        alice.says(&["amqp-keep", "worth keeping"]);
+        let measured = alice.says(&["influx-talk", "3"]);
+        all("stop");
+        pair.services.exec(&["cp", "-a", &data, &copy]);
+        pair.dtaas(&["up"]).succeeded();
+        pair.dtaas(&["secret", "rotate", "alice"]).succeeded();
+        let added = ["user", "add", "erin"];
+        pair.deployment.dtaas_with_password(&added).succeeded();
+
+        all("stop");
+        pair.services.exec(&["rm", "-r", &data]);
+        pair.services.exec(&["mv", &copy, &data]);
+        pair.dtaas(&["up"]).succeeded();
+        let said = alice.says(&["influx-talk", "4"]);
+        assert_eq!(said, format!("{measured} 4.0"));
+        assert_eq!(alice.says(&["amqp-kept"]), "1");
+        gets_in(&alice, "alice");
+        let erin = Twin::of(&pair, "erin");
+        gets_in(&erin, "erin");
+        assert_eq!(erin.says(&["amqp-talk", "42"]), "42");
+        nothing_to_do(&pair);
+    });
 }

@@ -64,38 +64,35 @@ class Store:
     """A state that survives: a JSON file, written aside and renamed, which other processes may change as well."""
 
     def __init__(self, path, first):
-        self.path, self.lock, self.seen = path, threading.RLock(), None
+        self.path, self.lock, self.seen, self.state = path, threading.RLock(), None, None
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.path.exists(path):
-            self.state = first()
-            self.write()
+            self.write(json.dumps(first()))
 
-    def write(self):
+    def write(self, text):
         new = self.path + ".new"
         with open(new, "w", encoding="utf-8") as file:
-            json.dump(self.state, file)
-            file.flush()
-            os.fsync(file.fileno())
+            file.write(text)
         os.rename(new, self.path)
-        self.seen = os.stat(self.path).st_mtime_ns
+        self.text, self.seen = text, os.stat(self.path).st_mtime_ns
 
     def __enter__(self):
         self.lock.acquire()
         self.guard = open(self.path + ".lock", "w", encoding="utf-8")
         fcntl.flock(self.guard, fcntl.LOCK_EX)
         now = os.stat(self.path).st_mtime_ns
-        if now != self.seen:
+        if now != self.seen or self.state is None:
             with open(self.path, encoding="utf-8") as file:
-                self.state = json.load(file)
-            self.seen = now
-        self.before = json.dumps(self.state)
+                self.text = file.read()
+            self.state, self.seen = json.loads(self.text), now
         return self.state
 
     def __exit__(self, kind, _value, _trace):
-        if kind is None and json.dumps(self.state) != self.before:
-            self.write()
-        elif kind is not None:
-            self.state = json.loads(self.before)
+        text = json.dumps(self.state)
+        if kind is None and text != self.text:
+            self.write(text)
+        elif text != self.text:
+            self.state = None
         self.guard.close()
         self.lock.release()
 

@@ -166,7 +166,7 @@ fn hosts(input: &Input<'_>) -> BTreeMap<String, Ipv4Addr> {
 fn container(input: &Input<'_>, image: String) -> Container {
     let settings = &input.spec.grafana;
     let here = |file: &str| format!("{INSIDE}/{file}");
-    let page = super::super::url(&input.spec);
+    let page = super::super::url(input.spec);
     let root = format!("{}{}", page.trim_end_matches('/'), path(input));
     let claims = serde_json::json!({ "aud": GRAFANA });
     // Grafana, "Configure Grafana", on the environment; "Configure JWT authentication".

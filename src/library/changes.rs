@@ -175,6 +175,7 @@ fn remove(
     let stat = stat_of(&directory, &name).map_err(told)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         rustix::fs::unlinkat(&directory, &name, AtFlags::empty()).map_err(|e| told(e.into()))?;
+        drop(turn);
         desk.ledger.freed(&place.scope, size_of(&stat));
     } else if recursive {
         let away = aside::fresh(Purpose::Leaving);
@@ -190,8 +191,10 @@ fn remove(
         }
     } else {
         remove_empty(&directory, &name).map_err(told)?;
+        drop(turn);
     }
-    // What was removed is gone for everyone. Where this fails, it may be back after a power failure and no more.
+    // What was removed is gone for everyone, and others have their turns meanwhile. Where this fails, it may be back after a power
+    // failure and no more.
     let _ = rustix::fs::fsync(&directory);
     Ok(())
 }

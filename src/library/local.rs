@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::FileType;
 
+use super::allowance::Listed;
 use super::cached::Cached;
 use super::changes::Writing;
 use super::contain::{Found, Root};
 use super::desk::Desk;
-use super::entries::Entries;
+use super::entries::{Entries, Unread};
 use super::flow::Flow;
 use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
@@ -147,13 +149,13 @@ impl Local {
 }
 
 impl Source for Local {
-    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
-        self.entries(whose, place)
+    fn list(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        self.entries(listed, place)
             .map(|found| found.map(Listing::from))
             .boxed()
     }
 
-    fn entries(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+    fn entries(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
         async move {
             if let Place::Inside(inside) = &place
                 && let Some(entries) = self.cached.entries(self.root.path(), inside)
@@ -161,7 +163,8 @@ impl Source for Local {
                 return Ok(entries);
             }
             let cached = Arc::clone(&self.cached);
-            self.off_thread(whose, move |root| list(root, &place, &cached))
+            let whose = listed.whose();
+            self.off_thread(whose, move |root| list(root, &place, &listed, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -199,13 +202,16 @@ impl Source for Local {
     }
 }
 
-fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal> {
+fn list(root: &Root, place: &Place, listed: &Listed, cached: &Cached) -> Result<Entries, Refusal> {
     let unreadable = |shown: &str| Refusal::new(shown, Reason::Unreadable);
+    let read = |directory: &OwnedFd, shown: &str| {
+        Entries::read(directory, listed).map_err(|why| match why {
+            Unread::Io(_) => unreadable(shown),
+            Unread::Refused(refusal) => refusal,
+        })
+    };
     match place {
-        Place::Top(None) => root
-            .top()
-            .and_then(Entries::read)
-            .map_err(|_| unreadable("/")),
+        Place::Top(None) => read(&root.top().map_err(|_| unreadable("/"))?, "/"),
         Place::Top(Some(names)) => {
             let found = root.top_entries(names).map_err(|_| unreadable("/"))?;
             let kind = |directory| match directory {
@@ -219,7 +225,7 @@ fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal>
         }
         Place::Inside(inside) => match root.find(inside)? {
             Found::Directory(directory) => {
-                let entries = Entries::read(&directory).map_err(|_| unreadable(&inside.shown))?;
+                let entries = read(&directory, &inside.shown)?;
                 cached.note(&directory);
                 Ok(entries)
             }

@@ -1,6 +1,7 @@
 //! The library server: assets over GraphQL, as v0.2's clients ask for them, with every user kept to their own
 //! folder and `common`.
 
+pub mod allowance;
 pub mod answer;
 pub mod archive;
 pub mod aside;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use super::super::allowance::Listed;
 use super::super::local::is_white_space;
 use super::super::log::Log;
 use super::super::path::{COMMON, Inside, Place};
@@ -308,7 +309,9 @@ impl Gitlab {
 const TOP: &str = "/";
 
 impl Source for Gitlab {
-    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+    fn list(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        // What is gathered of it takes room by pages.
+        let whose = listed.whose();
         async move {
             match place {
                 Place::Top(None) => self.list_projects(whose).await,

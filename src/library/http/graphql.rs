@@ -14,10 +14,10 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
+use super::super::allowance::Allowance;
 use super::super::answer::{Answer, Asked as Question, MayChange, Told};
 use super::super::path::Viewer;
 use super::super::question;
-use super::super::schema::Allowance;
 use super::super::whose::Whose;
 use super::Service;
 use super::origin::{CROSS_SITE, is_from_here};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, SelectionField};
 
-use super::allowance::Allowance;
+use crate::library::allowance::{Allowance, Listed};
 use crate::library::folder::NAME;
 use crate::library::path::{self, Viewer};
 use crate::library::refusal::Refusal;
@@ -56,7 +56,8 @@ impl<'a> Asking<'a> {
         let place = path::resolve(self.viewer, path)?;
         let _turn = self.allowance.turn().await;
         self.allowance.take(LISTING, path)?;
-        let listing = self.source.list(self.allowance.whose(), place).await?;
+        let listed = Listed::new(self.allowance.clone(), path);
+        let listing = self.source.list(listed, place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
         self.allowance.take(bytes_of_names(names), path)?;
         Ok(listing)

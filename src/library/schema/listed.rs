@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use async_graphql::{SelectionField, Value};
 
-use super::allowance::Allowance;
 use super::ask::{Asking, NAMING_FIELDS, asked_for, below, bytes_of_names};
 use super::blob::RepositoryBlob;
 use super::page::Window;
+use crate::library::allowance::{self, Allowance};
 use crate::library::digest::{self, Wanted};
 use crate::library::folder::{Folder, Known, Names};
 use crate::library::given_up::GivenUp;
@@ -183,7 +183,7 @@ impl Asking<'_> {
                 if reading.pages.iter().any(|page| page.known) {
                     return Err(Refusal::new(path, Reason::NotSupported));
                 }
-                let listing = self.source.list(self.allowance.whose(), place).await?;
+                let listing = self.source.list(reading.on_account(), place).await?;
                 reading.counted(listing.into())?.0
             }
         };
@@ -232,9 +232,7 @@ impl Reading {
         let (mut listed, pages) = disk
             .off_thread(whose, move |root| {
                 let folder = Folder::open(root, &self.place)?;
-                let names = folder
-                    .names(self.allowance.left())?
-                    .ok_or_else(|| self.allowance.refuse(&self.asked))?;
+                let names = folder.names(&self.on_account())?;
                 let (mut listed, pages) = self.counted(names)?;
                 for (page, range) in pages.iter().filter(|(page, _)| page.known) {
                     let side = listed.side_mut(page.of);
@@ -270,6 +268,10 @@ impl Reading {
                 .ok_or_else(stopped)??;
         }
         Ok(listed)
+    }
+
+    fn on_account(&self) -> allowance::Listed {
+        allowance::Listed::new(self.allowance.clone(), &self.asked)
     }
 
     /// Counts what is asked for of these names.

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde_json::json;
 
+use super::super::super::allowance::Allowance;
 use super::super::super::contain::Root;
 use super::super::super::details::Kind;
 use super::super::super::entries::shown;
 use super::super::super::folder::Folder;
 use super::super::super::path::Place;
 use super::super::super::refusal::{Reason, Refusal};
-use super::super::super::schema::Allowance;
 use super::stream::{Pieces, body};
 use super::{Asked, Wrong, file, head, lists, zip};
 use crate::serve::Scarce;

@@ -12,7 +12,7 @@ use super::whose::Whose;
 /// What one request may have read without getting it, in bytes: for digests, and to see what is text.
 const MAX_EXAMINED: u64 = 2 * 1024 * 1024 * 1024;
 
-/// What one request may bring together, in bytes of text and names, however often it asks for them. What it has brought
+/// What one request may bring together, in bytes of text and names as JSON has them, however often it asks for them. What it has brought
 /// together takes room until the allowance is gone.
 #[derive(Debug)]
 pub struct Allowance {

@@ -18,6 +18,7 @@ pub mod details;
 pub mod digest;
 pub mod entries;
 pub mod env_file;
+pub mod escaped;
 pub mod flow;
 pub mod folder;
 pub mod gate;

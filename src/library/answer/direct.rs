@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{PathSegment, ServerError, Value, Variables};
 
 use super::super::allowance::{Allowance, Listed};
+use super::super::escaped;
 use super::super::path::{Place, Viewer, resolve};
 use super::super::refusal::{Reason, Refusal};
 use super::super::schema::bytes_of_names;
@@ -100,7 +101,7 @@ impl Asking<'_> {
             }
         };
         let text = reading.await.map_err(|refusal| asked.refused(0, refusal))?;
-        self.take(asked, path, text.text.len() as u64, 0)?;
+        self.take(asked, path, escaped::of_text(&text.text), 0)?;
         for piece in &asked.pieces {
             match piece {
                 Piece::Fixed(fixed) => json.extend_from_slice(fixed.as_bytes()),

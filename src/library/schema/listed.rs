@@ -12,6 +12,7 @@ use super::blob::RepositoryBlob;
 use super::page::Window;
 use crate::library::allowance::{self, Allowance};
 use crate::library::digest::{self, Wanted};
+use crate::library::escaped;
 use crate::library::folder::{Folder, Known, Names};
 use crate::library::given_up::GivenUp;
 use crate::library::local::Local;
@@ -297,7 +298,7 @@ impl Reading {
             let bytes = bytes(&names[range.clone()]);
             take(bytes.saturating_mul(page.plain))?;
             take(bytes.saturating_mul(page.named))?;
-            let one = page.more + page.paths.saturating_mul(self.shown.len() as u64);
+            let one = page.more + page.paths.saturating_mul(escaped::of_text(&self.shown));
             take(one.saturating_mul(range.len() as u64))?;
             pages.push((page, range));
         }
@@ -310,7 +311,7 @@ const REFUSED: u64 = 1024;
 
 /// What the digest of an entry counts for that cannot be had: an error each `times` it is asked for.
 pub fn refused(directory: &str, name: &[u8], times: u64) -> u64 {
-    let path = directory.len() as u64 + name.len() as u64;
+    let path = escaped::of_text(directory) + escaped::of_name(name);
     path.saturating_mul(2)
         .saturating_add(REFUSED)
         .saturating_mul(times)

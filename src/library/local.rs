@@ -290,7 +290,10 @@ pub(super) fn is_white_space(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::path::Viewer;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::super::path::{Viewer, resolve};
+    use super::super::upload::Announced;
     use super::*;
 
     #[tokio::test]
@@ -309,6 +312,47 @@ mod tests {
         while library.slots.free() < AT_ONCE {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn who_gives_an_upload_up_frees_no_place_before_the_disk_is_done() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("alice")).unwrap();
+        let library = Local::new(Root::new(directory.path()), 1).writable(Writing::USUAL);
+        let (viewer, desk) = (Viewer::Everyone, library.writing().unwrap());
+        let Ok(Place::Inside(place)) = resolve(&viewer, "alice/x") else {
+            panic!("no place");
+        };
+        let upload = library.take(&viewer, place, Announced::default()).await;
+        // Given somebody whose turn it is,
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (has_it, had) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _turn = desk.turn();
+            has_it.send(()).unwrap();
+            wait.recv().unwrap_or_default();
+        });
+        had.recv().unwrap();
+        // and an upload that is about to take its name after them: it has the mode that it shall have,
+        let has_its_mode = || {
+            let mut there = std::fs::read_dir(directory.path().join("alice")).unwrap();
+            there.any(|entry| entry.unwrap().metadata().unwrap().mode() & 0o777 == 0o644)
+        };
+        {
+            let mut finish = Box::pin(upload.unwrap().finish());
+            while !has_its_mode() {
+                assert!(futures_util::poll!(&mut finish).is_pending());
+                tokio::task::yield_now().await;
+            }
+            // when it is given up,
+        }
+        // then its place is taken until that is done.
+        assert_eq!(library.uploads.free(), UPLOADS_AT_ONCE - 1);
+        drop(go_on);
+        while library.uploads.free() < UPLOADS_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+        assert!(directory.path().join("alice/x").exists());
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
 use super::refusal::{Reason, Refusal};
-use super::shares::{Slot, Taken};
+use super::shares::Taken;
 use super::whose::Whose;
 
 /// A SHA-256 of a whole file, or of a part of it.
@@ -119,7 +119,7 @@ impl Local {
         let turn = self.flow().turn();
         let begun = self
             .off_thread(whose, move |root| {
-                begin(root, &desk, place, &name, announced)
+                begin(root, &desk, place, &name, announced, slot)
             })
             .await
             .unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))?;
@@ -129,7 +129,6 @@ impl Local {
             buffer: Vec::new(),
             turn,
             whose,
-            _slot: slot,
         })
     }
 
@@ -237,7 +236,6 @@ pub struct Upload {
     buffer: Vec<u8>,
     turn: Turn,
     whose: Whose,
-    _slot: Slot,
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Lacking, Reason, Refusal};
 use super::room::{FREE, Held, Room};
 use super::whose::Whose;
 
@@ -45,8 +45,7 @@ impl Allowance {
     /// or whoever asks has taken their share.
     pub fn take(&self, bytes: u64, path: &str) -> Result<(), Refusal> {
         take(&self.left, bytes).ok_or_else(|| self.refuse(path))?;
-        self.hold(0)
-            .ok_or_else(|| Refusal::new(path, Reason::Crowded))
+        self.hold(0, path)
     }
 
     /// Takes room for `bytes` of what is being read at `path` and is counted once it is here, as far as it has been read.
@@ -58,17 +57,17 @@ impl Allowance {
         if bytes > self.left() {
             return Err(self.refuse(path));
         }
-        self.hold(bytes)
-            .ok_or_else(|| Refusal::new(path, Reason::Crowded))
+        self.hold(bytes, path)
     }
 
     /// Takes room for all that has been brought together by now, and `more` bytes.
-    fn hold(&self, more: u64) -> Option<()> {
+    fn hold(&self, more: u64, path: &str) -> Result<(), Refusal> {
         let brought = (self.limit - self.left()).saturating_add(more);
         if brought <= FREE {
-            return Some(());
+            return Ok(());
         }
-        self.held().grow_to(brought)
+        let grown = self.held().grow_to(brought);
+        grown.map_err(|taken| Refusal::new(path, Reason::Crowded(Lacking::Room(taken))))
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -201,6 +200,16 @@ mod tests {
         let (bob, carol) = (allowance("bob"), allowance("carol"));
         assert_eq!(took(&bob, 80 * 1024), "fine");
         assert_eq!(took(&carol, 61 * 1024), "OVERLOADED");
+        // Each is told what it was that was lacking.
+        let told = |allowance: &Allowance| allowance.take(1024, "x").unwrap_err().to_string();
+        assert_eq!(
+            told(&other),
+            "\"x\": your answers take as much memory at this moment as one user's may; ask again in a moment"
+        );
+        assert_eq!(
+            told(&carol),
+            "\"x\": all memory for answers is taken at this moment; ask again in a moment"
+        );
         // Little is always to be had.
         assert_eq!(took(&allowance("alice"), 16 * 1024), "fine");
         drop(one);

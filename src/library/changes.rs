@@ -19,7 +19,7 @@ use super::details::Details;
 use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Lacking, Reason, Refusal};
 use super::stale;
 use super::whose::Whose;
 
@@ -58,7 +58,7 @@ pub(super) fn reason(error: &io::Error) -> Reason {
         Errno::XDEV | Errno::INVAL | Errno::BUSY => Reason::Impossible,
         Errno::LOOP => Reason::Forbidden,
         Errno::AGAIN => Reason::Busy,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded(Lacking::Machine),
         _ => Reason::Unwritable,
     }
 }

@@ -248,7 +248,7 @@ impl Client {
             if length > limit {
                 return Err(Trouble::TooLarge(limit));
             }
-            held.grow_to(length).ok_or(Trouble::NoRoom)?;
+            held.grow_to(length).map_err(Trouble::NoRoom)?;
             body.extend_from_slice(&chunk);
         }
         Ok(body)

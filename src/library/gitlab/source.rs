@@ -135,7 +135,7 @@ impl Gitlab {
             is_there |= tree.holds_something();
             trees = Cursor::beyond(tree.trees, |entry| listing.trees.push(entry.name));
             blobs = Cursor::beyond(tree.blobs, |entry| listing.blobs.push(entry.name));
-            grow(&mut gathered, &listing).ok_or_else(|| inside.refuse(Reason::Crowded))?;
+            grow(&mut gathered, &listing, &inside.shown)?;
             if !trees.wanted() && !blobs.wanted() {
                 return match is_there {
                     true => Ok(sorted(listing)),
@@ -250,7 +250,7 @@ impl Gitlab {
                     listing.trees.push(folder.path);
                 }
             });
-            grow(&mut gathered, &listing).ok_or_else(|| Refusal::new(TOP, Reason::Crowded))?;
+            grow(&mut gathered, &listing, TOP)?;
             if !projects.wanted() {
                 return Ok(sorted(listing));
             }
@@ -406,9 +406,10 @@ fn refusal(shown: &str, trouble: &Trouble) -> Refusal {
 }
 
 /// Takes room for what has been gathered of a listing.
-fn grow(gathered: &mut Held, listing: &Listing) -> Option<()> {
+fn grow(gathered: &mut Held, listing: &Listing, shown: &str) -> Result<(), Refusal> {
     let names = listing.trees.iter().chain(&listing.blobs);
-    gathered.grow_to(bytes_of_names(names))
+    let grown = gathered.grow_to(bytes_of_names(names));
+    grown.map_err(|taken| refusal(shown, &Trouble::NoRoom(taken)))
 }
 
 /// By the bytes of the names; a name that moved from one page to the next while they were fetched stands there once.

@@ -74,8 +74,8 @@ impl Allowance {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it takes room.
-    pub fn holds(&self) -> bool {
+    /// How much room it takes, in bytes.
+    pub fn holds(&self) -> u64 {
         self.held().holds()
     }
 
@@ -191,9 +191,9 @@ mod tests {
         let (one, other) = (allowance("alice"), allowance("alice"));
         assert_eq!(took(&one, 81 * 1024), "TOO_LARGE");
         assert_eq!(took(&one, 10 * 1024), "fine");
-        assert!(!one.holds());
+        assert_eq!(one.holds(), 0);
         assert_eq!(took(&one, 50 * 1024), "fine");
-        assert!(one.holds());
+        assert_eq!(one.holds(), 60 * 1024);
         // Nobody has more than half of it.
         assert_eq!(took(&other, 41 * 1024), "OVERLOADED");
         assert_eq!(took(&allowance("alice"), 40 * 1024), "fine");

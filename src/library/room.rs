@@ -69,8 +69,9 @@ impl Held {
         Ok(())
     }
 
-    /// Whether it takes room.
-    pub fn holds(&self) -> bool {
-        self.slot.is_some()
+    /// How much room it takes, in bytes.
+    pub fn holds(&self) -> u64 {
+        let units = self.slot.as_ref().map_or(0, Slot::count) as u64;
+        units.saturating_mul(UNIT)
     }
 }

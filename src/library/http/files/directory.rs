@@ -51,7 +51,7 @@ async fn listing(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     let kind = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, kind);
     head::confine(&mut headers);
-    let takes_room = listing.allowance.holds();
+    let bytes = listing.allowance.holds();
     let contents = match reads {
         true => {
             let turn = asked.local.flow().turn();
@@ -61,8 +61,8 @@ async fn listing(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     };
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
-    if takes_room {
-        response.extensions_mut().insert(Scarce);
+    if bytes > 0 {
+        response.extensions_mut().insert(Scarce { bytes });
     }
     Ok(response)
 }

@@ -85,7 +85,7 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
     // There are few places for zips.
-    response.extensions_mut().insert(Scarce);
+    response.extensions_mut().insert(Scarce { bytes: 0 });
     Ok(response)
 }
 

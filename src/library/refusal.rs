@@ -86,16 +86,16 @@ pub enum Lacking {
 impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Lacking::Room(Taken::All) => "all memory for answers is taken at this moment",
+            Lacking::Room(Taken::All) => "all memory for answers is taken at this moment; ask again in a moment",
             Lacking::Room(Taken::Own) => {
-                "your answers take as much memory at this moment as one user's may"
+                "your answers take as much memory at this moment as one user's may; ask again in a moment"
             }
             Lacking::Uploads(Taken::All) => "too many files are being sent at this moment",
             Lacking::Uploads(Taken::Own) => {
                 "you are sending as many files at this moment as one may"
             }
             Lacking::Machine => {
-                "the server's machine has no descriptors or memory left at this moment"
+                "the server's machine has no descriptors or memory left at this moment; ask again in a moment"
             }
         })
     }
@@ -224,7 +224,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{path:?} would make the answer too large: the limit is {limit} bytes; ask for less at once"
             ),
-            Reason::Crowded(lacking) => write!(f, "{path:?}: {lacking}; ask again in a moment"),
+            Reason::Crowded(lacking) => write!(f, "{path:?}: {lacking}"),
             Reason::NotText => {
                 write!(f, "{path:?} is not UTF-8 text")?;
                 write_way(f, path)

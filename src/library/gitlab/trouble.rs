@@ -74,7 +74,7 @@ pub enum Trouble {
     #[error("too many questions wait for GitLab")]
     Crowded,
     /// There is no room for GitLab's answer; who has taken it.
-    #[error("{}; ask again in a moment", Lacking::Room(*.0))]
+    #[error("{}", Lacking::Room(*.0))]
     NoRoom(Taken),
 }
 

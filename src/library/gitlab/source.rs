@@ -19,7 +19,8 @@ use super::super::schema::bytes_of_names;
 use super::super::source::{Listing, Source, Text};
 use super::super::whose::Whose;
 use super::client::Client;
-use super::questions::{self, Blob, Connection, Folder, Kind, OneGroup, OneProject, Repository};
+use super::cursor::Cursor;
+use super::questions::{self, Blob, Folder, Kind, OneGroup, OneProject, Repository};
 use super::settings::Settings;
 use super::trouble::Trouble;
 
@@ -360,39 +361,6 @@ impl Found {
             true => Reason::NotADirectory,
             false => Reason::NotFound,
         })
-    }
-}
-
-/// Where the next page of a connection begins.
-enum Cursor {
-    Start,
-    After(String),
-    End,
-}
-
-impl Cursor {
-    /// Takes what a page holds; where the next one begins. What was not asked for is at its end.
-    fn beyond<T>(page: Option<Connection<T>>, take: impl FnMut(T)) -> Self {
-        let Some(page) = page else {
-            return Cursor::End;
-        };
-        let (entries, next) = page.parts();
-        entries.for_each(take);
-        next.map_or(Cursor::End, Cursor::After)
-    }
-
-    fn wanted(&self) -> bool {
-        match self {
-            Cursor::Start | Cursor::After(_) => true,
-            Cursor::End => false,
-        }
-    }
-
-    fn after(&self) -> Value {
-        match self {
-            Cursor::After(cursor) => cursor.clone().into(),
-            Cursor::Start | Cursor::End => Value::Null,
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::connections::{Connections, Limits};
 pub use self::peer::peer;
-pub use self::scarce::Scarce;
+pub use self::scarce::{Behind, GRACE, LEAST, Scarce};
 use crate::error::Failure;
 use crate::signals;
 

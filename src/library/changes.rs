@@ -19,7 +19,7 @@ use super::details::Details;
 use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Lacking, Reason, Refusal};
 use super::stale;
 use super::whose::Whose;
 
@@ -58,7 +58,7 @@ pub(super) fn reason(error: &io::Error) -> Reason {
         Errno::XDEV | Errno::INVAL | Errno::BUSY => Reason::Impossible,
         Errno::LOOP => Reason::Forbidden,
         Errno::AGAIN => Reason::Busy,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded(Lacking::Machine),
         _ => Reason::Unwritable,
     }
 }
@@ -193,7 +193,8 @@ fn remove(
         remove_empty(&directory, &name).map_err(told)?;
         drop(turn);
     }
-    // Nobody waits for the disk. What was removed is gone for everyone. Where this fails, it may be back after a power failure and no more.
+    // What was removed is gone for everyone, and others have their turns meanwhile. Where this fails, it may be back after a power
+    // failure and no more.
     let _ = rustix::fs::fsync(&directory);
     Ok(())
 }

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::path::Inside;
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Lacking, Reason, Refusal};
 
 /// Finding something without opening it: no device wakes up, no FIFO waits.
 pub(super) const FIND: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -262,7 +262,7 @@ pub(super) fn reason(error: &io::Error) -> Reason {
         Errno::NOTDIR => Reason::NotADirectory,
         Errno::LOOP | Errno::XDEV => Reason::Forbidden,
         Errno::AGAIN => Reason::Busy,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Reason::Crowded(Lacking::Machine),
         _ => Reason::Unreadable,
     }
 }

@@ -7,8 +7,12 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, FileType, RawDir};
+use rustix::io::Errno;
 
+use super::allowance::Listed;
 use super::aside::is_aside;
+use super::folder::{ASK_AFTER, NAME};
+use super::refusal::Refusal;
 use super::source::Listing;
 
 /// What one call of the kernel brings at most, in bytes: some 1,000 entries.
@@ -22,19 +26,50 @@ pub struct Entries {
     blobs: Vec<Range<usize>>,
 }
 
+/// Why a directory is not read.
+#[derive(Debug)]
+pub enum Unread {
+    /// The operating system does not let it.
+    Io(io::Error),
+    /// It holds too much.
+    Refused(Refusal),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Unread::Io(error)
+    }
+}
+
+impl From<Errno> for Unread {
+    fn from(error: Errno) -> Self {
+        Unread::Io(error.into())
+    }
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Unread::Refused(refusal)
+    }
+}
+
 impl Entries {
     /// Reads a directory. Links are not followed here: a link is a blob, as in v0.2.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
-    pub fn read(directory: impl AsFd) -> io::Result<Self> {
+    /// That it cannot be read, or that it holds more than may be in memory.
+    pub fn read(directory: impl AsFd, listed: &Listed) -> Result<Self, Unread> {
         let directory = directory.as_fd();
         let mut batch = Vec::with_capacity(BATCH);
         let mut calls = RawDir::new(directory, batch.spare_capacity_mut());
-        let mut found = Found::default();
+        let (mut found, mut asked) = (Found::default(), 0);
         while let Some(entry) = calls.next() {
             let entry = entry?;
+            if found.counted() - asked > ASK_AFTER {
+                asked = found.counted();
+                listed.grows_to(asked)?;
+            }
             let kind = match entry.file_type() {
                 // Some file systems do not tell.
                 FileType::Unknown => kind_of(directory, entry.file_name())?,
@@ -154,6 +189,13 @@ impl Found {
         }
     }
 
+    /// What it counts for by now, in bytes.
+    fn counted(&self) -> u64 {
+        // With each name goes a NUL, which is counted with what is around the name.
+        let names = (self.trees.len() + self.blobs.len()) as u64;
+        self.bytes.len() as u64 + names.saturating_mul(NAME - 1)
+    }
+
     fn push(&mut self, name: &[u8], kind: FileType) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
@@ -211,13 +253,18 @@ pub(super) fn shown(name: &[u8]) -> String {
 fn kind_of(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<Option<FileType>> {
     match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::allowance::Allowance;
+    use super::super::room::Room;
+    use super::super::whose::Whose;
     use super::*;
 
     #[test]
@@ -255,12 +302,23 @@ mod tests {
         let small = Entries::read_small(open()).unwrap().unwrap();
         assert_eq!(small.trees().collect::<Vec<_>>(), ["B.d", "a.d", "b.d"]);
         assert_eq!(small.blobs().collect::<Vec<_>>(), ["B", "a", "b"]);
-        assert_eq!(Entries::read(open()).unwrap(), small);
+        let limited = |bytes| {
+            let allowance = Allowance::new(bytes, Room::new(1 << 20), Whose::SERVER);
+            Listed::new(Arc::new(allowance), "x")
+        };
+        let whole = Entries::read(open(), &limited(1 << 20)).unwrap();
+        assert_eq!(whole, small);
 
         for number in 0..2000 {
             std::fs::write(directory.path().join(format!("file-{number}")), "").unwrap();
         }
         assert_eq!(Entries::read_small(open()).unwrap(), None);
-        assert_eq!(Entries::read(open()).unwrap().len(), 2006);
+        let whole = Entries::read(open(), &limited(1 << 20)).unwrap();
+        assert_eq!(whole.len(), 2006);
+        // Of one that holds too much, not all is read.
+        let Err(Unread::Refused(refusal)) = Entries::read(open(), &limited(60 << 10)) else {
+            panic!("it was read");
+        };
+        assert_eq!(refusal.code(), "TOO_LARGE");
     }
 }

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::allowance::Listed;
 use super::aside::is_aside;
 use super::contain::{FIND, Found, Root, open_found};
 use super::details::{Details, Kind};
@@ -149,17 +150,21 @@ impl Folder {
         Ok(())
     }
 
-    /// All names, if together they are no more than `most` bytes, each counted with [`NAME`] more.
+    /// All names, each counted with [`NAME`] more than its bytes.
     ///
     /// # Errors
     ///
-    /// That the directory cannot be read. `Ok(None)` when it holds more.
-    pub fn names(&self, most: u64) -> Result<Option<Names>, Refusal> {
-        let (mut names, mut bytes) = (Names::default(), 0_u64);
+    /// That the directory cannot be read, or that it holds more than may be in memory.
+    pub fn names(&self, listed: &Listed) -> Result<Names, Refusal> {
+        let (mut names, mut bytes, mut asked, mut refused) = (Names::default(), 0_u64, 0, None);
         self.visit(|name, directory| {
             bytes = bytes.saturating_add(name.len() as u64 + NAME);
-            if bytes > most {
-                return ControlFlow::Break(());
+            if bytes - asked > ASK_AFTER {
+                asked = bytes;
+                if let Err(refusal) = listed.grows_to(bytes) {
+                    refused = Some(refusal);
+                    return ControlFlow::Break(());
+                }
             }
             let list = match directory {
                 true => &mut names.trees,
@@ -168,12 +173,12 @@ impl Folder {
             list.push(name.to_vec());
             ControlFlow::Continue(())
         })?;
-        if bytes > most {
-            return Ok(None);
+        if let Some(refusal) = refused {
+            return Err(refusal);
         }
         names.trees.sort_unstable();
         names.blobs.sort_unstable();
-        Ok(Some(names))
+        Ok(names)
     }
 
     /// What is known of an entry itself; of a link, not of what it leads to. `None` when it is there no longer.
@@ -202,5 +207,7 @@ impl Folder {
     }
 }
 
+/// After so many bytes of names it is asked again whether more may be in memory.
+pub const ASK_AFTER: u64 = 64 << 10;
 /// What a name counts for besides its bytes: the JSON around it.
 pub const NAME: u64 = 32;

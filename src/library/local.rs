@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rustix::fs::FileType;
 
+use super::allowance::Listed;
 use super::cached::Cached;
 use super::changes::Writing;
 use super::contain::{Found, Root};
 use super::desk::Desk;
-use super::entries::Entries;
+use super::entries::{Entries, Unread};
 use super::flow::Flow;
 use super::given_up::{GivenUp, Waiting};
 use super::path::{Inside, Place};
@@ -147,13 +149,13 @@ impl Local {
 }
 
 impl Source for Local {
-    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
-        self.entries(whose, place)
+    fn list(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        self.entries(listed, place)
             .map(|found| found.map(Listing::from))
             .boxed()
     }
 
-    fn entries(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+    fn entries(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
         async move {
             if let Place::Inside(inside) = &place
                 && let Some(entries) = self.cached.entries(self.root.path(), inside)
@@ -161,7 +163,8 @@ impl Source for Local {
                 return Ok(entries);
             }
             let cached = Arc::clone(&self.cached);
-            self.off_thread(whose, move |root| list(root, &place, &cached))
+            let whose = listed.whose();
+            self.off_thread(whose, move |root| list(root, &place, &listed, &cached))
                 .await
                 .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable)))
         }
@@ -199,13 +202,16 @@ impl Source for Local {
     }
 }
 
-fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal> {
+fn list(root: &Root, place: &Place, listed: &Listed, cached: &Cached) -> Result<Entries, Refusal> {
     let unreadable = |shown: &str| Refusal::new(shown, Reason::Unreadable);
+    let read = |directory: &OwnedFd, shown: &str| {
+        Entries::read(directory, listed).map_err(|why| match why {
+            Unread::Io(_) => unreadable(shown),
+            Unread::Refused(refusal) => refusal,
+        })
+    };
     match place {
-        Place::Top(None) => root
-            .top()
-            .and_then(Entries::read)
-            .map_err(|_| unreadable("/")),
+        Place::Top(None) => read(&root.top().map_err(|_| unreadable("/"))?, "/"),
         Place::Top(Some(names)) => {
             let found = root.top_entries(names).map_err(|_| unreadable("/"))?;
             let kind = |directory| match directory {
@@ -219,7 +225,7 @@ fn list(root: &Root, place: &Place, cached: &Cached) -> Result<Entries, Refusal>
         }
         Place::Inside(inside) => match root.find(inside)? {
             Found::Directory(directory) => {
-                let entries = Entries::read(&directory).map_err(|_| unreadable(&inside.shown))?;
+                let entries = read(&directory, &inside.shown)?;
                 cached.note(&directory);
                 Ok(entries)
             }
@@ -284,7 +290,10 @@ pub(super) fn is_white_space(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::path::Viewer;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::super::path::{Viewer, resolve};
+    use super::super::upload::Announced;
     use super::*;
 
     #[tokio::test]
@@ -303,6 +312,47 @@ mod tests {
         while library.slots.free() < AT_ONCE {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn who_gives_an_upload_up_frees_no_place_before_the_disk_is_done() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("alice")).unwrap();
+        let library = Local::new(Root::new(directory.path()), 1).writable(Writing::USUAL);
+        let (viewer, desk) = (Viewer::Everyone, library.writing().unwrap());
+        let Ok(Place::Inside(place)) = resolve(&viewer, "alice/x") else {
+            panic!("no place");
+        };
+        let upload = library.take(&viewer, place, Announced::default()).await;
+        // Given somebody whose turn it is,
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (has_it, had) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _turn = desk.turn();
+            has_it.send(()).unwrap();
+            wait.recv().unwrap_or_default();
+        });
+        had.recv().unwrap();
+        // and an upload that is about to take its name after them: it has the mode that it shall have,
+        let has_its_mode = || {
+            let mut there = std::fs::read_dir(directory.path().join("alice")).unwrap();
+            there.any(|entry| entry.unwrap().metadata().unwrap().mode() & 0o777 == 0o644)
+        };
+        {
+            let mut finish = Box::pin(upload.unwrap().finish());
+            while !has_its_mode() {
+                assert!(futures_util::poll!(&mut finish).is_pending());
+                tokio::task::yield_now().await;
+            }
+            // when it is given up,
+        }
+        // then its place is taken until that is done.
+        assert_eq!(library.uploads.free(), UPLOADS_AT_ONCE - 1);
+        drop(go_on);
+        while library.uploads.free() < UPLOADS_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+        assert!(directory.path().join("alice/x").exists());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The library server: assets over GraphQL, as v0.2's clients ask for them, with every user kept to their own
 //! folder and `common`.
 
+pub mod allowance;
 pub mod answer;
 pub mod archive;
 pub mod aside;
@@ -17,6 +18,7 @@ pub mod details;
 pub mod digest;
 pub mod entries;
 pub mod env_file;
+pub mod escaped;
 pub mod flow;
 pub mod folder;
 pub mod gate;

@@ -6,11 +6,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    LAST_MODIFIED, RANGE,
+    ACCEPT_RANGES, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use axum::http::{HeaderValue, Method};
+use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// How long a browser keeps what it was told.
@@ -54,23 +56,19 @@ impl FromStr for Origin {
             .or_else(|| text.strip_prefix("http://"))
             .ok_or_else(refuse)?;
         let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
-        // Browsers leave the usual port out.
-        let usual = match text.starts_with("https:") {
-            true => ":443",
-            false => ":80",
-        };
-        let said = text.strip_suffix(usual).unwrap_or(text);
-        match authority.is_empty() || !authority.chars().all(is_part) {
-            true => Err(refuse()),
-            false => HeaderValue::from_str(said)
-                .map(Origin::This)
-                .map_err(|_| refuse()),
+        if authority.is_empty() || !authority.chars().all(is_part) {
+            return Err(refuse());
         }
+        // As browsers write it (the URL standard, "origin"): without the port that the scheme has anyway.
+        let url = reqwest::Url::parse(text).map_err(|_| refuse())?;
+        HeaderValue::from_str(&url.origin().ascii_serialization())
+            .map(Origin::This)
+            .map_err(|_| refuse())
     }
 }
 
 /// The same service, which tells browsers that pages of these origins may ask and read. Nothing is changed for other clients, and
-/// nothing can be changed in the library from another origin.
+/// nothing can be changed in the library from another origin. Of OPTIONS only preflights are answered here.
 pub fn opened_to(app: Router, origins: &[Origin]) -> Router {
     if origins.is_empty() {
         return app;
@@ -95,15 +93,29 @@ pub fn opened_to(app: Router, origins: &[Origin]) -> Router {
             LAST_MODIFIED,
         ])
         .max_age(KEPT);
-    app.layer(layer)
+    let opened = app.clone().layer(layer);
+    Router::new().fallback(move |request: Request| {
+        let chosen = match is_answered_by_the_service(&request) {
+            true => app.clone(),
+            false => opened.clone(),
+        };
+        chosen.oneshot(request)
+    })
+}
+
+/// Whether a request asks what the service itself can do: OPTIONS that is no preflight (the Fetch standard, "CORS-preflight request").
+/// The layer would take it for one.
+fn is_answered_by_the_service(request: &Request) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && !(headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD))
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::Request;
-    use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN};
-    use tower::ServiceExt;
+    use axum::http::StatusCode;
+    use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 
     use super::*;
 
@@ -130,11 +142,42 @@ mod tests {
             allowed(&["https://b.com", "http://a.com:8080"], "http://a.com:8080").await,
             Some("http://a.com:8080".to_owned())
         );
-        assert_eq!(
-            allowed(&["https://a.com:443"], "https://a.com").await,
-            Some("https://a.com".to_owned())
-        );
         assert_eq!(allowed(&["*"], "https://a.com").await, Some("*".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_goes_without_saying_is_not_said_by_browsers() {
+        for (told, page) in [
+            ("https://a.com:443", "https://a.com"),
+            ("http://a.com:80", "http://a.com"),
+            ("http://a.com:443", "http://a.com:443"),
+            ("https://[0:0::1]:8443", "https://[::1]:8443"),
+        ] {
+            let may = allowed(&[told], page).await;
+            assert_eq!(may.as_deref(), Some(page), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_preflight_goes_to_the_service() {
+        let app = Router::new().fallback(|| async { StatusCode::NO_CONTENT });
+        let app = opened_to(app, &[Origin::Any]);
+        let asked = async |headers: &[(&str, &str)]| {
+            let mut request = Request::options("/lib");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap().status()
+        };
+        let preflight = [
+            ("Origin", "https://a.com"),
+            ("Access-Control-Request-Method", "POST"),
+        ];
+        assert_eq!(asked(&preflight).await, StatusCode::OK);
+        for no_preflight in [&preflight[..1], &preflight[1..], &[]] {
+            assert_eq!(asked(no_preflight).await, StatusCode::NO_CONTENT);
+        }
     }
 
     #[test]
@@ -146,6 +189,8 @@ mod tests {
             "https://a.com/",
             "https://",
             "https://A.com",
+            "https://a.com:443:443",
+            "https://a.com:65536",
             "null",
         ] {
             assert_eq!(wrong.parse::<Origin>(), Err(NoOrigin(wrong.to_owned())));

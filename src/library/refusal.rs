@@ -4,6 +4,8 @@ use std::fmt;
 
 use axum::http::StatusCode;
 
+use super::shares::Taken;
+
 /// A question that is not answered: about which path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -32,8 +34,8 @@ pub enum Reason {
     TooLargeToStore(u64),
     /// More than one answer may bring together. The limit, in bytes.
     TooMuch(u64),
-    /// More than there is memory for, with all that is asked for at this moment.
-    Crowded,
+    /// There is little of something, and others have taken it at this moment, or whoever asks has their share.
+    Crowded(Lacking),
     /// A directory of more entries than are listed at all. The limit, in entries.
     TooMany(usize),
     /// The file is not UTF-8 text.
@@ -68,6 +70,35 @@ pub enum Reason {
     Upstream,
     /// They give none just now; later is worth a try.
     UpstreamBusy,
+}
+
+/// What there is little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// The memory that answers may take together; who has taken it.
+    Room(Taken),
+    /// The places of those who send files; who has taken them.
+    Uploads(Taken),
+    /// Descriptors or memory of the machine.
+    Machine,
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lacking::Room(Taken::All) => "all memory for answers is taken at this moment; ask again in a moment",
+            Lacking::Room(Taken::Own) => {
+                "your answers take as much memory at this moment as one user's may; ask again in a moment"
+            }
+            Lacking::Uploads(Taken::All) => "too many files are being sent at this moment",
+            Lacking::Uploads(Taken::Own) => {
+                "you are sending as many files at this moment as one may"
+            }
+            Lacking::Machine => {
+                "the server's machine has no descriptors or memory left at this moment; ask again in a moment"
+            }
+        })
+    }
 }
 
 impl Refusal {
@@ -110,7 +141,7 @@ impl Refusal {
             | Reason::TooLargeToStore(_)
             | Reason::TooMuch(_)
             | Reason::TooMany(_) => "TOO_LARGE",
-            Reason::Crowded => "OVERLOADED",
+            Reason::Crowded(_) => "OVERLOADED",
             Reason::NotText => "NOT_TEXT",
             Reason::ReadOnly => "READ_ONLY",
             Reason::Exists => "EXISTS",
@@ -155,7 +186,7 @@ impl Refusal {
             Reason::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Reason::NotSupported => StatusCode::NOT_IMPLEMENTED,
             Reason::Upstream => StatusCode::BAD_GATEWAY,
-            Reason::UpstreamBusy | Reason::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::UpstreamBusy | Reason::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -193,10 +224,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{path:?} would make the answer too large: the limit is {limit} bytes; ask for less at once"
             ),
-            Reason::Crowded => write!(
-                f,
-                "there is no memory for {path:?} now, with all that is asked for; ask again in a moment"
-            ),
+            Reason::Crowded(lacking) => write!(f, "{path:?}: {lacking}"),
             Reason::NotText => {
                 write!(f, "{path:?} is not UTF-8 text")?;
                 write_way(f, path)

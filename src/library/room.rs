@@ -1,6 +1,6 @@
 //! The memory that answers may take at a time, and who takes how much of it.
 
-use super::shares::{Shares, Slot};
+use super::shares::{Shares, Slot, Taken};
 use super::whose::Whose;
 
 /// What each request may take without asking whether there is room, in bytes: most answers are no larger.
@@ -44,28 +44,34 @@ impl Held {
         self.whose
     }
 
-    /// Takes room for `bytes` in all; `None` when others have taken it, or this one has its share.
-    pub fn grow_to(&mut self, bytes: u64) -> Option<()> {
+    /// Takes room for `bytes` in all.
+    ///
+    /// # Errors
+    ///
+    /// Who has taken it.
+    pub fn grow_to(&mut self, bytes: u64) -> Result<(), Taken> {
         if bytes <= FREE {
-            return Some(());
+            return Ok(());
         }
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        // More than anybody may have.
+        let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Taken::Own)?;
         let has = self.slot.as_ref().map_or(0, Slot::count);
         let has = u32::try_from(has).unwrap_or(u32::MAX);
         let more = units.saturating_sub(has);
         if more == 0 {
-            return Some(());
+            return Ok(());
         }
-        let more = self.room.0.try_slots(self.whose, more).ok()?;
+        let more = self.room.0.try_slots(self.whose, more)?;
         match self.slot.as_mut() {
             Some(slot) => slot.merge(more),
             None => self.slot = Some(more),
         }
-        Some(())
+        Ok(())
     }
 
-    /// Whether it takes room.
-    pub fn holds(&self) -> bool {
-        self.slot.is_some()
+    /// How much room it takes, in bytes.
+    pub fn holds(&self) -> u64 {
+        let units = self.slot.as_ref().map_or(0, Slot::count) as u64;
+        units.saturating_mul(UNIT)
     }
 }

@@ -45,7 +45,7 @@ pub struct Options {
     pub max_body: u64,
     /// The largest file that is read as text, in bytes.
     pub max_file: u64,
-    /// What one request may bring together, in bytes of text and names.
+    /// What one request may bring together, in bytes of text and names as JSON has them.
     pub max_answer: u64,
     /// How much may be written; `None` where nothing may.
     pub writing: Option<Writing>,

@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::allowance::Listed;
 use super::entries::Entries;
 use super::local::Local;
 use super::path::{Inside, Place};
@@ -12,12 +13,12 @@ use super::whose::Whose;
 /// A source of directories and files. The GraphQL schema and the HTTP side know nothing else of it. It is told whose each question
 /// is, for nobody may have all of what there is little of.
 pub trait Source: Send + Sync + 'static {
-    /// What a directory holds.
-    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
+    /// What a directory holds. How much that is, is asked while it is read.
+    fn list(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>>;
 
     /// The same in one piece of memory, which large directories need.
-    fn entries(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
-        self.list(whose, place)
+    fn entries(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Entries, Refusal>> {
+        self.list(listed, place)
             .map(|found| found.map(Entries::from))
             .boxed()
     }

@@ -14,7 +14,7 @@ use super::aside::{self, Purpose, is_aside};
 use super::changes::size_of;
 use super::contain::{Root, open_regular};
 use super::details::Details;
-use super::walk::{Entry, Step, Walk, names};
+use super::walk::{Entry, Step, Walk};
 
 /// How long an upload in several requests may pause.
 pub const PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -107,14 +107,36 @@ pub(super) fn size_of_all(walk: Walk, counts: impl Fn(&Stat) -> bool) -> u64 {
 /// Clears away what is aside in a directory that holds nothing else and that no request is busy with, however young. A directory
 /// that stays keeps its uploads.
 pub(super) fn clear_given_up(above: &OwnedFd, name: &str) -> io::Result<()> {
-    let directory = open_directory(above, name)?;
-    let names = names(&directory)?;
-    if !names.iter().all(|(name, _)| is_aside(name.to_bytes())) {
+    let mut all_aside = true;
+    each_in(open_directory(above, name)?, |entry| {
+        all_aside = is_aside(entry.name.to_bytes());
+        all_aside
+    })?;
+    if !all_aside {
         return Ok(());
     }
-    for (name, _) in names {
-        if let Some(purpose) = aside::purpose(name.to_bytes()) {
-            clear(&directory, &name, purpose, Duration::ZERO);
+    each_in(
+        open_directory(above, name)?,
+        |Entry {
+             directory, name, ..
+         }| {
+            if let Some(purpose) = aside::purpose(name.to_bytes()) {
+                clear(directory, name, purpose, Duration::ZERO);
+            }
+            true
+        },
+    )
+}
+
+/// Shows `visit` what a directory holds, and nothing below that, until it has seen enough.
+fn each_in(directory: OwnedFd, mut visit: impl FnMut(&Entry) -> bool) -> io::Result<()> {
+    let mut walk = Walk::new(directory)?;
+    while let Some(step) = walk.next() {
+        match step {
+            Step::Met(entry) if visit(&entry) => walk.pass_by(),
+            Step::Met(_) => break,
+            Step::Left(_) => {}
+            Step::Closed(_, error) => return Err(error),
         }
     }
     Ok(())

@@ -26,8 +26,7 @@ use super::flow::Turn;
 use super::given_up::GivenUp;
 use super::local::Local;
 use super::path::{Inside, Viewer};
-use super::refusal::{Reason, Refusal};
-use super::shares::{Slot, Taken};
+use super::refusal::{Lacking, Reason, Refusal};
 use super::whose::Whose;
 
 /// A SHA-256 of a whole file, or of a part of it.
@@ -109,17 +108,13 @@ impl Local {
     ) -> Result<Upload, Stopped> {
         let desk = self.desk(viewer, &place)?;
         let (name, whose) = (name_of(viewer), Whose::of(viewer));
-        let slot = self.upload_slot(whose).map_err(|taken| {
-            let words = match taken {
-                Taken::All => "too many files are being sent at this moment",
-                Taken::Own => "you are sending as many files at this moment as one may",
-            };
-            Refusal::in_words(&place.shown, Reason::Crowded, words.to_owned())
-        })?;
+        let slot = self
+            .upload_slot(whose)
+            .map_err(|taken| place.refuse(Reason::Crowded(Lacking::Uploads(taken))))?;
         let turn = self.flow().turn();
         let begun = self
             .off_thread(whose, move |root| {
-                begin(root, &desk, place, &name, announced)
+                begin(root, &desk, place, &name, announced, slot)
             })
             .await
             .unwrap_or_else(|| Err(Refusal::new("", Reason::Unwritable).into()))?;
@@ -129,7 +124,6 @@ impl Local {
             buffer: Vec::new(),
             turn,
             whose,
-            _slot: slot,
         })
     }
 
@@ -237,7 +231,6 @@ pub struct Upload {
     buffer: Vec<u8>,
     turn: Turn,
     whose: Whose,
-    _slot: Slot,
 }
 
 #[derive(Debug)]

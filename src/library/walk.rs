@@ -1,13 +1,20 @@
 //! Everything below a directory, one entry after another. Each directory is opened by its name in the one above, which
-//! is open, and never through a link: nothing that is done meanwhile leads the walk out of where it began.
+//! is open, and never through a link: nothing that is done meanwhile leads the walk out of where it began. However many
+//! names a directory holds, only a piece of them is in memory.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom, Stat};
 use rustix::io::Errno;
+
+/// What one call of the kernel brings at most, in bytes.
+const BATCH: usize = 32 * 1024;
+/// How many names of a directory are in memory at once: most directories hold fewer, and are read once. The last call of the kernel
+/// may bring some more.
+const PIECE: usize = 1024;
 
 /// How deep directories may be nested. Each level that the walk is in keeps a descriptor.
 pub const MAX_DEPTH: usize = 64;
@@ -46,11 +53,12 @@ pub enum Step {
     Met(Entry),
     /// A directory that the walk has been through.
     Left(Entry),
-    /// A directory that the walk cannot enter, and why.
+    /// A directory that the walk cannot enter, or not read to its end, and why. Where the walk began, its path is empty.
     Closed(Entry, io::Error),
 }
 
-/// A walk through everything below a directory: depth first, names in the order of their bytes.
+/// A walk through everything below a directory: depth first, names in the order of their bytes; those of a directory of more than
+/// a thousand in pieces, each in that order.
 #[derive(Debug)]
 pub struct Walk {
     levels: Vec<Level>,
@@ -63,7 +71,15 @@ struct Level {
     directory: Arc<OwnedFd>,
     /// The directory as an entry of the one above; where the walk began it is none.
     entry: Option<Entry>,
-    names: std::vec::IntoIter<(CString, FileType)>,
+    names: Names,
+}
+
+/// Names of a directory, each with what it is.
+#[derive(Debug, Default)]
+struct Names {
+    piece: std::vec::IntoIter<(CString, FileType)>,
+    /// Whether the directory may hold more.
+    more: bool,
 }
 
 impl Walk {
@@ -73,9 +89,11 @@ impl Walk {
     ///
     /// Those of listing it.
     pub fn new(directory: OwnedFd) -> io::Result<Self> {
+        // Whoever shares the descriptor may have read on.
+        rustix::fs::seek(&directory, SeekFrom::Start(0))?;
         Ok(Self {
             levels: vec![Level {
-                names: names(&directory)?.into_iter(),
+                names: Names::read(&directory)?,
                 directory: Arc::new(directory),
                 entry: None,
             }],
@@ -92,13 +110,13 @@ impl Walk {
         if self.levels.len() >= MAX_DEPTH {
             return Err((entry, TOO_DEEP.into()));
         }
-        let opened = open(&entry).and_then(|directory| Ok((names(&directory)?, directory)));
+        let opened = open(&entry).and_then(|directory| Ok((Names::read(&directory)?, directory)));
         match opened {
             Ok((names, directory)) => {
                 self.levels.push(Level {
                     directory: Arc::new(directory),
                     entry: Some(entry),
-                    names: names.into_iter(),
+                    names,
                 });
                 Ok(())
             }
@@ -117,8 +135,13 @@ impl Iterator for Walk {
             return Some(Step::Closed(entry, error));
         }
         let level = self.levels.last_mut()?;
-        let Some((name, kind)) = level.names.next() else {
-            return self.levels.pop()?.entry.map(Step::Left);
+        let (name, kind) = match level.names.next(&level.directory) {
+            Some(Ok(found)) => found,
+            Some(Err(error)) => {
+                let entry = self.levels.pop()?.into_entry();
+                return Some(Step::Closed(entry, error));
+            }
+            None => return self.levels.pop()?.entry.map(Step::Left),
         };
         let mut path = match &level.entry {
             Some(above) => [&above.path, &b"/"[..]].concat(),
@@ -148,32 +171,70 @@ fn open(entry: &Entry) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// What a directory holds, in the order of the names' bytes, each with what it is.
-///
-/// # Errors
-///
-/// Those of the operating system.
-pub fn names(directory: impl AsFd) -> io::Result<Vec<(CString, FileType)>> {
-    let directory = directory.as_fd();
-    let mut found = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            // Some file systems do not tell. Without a kind it has been removed since.
-            FileType::Unknown => match kind_of(directory, name)? {
-                Some(kind) => kind,
-                None => continue,
-            },
-            kind => kind,
-        };
-        found.push((name.to_owned(), kind));
+impl Level {
+    fn into_entry(self) -> Entry {
+        let Self {
+            directory, entry, ..
+        } = self;
+        entry.unwrap_or_else(|| Entry {
+            directory,
+            name: c".".to_owned(),
+            path: Vec::new(),
+            kind: FileType::Directory,
+        })
     }
-    found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(found)
+}
+
+impl Names {
+    /// The next piece of a directory, from where it was read up to.
+    fn read(directory: impl AsFd) -> io::Result<Self> {
+        let directory = directory.as_fd();
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut calls = RawDir::new(directory, batch.spare_capacity_mut());
+        let mut found = Vec::new();
+        // What a call brought is used up before the next piece: the kernel does not bring it again.
+        while found.len() < PIECE || !calls.is_buffer_empty() {
+            let Some(entry) = calls.next() else {
+                return Ok(Self::sorted(found, false));
+            };
+            let entry = entry?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                // Some file systems do not tell. Without a kind it has been removed since.
+                FileType::Unknown => match kind_of(directory, name)? {
+                    Some(kind) => kind,
+                    None => continue,
+                },
+                kind => kind,
+            };
+            found.push((name.to_owned(), kind));
+        }
+        Ok(Self::sorted(found, true))
+    }
+
+    fn sorted(mut found: Vec<(CString, FileType)>, more: bool) -> Self {
+        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self {
+            piece: found.into_iter(),
+            more,
+        }
+    }
+
+    fn next(&mut self, directory: impl AsFd) -> Option<io::Result<(CString, FileType)>> {
+        while self.piece.as_slice().is_empty() && self.more {
+            match Self::read(&directory) {
+                Ok(next) => *self = next,
+                Err(error) => {
+                    self.more = false;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.piece.next().map(Ok)
+    }
 }
 
 fn kind_of(directory: impl AsFd, name: &CStr) -> io::Result<Option<FileType>> {
@@ -233,6 +294,33 @@ mod tests {
             }
         }
         assert_eq!(met, ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn a_directory_of_many_comes_in_pieces_and_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for number in 0..PIECE * 4 {
+            fs::write(root.join(format!("{number:05}")), "").unwrap();
+        }
+        let mut walk = Walk::new(open(root)).unwrap();
+        let (mut met, mut held) = (Vec::new(), 0);
+        while let Some(step) = walk.next() {
+            let Step::Met(entry) = step else {
+                panic!("{step:?}");
+            };
+            held = held.max(walk.levels[0].names.piece.len());
+            // What is removed on the way hides nothing of what is left.
+            rustix::fs::unlinkat(&entry.directory, &entry.name, AtFlags::empty()).unwrap();
+            met.push(String::from_utf8(entry.path).unwrap());
+        }
+        met.sort_unstable();
+        let all: Vec<String> = (0..PIECE * 4)
+            .map(|number| format!("{number:05}"))
+            .collect();
+        assert_eq!(met, all);
+        assert!(held < PIECE * 3, "{held}");
+        assert_eq!(fs::read_dir(root).unwrap().count(), 0);
     }
 
     #[test]

@@ -20,7 +20,8 @@ impl Whose {
     pub const SERVER: Self = Self(0);
 
     /// The viewer's; stand-alone that of the address that the request in hand comes from. Of IPv6 the network counts
-    /// (64 bits): a host has all the addresses in it.
+    /// (64 bits): a host has all the addresses in it. Behind a proxy that is the proxy's, for all its clients: whom it asks for stands
+    /// in a header that anybody could send.
     pub fn of(viewer: &Viewer) -> Self {
         match viewer {
             Viewer::User { name, .. } => Self(KEYS.hash_one(name.as_str())),

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::peer::PEER;
 use super::record::{Clock, Order, Phase, Record};
-use super::scarce::{Behind, Scarce};
+use super::scarce::{Behind, GRACE as GRACE_OF_SCARCE, Scarce};
 use super::stream::{Arriving, Leaving, Stream};
 
 /// The largest head of a request, in bytes: its first line and its headers. v0.2's server takes 16 KiB.
@@ -265,15 +265,16 @@ impl Watched {
     fn keeps_from_others(&mut self, limits: &Limits) -> bool {
         let moved = self.record.moved();
         let taken = moved.wrapping_sub(std::mem::replace(&mut self.before, moved));
-        if !self.record.is_scarce() {
+        let Some(least) = self.record.least() else {
             self.behind = Behind::default();
             return false;
-        }
+        };
         let waited = match self.record.awaits_write() {
             true => u64::try_from(limits.tick.as_millis()).unwrap_or(u64::MAX),
             false => 0,
         };
-        self.behind.count(taken.into(), waited)
+        self.behind
+            .count(taken.into(), waited, least, GRACE_OF_SCARCE)
     }
 }
 
@@ -302,7 +303,7 @@ async fn serve(connection: TcpStream, record: Arc<Record>, app: Router) {
         let answer = app.call(request);
         async move {
             let answer: Response = answer.await?;
-            record.holds_scarce(answer.extensions().get::<Scarce>().is_some());
+            record.holds_scarce(answer.extensions().get::<Scarce>().copied());
             Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, record)))
         }
     });

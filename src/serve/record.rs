@@ -1,10 +1,12 @@
 //! What is known of a connection: what it waits for, since when, and what it is told to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+
+use super::scarce::Scarce;
 
 /// The time, in ticks. Counted by one task, so that looking at it costs a request nothing.
 #[derive(Debug, Default)]
@@ -53,7 +55,8 @@ pub struct Record {
     moved: AtomicU32,
     body_awaited: AtomicBool,
     write_awaited: AtomicBool,
-    scarce: AtomicBool,
+    /// What the client must take of the answer in hand, in bytes a second, where that holds something scarce; else nothing.
+    least: AtomicU64,
     order: AtomicU8,
     task: AtomicWaker,
 }
@@ -67,7 +70,7 @@ impl Record {
             moved: AtomicU32::new(0),
             body_awaited: AtomicBool::new(false),
             write_awaited: AtomicBool::new(false),
-            scarce: AtomicBool::new(false),
+            least: AtomicU64::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             task: AtomicWaker::new(),
             clock,
@@ -137,14 +140,16 @@ impl Record {
         self.body_awaited.load(Ordering::Relaxed) || self.awaits_write()
     }
 
-    /// Whether the answer in hand holds something scarce until its client has taken it.
-    pub fn holds_scarce(&self, scarce: bool) {
-        self.scarce.store(scarce, Ordering::Relaxed);
+    /// What the answer in hand holds until its client has taken it, where that is something scarce.
+    pub fn holds_scarce(&self, scarce: Option<Scarce>) {
+        let least = scarce.map_or(0, Scarce::least);
+        self.least.store(least, Ordering::Relaxed);
     }
 
-    /// Whether it does.
-    pub fn is_scarce(&self) -> bool {
-        self.scarce.load(Ordering::Relaxed)
+    /// What its client must take in that case, in bytes a second.
+    pub fn least(&self) -> Option<u64> {
+        let least = self.least.load(Ordering::Relaxed);
+        (least > 0).then_some(least)
     }
 
     /// Whether the client must take something before more can be written.

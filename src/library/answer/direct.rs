@@ -1,10 +1,14 @@
 //! Answers a plan: lists or reads, and writes the JSON straight into one buffer.
 
+use std::sync::Arc;
+
 use async_graphql::{PathSegment, ServerError, Value, Variables};
 
+use super::super::allowance::{Allowance, Listed};
+use super::super::escaped;
 use super::super::path::{Place, Viewer, resolve};
 use super::super::refusal::{Reason, Refusal};
-use super::super::schema::{Allowance, bytes_of_names};
+use super::super::schema::bytes_of_names;
 use super::super::source::Source;
 use super::plan::{Asked, Entry, Path, Piece, Plan, Question, Root};
 
@@ -18,7 +22,7 @@ pub struct Asking<'a> {
     /// What is asked.
     pub source: &'a dyn Source,
     /// What is left to be brought.
-    pub allowance: &'a Allowance,
+    pub allowance: &'a Arc<Allowance>,
     /// The variables of the question, those with a default value included.
     pub variables: &'a Variables,
 }
@@ -69,10 +73,10 @@ impl Asking<'_> {
     }
 
     async fn list(&self, asked: &Asked, path: &str, json: &mut Vec<u8>) -> Result<(), ServerError> {
-        let whose = self.allowance.whose();
         let listing = async {
             let place = resolve(self.viewer, path)?;
-            self.source.entries(whose, place).await
+            let listed = Listed::new(Arc::clone(self.allowance), path);
+            self.source.entries(listed, place).await
         };
         let entries = listing.await.map_err(|refusal| asked.refused(0, refusal))?;
         let bytes = bytes_of_names(entries.trees().chain(entries.blobs()));
@@ -97,7 +101,7 @@ impl Asking<'_> {
             }
         };
         let text = reading.await.map_err(|refusal| asked.refused(0, refusal))?;
-        self.take(asked, path, text.text.len() as u64, 0)?;
+        self.take(asked, path, escaped::of_text(&text.text), 0)?;
         for piece in &asked.pieces {
             match piece {
                 Piece::Fixed(fixed) => json.extend_from_slice(fixed.as_bytes()),

@@ -17,9 +17,10 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Request, ServerError, ValidationMode, Value, Variables};
 
+use super::allowance::Allowance;
 use super::path::Viewer;
 use super::question::{self, VALIDATION_FAILED};
-use super::schema::{self, Allowance, LibrarySchema, Unmerged, builder};
+use super::schema::{self, LibrarySchema, Unmerged, builder};
 use super::source::Source;
 
 use self::check::Checker;

@@ -318,8 +318,8 @@ fn both_ways_give_the_same_answer() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    // Most of them are of the kind that this is about, and many have an answer.
-    assert!(planned.get() > 300, "{planned:?} of 600 had a plan");
+    // About half of them are of the kind that this is about, and many have an answer. By chance it is less, now and then.
+    assert!(planned.get() > 200, "{planned:?} of 600 had a plan");
     assert!(answered.get() > 80, "{answered:?} of 600 had an answer");
 }
 

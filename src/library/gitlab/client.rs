@@ -7,16 +7,16 @@ use reqwest::{Response, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::super::log::{Level, Log};
 use super::super::room::Held;
+use super::super::shares::Shares;
 use super::rest::Rest;
 use super::settings::{Settings, is_loopback};
 use super::trouble::{Trouble, clean};
 use super::trust;
 
-/// How many questions GitLab is asked at once; the others wait in line.
+/// How many questions of users GitLab is asked at once; the others wait in line. Of these one user has half at most.
 const AT_ONCE: usize = 8;
 /// How long a question waits in line.
 const IN_LINE: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct Client {
     url: Url,
     headers: HeaderMap,
     settings: Settings,
-    slots: Semaphore,
+    slots: Shares,
     rest: Rest,
     log: Log,
 }
@@ -70,14 +70,14 @@ impl Client {
             url: settings.url.clone(),
             headers: headers.into_iter().collect(),
             settings,
-            slots: Semaphore::new(AT_ONCE),
+            slots: Shares::halves(AT_ONCE),
             rest: Rest::default(),
             log,
         })
     }
 
-    /// Asks, and reads an answer of at most `limit` bytes, for which `held` takes room while it is read. Values go in `variables`,
-    /// never into the text of `question`.
+    /// Asks, once whoever holds `held` has a place for it, and reads an answer of at most `limit` bytes, for which `held` takes room
+    /// while it is read. Values go in `variables`, never into the text of `question`.
     ///
     /// # Errors
     ///
@@ -89,10 +89,25 @@ impl Client {
         limit: u64,
         held: &mut Held,
     ) -> Result<T, Trouble> {
-        let slot = tokio::time::timeout(IN_LINE, self.slots.acquire()).await;
-        let Ok(Ok(_slot)) = slot else {
+        let slot = tokio::time::timeout(IN_LINE, self.slots.slot(held.whose())).await;
+        let Ok(Some(_slot)) = slot else {
             return Err(Trouble::Crowded);
         };
+        self.ask_at_once(question, variables, limit, held).await
+    }
+
+    /// The same without waiting in line: for the server itself, which asks one thing at a time.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer.
+    pub async fn ask_at_once<T: DeserializeOwned>(
+        &self,
+        question: &str,
+        variables: Value,
+        limit: u64,
+        held: &mut Held,
+    ) -> Result<T, Trouble> {
         let begun = self.rest.enter(Instant::now(), self.settings.timeout)?;
         let body = json!({"query": question, "variables": variables}).to_string();
         let outcome = match self.send(body.clone()).await {
@@ -233,7 +248,7 @@ impl Client {
             if length > limit {
                 return Err(Trouble::TooLarge(limit));
             }
-            held.grow_to(length).ok_or(Trouble::NoRoom)?;
+            held.grow_to(length).map_err(Trouble::NoRoom)?;
             body.extend_from_slice(&chunk);
         }
         Ok(body)

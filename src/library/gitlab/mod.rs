@@ -4,6 +4,7 @@
 //! `project(fullPath:)`, `group(fullPath:)`, `Repository.tree`, `Repository.blobs`, pages of at most 100 entries.
 
 mod client;
+mod cursor;
 mod questions;
 mod rest;
 pub mod settings;

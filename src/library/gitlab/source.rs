@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use super::super::allowance::Listed;
 use super::super::local::is_white_space;
 use super::super::log::Log;
 use super::super::path::{COMMON, Inside, Place};
@@ -18,7 +19,8 @@ use super::super::schema::bytes_of_names;
 use super::super::source::{Listing, Source, Text};
 use super::super::whose::Whose;
 use super::client::Client;
-use super::questions::{self, Blob, Connection, Folder, Kind, OneGroup, OneProject, Repository};
+use super::cursor::Cursor;
+use super::questions::{self, Blob, Folder, Kind, OneGroup, OneProject, Repository};
 use super::settings::Settings;
 use super::trouble::Trouble;
 
@@ -134,7 +136,7 @@ impl Gitlab {
             is_there |= tree.holds_something();
             trees = Cursor::beyond(tree.trees, |entry| listing.trees.push(entry.name));
             blobs = Cursor::beyond(tree.blobs, |entry| listing.blobs.push(entry.name));
-            grow(&mut gathered, &listing).ok_or_else(|| inside.refuse(Reason::Crowded))?;
+            grow(&mut gathered, &listing, &inside.shown)?;
             if !trees.wanted() && !blobs.wanted() {
                 return match is_there {
                     true => Ok(sorted(listing)),
@@ -249,7 +251,7 @@ impl Gitlab {
                     listing.trees.push(folder.path);
                 }
             });
-            grow(&mut gathered, &listing).ok_or_else(|| Refusal::new(TOP, Reason::Crowded))?;
+            grow(&mut gathered, &listing, TOP)?;
             if !projects.wanted() {
                 return Ok(sorted(listing));
             }
@@ -289,7 +291,10 @@ impl Gitlab {
         let variables = json!({"group": self.group});
         let mut held = Held::new(self.room.clone(), Whose::SERVER);
         let (question, limit) = (questions::READY, MAX_PAGE_BYTES);
-        let asked = self.client.ask(question, variables, limit, &mut held);
+        // Users who keep all places busy say nothing about whether GitLab can be read.
+        let asked = self
+            .client
+            .ask_at_once(question, variables, limit, &mut held);
         let trouble = match asked.await {
             Ok(OneGroup { group: Some(_) }) => None,
             Ok(OneGroup { group: None }) => Some(Trouble::NoGroup(self.group.clone())),
@@ -308,7 +313,9 @@ impl Gitlab {
 const TOP: &str = "/";
 
 impl Source for Gitlab {
-    fn list(&self, whose: Whose, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+    fn list(&self, listed: Listed, place: Place) -> BoxFuture<'_, Result<Listing, Refusal>> {
+        // What is gathered of it takes room by pages.
+        let whose = listed.whose();
         async move {
             match place {
                 Place::Top(None) => self.list_projects(whose).await,
@@ -357,39 +364,6 @@ impl Found {
     }
 }
 
-/// Where the next page of a connection begins.
-enum Cursor {
-    Start,
-    After(String),
-    End,
-}
-
-impl Cursor {
-    /// Takes what a page holds; where the next one begins. What was not asked for is at its end.
-    fn beyond<T>(page: Option<Connection<T>>, take: impl FnMut(T)) -> Self {
-        let Some(page) = page else {
-            return Cursor::End;
-        };
-        let (entries, next) = page.parts();
-        entries.for_each(take);
-        next.map_or(Cursor::End, Cursor::After)
-    }
-
-    fn wanted(&self) -> bool {
-        match self {
-            Cursor::Start | Cursor::After(_) => true,
-            Cursor::End => false,
-        }
-    }
-
-    fn after(&self) -> Value {
-        match self {
-            Cursor::After(cursor) => cursor.clone().into(),
-            Cursor::Start | Cursor::End => Value::Null,
-        }
-    }
-}
-
 fn variables<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
     let owned = pairs.map(|(name, value)| (name.to_owned(), value));
     owned.into_iter().collect()
@@ -400,9 +374,10 @@ fn refusal(shown: &str, trouble: &Trouble) -> Refusal {
 }
 
 /// Takes room for what has been gathered of a listing.
-fn grow(gathered: &mut Held, listing: &Listing) -> Option<()> {
+fn grow(gathered: &mut Held, listing: &Listing, shown: &str) -> Result<(), Refusal> {
     let names = listing.trees.iter().chain(&listing.blobs);
-    gathered.grow_to(bytes_of_names(names))
+    let grown = gathered.grow_to(bytes_of_names(names));
+    grown.map_err(|taken| refusal(shown, &Trouble::NoRoom(taken)))
 }
 
 /// By the bytes of the names; a name that moved from one page to the next while they were fetched stands there once.

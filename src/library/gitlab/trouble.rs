@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::refusal::Reason;
+use super::super::refusal::{Lacking, Reason};
+use super::super::shares::Taken;
 
 /// Longer words of GitLab's are cut, in characters.
 const LONGEST_WORDS: usize = 300;
@@ -72,11 +73,9 @@ pub enum Trouble {
     /// Too many questions wait for GitLab.
     #[error("too many questions wait for GitLab")]
     Crowded,
-    /// There is no room for GitLab's answer, with all that is asked for at this moment.
-    #[error(
-        "there is no memory for GitLab's answer now, with all that is asked for; ask again in a moment"
-    )]
-    NoRoom,
+    /// There is no room for GitLab's answer; who has taken it.
+    #[error("{}", Lacking::Room(*.0))]
+    NoRoom(Taken),
 }
 
 /// What a failure means for the questions after it.
@@ -103,7 +102,7 @@ impl Trouble {
             | Trouble::Throttled(_)
             | Trouble::Resting { .. }
             | Trouble::Crowded => Reason::UpstreamBusy,
-            Trouble::NoRoom => Reason::Crowded,
+            Trouble::NoRoom(taken) => Reason::Crowded(Lacking::Room(*taken)),
             Trouble::Unreachable(_)
             | Trouble::Broken(_)
             | Trouble::TokenRefused(_)
@@ -142,7 +141,7 @@ impl Trouble {
             | Trouble::NoRepository
             | Trouble::Resting { .. }
             | Trouble::Crowded
-            | Trouble::NoRoom => Weight::Light,
+            | Trouble::NoRoom(_) => Weight::Light,
         }
     }
 }

@@ -83,7 +83,7 @@ impl From<Refusal> for Wrong {
         let wrong = Self::new(refusal.status(), refusal.code(), refusal.to_string());
         match refusal.reason() {
             Reason::Busy => wrong.with(RETRY_AFTER, HeaderValue::from_static("1")),
-            Reason::Crowded => wrong.with(RETRY_AFTER, HeaderValue::from_static("5")),
+            Reason::Crowded(_) => wrong.with(RETRY_AFTER, HeaderValue::from_static("5")),
             _ => wrong,
         }
     }

@@ -14,10 +14,10 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
+use super::super::allowance::Allowance;
 use super::super::answer::{Answer, Asked as Question, MayChange, Told};
 use super::super::path::Viewer;
 use super::super::question;
-use super::super::schema::Allowance;
 use super::super::whose::Whose;
 use super::Service;
 use super::origin::{CROSS_SITE, is_from_here};
@@ -87,7 +87,7 @@ fn told(error: &ServerError) -> (String, String) {
 
 /// The answer as HTTP has it.
 pub fn respond(outcome: Outcome) -> Response {
-    let is_held = outcome.held.is_some();
+    let bytes = outcome.held.as_ref().map(|allowance| allowance.holds());
     let body = match outcome.held {
         Some(allowance) => Bytes::from_owner(Held {
             body: outcome.body,
@@ -96,8 +96,8 @@ pub fn respond(outcome: Outcome) -> Response {
         None => Bytes::from(outcome.body),
     };
     let mut response = Response::new(Body::from(body));
-    if is_held {
-        response.extensions_mut().insert(Scarce);
+    if let Some(bytes) = bytes {
+        response.extensions_mut().insert(Scarce { bytes });
     }
     *response.status_mut() = outcome.status;
     let headers = response.headers_mut();
@@ -161,7 +161,7 @@ impl Service {
         };
         match tokio::time::timeout(ANSWER_TIME, self.execute_all(&asker, asked)).await {
             Ok(outcome) => Outcome {
-                held: asker.allowance.holds().then_some(asker.allowance),
+                held: (asker.allowance.holds() > 0).then_some(asker.allowance),
                 ..outcome
             },
             Err(_) => Outcome::refused(

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, SelectionField};
 
-use super::allowance::Allowance;
+use crate::library::allowance::{Allowance, Listed};
+use crate::library::escaped;
 use crate::library::folder::NAME;
 use crate::library::path::{self, Viewer};
 use crate::library::refusal::Refusal;
@@ -18,9 +19,11 @@ pub const NAMING_FIELDS: &[&str] = &["name", "type", "__typename"];
 /// What has the text of a file in the answer.
 pub const TEXT_FIELDS: &[&str] = &["rawBlob", "rawTextBlob"];
 
-/// What names count for, the JSON around them included.
+/// What names count for as JSON, what is around them included.
 pub fn bytes_of_names<T: AsRef<[u8]>>(names: impl Iterator<Item = T>) -> u64 {
-    names.map(|name| name.as_ref().len() as u64 + NAME).sum()
+    names
+        .map(|name| escaped::of_name(name.as_ref()) + NAME)
+        .sum()
 }
 
 /// Who asks, of what, and how much they may bring together.
@@ -56,7 +59,8 @@ impl<'a> Asking<'a> {
         let place = path::resolve(self.viewer, path)?;
         let _turn = self.allowance.turn().await;
         self.allowance.take(LISTING, path)?;
-        let listing = self.source.list(self.allowance.whose(), place).await?;
+        let listed = Listed::new(self.allowance.clone(), path);
+        let listing = self.source.list(listed, place).await?;
         let names = listing.trees.iter().chain(&listing.blobs);
         self.allowance.take(bytes_of_names(names), path)?;
         Ok(listing)

@@ -10,6 +10,7 @@ use super::scalar::{BigInt, Time};
 use crate::library::contain::{Found, Root};
 use crate::library::details::Details;
 use crate::library::digest::{Examined, Wanted, examine, examine_file};
+use crate::library::escaped;
 use crate::library::folder::Known;
 use crate::library::given_up::GivenUp;
 use crate::library::local::{as_text, whole};
@@ -162,7 +163,7 @@ impl Asking<'_> {
             let read = self.source.read(self.allowance.whose(), place);
             let Text { name, text } = read.await?;
             self.allowance
-                .take((text.len() as u64).saturating_mul(wants.text), &path)?;
+                .take(escaped::of_text(&text).saturating_mul(wants.text), &path)?;
             return Ok(RepositoryBlob {
                 name,
                 path,
@@ -195,7 +196,10 @@ impl Asking<'_> {
                 contents.base64 = (wants.base64 > 0).then(|| STANDARD.encode(&bytes));
                 if wants.text > 0 {
                     let text = as_text(bytes).ok_or_else(|| place.refuse(Reason::NotText))?;
-                    allowance.take((text.len() as u64).saturating_mul(wants.text), &place.shown)?;
+                    allowance.take(
+                        escaped::of_text(&text).saturating_mul(wants.text),
+                        &place.shown,
+                    )?;
                     contents.text = Some(text);
                 }
             } else if wants.examine != Wanted::default() {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use async_graphql::{SelectionField, Value};
 
-use super::allowance::Allowance;
 use super::ask::{Asking, NAMING_FIELDS, asked_for, below, bytes_of_names};
 use super::blob::RepositoryBlob;
 use super::page::Window;
+use crate::library::allowance::{self, Allowance};
 use crate::library::digest::{self, Wanted};
+use crate::library::escaped;
 use crate::library::folder::{Folder, Known, Names};
 use crate::library::given_up::GivenUp;
 use crate::library::local::Local;
@@ -183,7 +184,7 @@ impl Asking<'_> {
                 if reading.pages.iter().any(|page| page.known) {
                     return Err(Refusal::new(path, Reason::NotSupported));
                 }
-                let listing = self.source.list(self.allowance.whose(), place).await?;
+                let listing = self.source.list(reading.on_account(), place).await?;
                 reading.counted(listing.into())?.0
             }
         };
@@ -232,9 +233,7 @@ impl Reading {
         let (mut listed, pages) = disk
             .off_thread(whose, move |root| {
                 let folder = Folder::open(root, &self.place)?;
-                let names = folder
-                    .names(self.allowance.left())?
-                    .ok_or_else(|| self.allowance.refuse(&self.asked))?;
+                let names = folder.names(&self.on_account())?;
                 let (mut listed, pages) = self.counted(names)?;
                 for (page, range) in pages.iter().filter(|(page, _)| page.known) {
                     let side = listed.side_mut(page.of);
@@ -272,6 +271,10 @@ impl Reading {
         Ok(listed)
     }
 
+    fn on_account(&self) -> allowance::Listed {
+        allowance::Listed::new(self.allowance.clone(), &self.asked)
+    }
+
     /// Counts what is asked for of these names.
     fn counted(self, names: Names) -> Result<(Listed, Pages), Refusal> {
         let bytes = |names: &[Vec<u8>]| bytes_of_names(names.iter());
@@ -295,7 +298,7 @@ impl Reading {
             let bytes = bytes(&names[range.clone()]);
             take(bytes.saturating_mul(page.plain))?;
             take(bytes.saturating_mul(page.named))?;
-            let one = page.more + page.paths.saturating_mul(self.shown.len() as u64);
+            let one = page.more + page.paths.saturating_mul(escaped::of_text(&self.shown));
             take(one.saturating_mul(range.len() as u64))?;
             pages.push((page, range));
         }
@@ -308,7 +311,7 @@ const REFUSED: u64 = 1024;
 
 /// What the digest of an entry counts for that cannot be had: an error each `times` it is asked for.
 pub fn refused(directory: &str, name: &[u8], times: u64) -> u64 {
-    let path = directory.len() as u64 + name.len() as u64;
+    let path = escaped::of_text(directory) + escaped::of_name(name);
     path.saturating_mul(2)
         .saturating_add(REFUSED)
         .saturating_mul(times)

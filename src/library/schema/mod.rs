@@ -1,7 +1,6 @@
 //! The GraphQL schema: v0.2's, which mirrors a part of GitLab's so that one client serves both, and what goes beyond it.
 //! What is beyond has GitLab's names where GitLab has the same thing.
 
-mod allowance;
 mod ask;
 mod blob;
 mod entry;
@@ -17,7 +16,6 @@ use std::sync::Arc;
 
 use async_graphql::{Context, EmptySubscription, Object, Schema, SchemaBuilder, SimpleObject};
 
-pub use self::allowance::Allowance;
 use self::ask::Asking;
 pub use self::ask::{NAMING_FIELDS, TEXT_FIELDS, bytes_of_names};
 use self::blob::{RepositoryBlob, RepositoryBlobConnection};
@@ -34,7 +32,8 @@ use super::source::Source;
 /// The schema with its source.
 pub type LibrarySchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema over `source`. A request must carry the [`Viewer`](super::path::Viewer) and an [`Allowance`] as data;
+/// The schema over `source`. A request must carry the [`Viewer`](super::path::Viewer) and an
+/// [`Allowance`](super::allowance::Allowance) as data;
 /// [`Unmerged`] lets long lists take less memory.
 pub fn schema(source: Arc<dyn Source>) -> LibrarySchema {
     builder(source).finish()

@@ -8,6 +8,7 @@ use super::ask::{Asking, asked_for};
 use super::entry::{Blob, Entry, Facts, TreeEntry};
 use super::listed::{digest, refused};
 use super::page::{PageInfo, bad_input, cursor, read_cursor};
+use crate::library::escaped;
 use crate::library::folder::Folder;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
@@ -113,7 +114,7 @@ impl Asking<'_> {
                 allowance.take(found.seen * SEEN, &asked)?;
                 let times = wants.times.saturating_add(wants.digests);
                 let bytes = |hit: &Hit| {
-                    let path = directory_of(hit).len() as u64 + hit.name.len() as u64;
+                    let path = escaped::of_text(directory_of(hit)) + escaped::of_name(&hit.name);
                     let value = path.saturating_mul(2) + VALUE;
                     value.saturating_mul(times).saturating_add(HIT)
                 };

@@ -7,6 +7,7 @@ use super::blob::RepositoryBlob;
 use super::told;
 use crate::library::contain::Found;
 use crate::library::details::Details;
+use crate::library::escaped;
 use crate::library::path::{self, Place};
 use crate::library::refusal::{Reason, Refusal};
 use crate::library::source::Listing;
@@ -89,7 +90,7 @@ const VALUES: &[&str] = &[
 
 /// What one such value counts for: its text, and what it takes while the answer is put together.
 fn cost(path: &str) -> u64 {
-    path.len() as u64 + 256
+    escaped::of_text(path) + 256
 }
 
 impl Asking<'_> {

@@ -13,7 +13,7 @@ use async_graphql::{
     ContextSelectionSet, Name, OutputType, Positioned, Response, ServerError, ServerResult, Value,
 };
 
-use super::allowance::Allowance;
+use crate::library::allowance::Allowance;
 use crate::library::refusal::Refusal;
 
 /// The key of an object that stands for JSON text: not a name that a field can have.

@@ -18,6 +18,7 @@ use super::super::given_up::GivenUp;
 use super::super::path::Inside;
 use super::super::quota::Reservation;
 use super::super::refusal::{Reason, Refusal};
+use super::super::shares::Slot;
 use super::super::walk::MAX_DEPTH;
 use super::part::{aside_of, new_file, part_file};
 use super::way::{Made, spot_for};
@@ -47,6 +48,8 @@ pub struct Begun {
     hash: Option<Sha256>,
     part_hash: Option<Sha256>,
     fate: Fate,
+    /// Its place among those who send files: taken as long as anything is done for it, also when whoever sent it has gone.
+    _slot: Slot,
 }
 
 /// What becomes of the file when the request has ended.
@@ -66,6 +69,7 @@ pub fn begin(
     place: Inside,
     whose: &str,
     announced: Announced,
+    slot: Slot,
 ) -> Result<Begun, Stopped> {
     let limit = desk.limits.max_upload;
     let size = announced.part.as_ref().map(|part| part.total);
@@ -109,6 +113,7 @@ pub fn begin(
         brought: 0,
         fate,
         place,
+        _slot: slot,
     };
     if there > 0 {
         // Summed up from the disk when it is whole.

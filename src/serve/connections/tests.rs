@@ -233,7 +233,7 @@ async fn an_answer_that_keeps_something_from_others_is_given_up_sooner() {
     let app = Router::new()
         .route(
             "/scarce",
-            get(async move || (axum::Extension(Scarce), endless(&scarce))),
+            get(async move || (axum::Extension(Scarce { bytes: 0 }), endless(&scarce))),
         )
         .route("/plain", get(async move || endless(&plain)));
     let server = Server::new(patient(), app).await;

@@ -103,6 +103,13 @@ async fn costly_questions_are_refused() {
         server.ask(&read(4), json!({})).await.code(),
         "200 TOO_LARGE"
     );
+    // What JSON writes longer counts as long as it is written.
+    library.write("alice/text.txt", vec![1; 1000]);
+    assert_eq!(
+        server.ask(&read(1), json!({})).await.code(),
+        "200 TOO_LARGE"
+    );
+    library.write("alice/text.txt", vec![b'x'; 1000]);
     let twice = json!([{"query": read(2)}, {"query": read(2)}]);
     let answers = server.post(twice.to_string()).await.json();
     assert_eq!(answers[1]["errors"][0]["extensions"]["code"], "TOO_LARGE");

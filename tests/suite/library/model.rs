@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
 
+use dtaas::library::allowance::{Allowance, Listed};
 use dtaas::library::contain::Root;
 use dtaas::library::local::Local;
 use dtaas::library::path::{Place, Viewer, resolve};
+use dtaas::library::room::Room;
 use dtaas::library::source::Source;
 use dtaas::library::whose::Whose;
 use proptest::prelude::*;
@@ -182,7 +185,9 @@ async fn seen(library: &Local, viewer: &Viewer, asked: &str) -> Answer {
     let Ok(place) = resolve(viewer, asked) else {
         return Answer::Refused;
     };
-    if let Ok(listing) = library.list(Whose::of(viewer), place.clone()).await {
+    let allowance = Allowance::new(1 << 20, Room::new(1 << 20), Whose::of(viewer));
+    let listed = Listed::new(Arc::new(allowance), asked);
+    if let Ok(listing) = library.list(listed, place.clone()).await {
         return Answer::Listing(listing.trees, listing.blobs);
     }
     match place {

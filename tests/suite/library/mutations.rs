@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
+use super::files_client::Files;
 use super::fixture::{HIDDEN, LIST, Library, Reply, SECRET, Server, client, question};
 
 const MAKE: &str = "mutation($path: String!) { createDirectory(path: $path) { name type path } }";
@@ -45,6 +46,31 @@ async fn a_page_of_another_origin_changes_nothing() {
     assert!(!library.path("alice/made").exists());
     let here = [("Sec-Fetch-Site", "same-origin")];
     assert_eq!(server.post_as(make, &here).await.code(), "200 ok");
+    assert!(library.path("alice/made").exists());
+}
+
+#[tokio::test]
+async fn an_origin_that_may_read_changes_nothing_over_plain_http() {
+    let library = Library::new();
+    // Given a library whose pages may be read from one other origin,
+    let page = "http://page.example";
+    let server = library.serve_with("", &["--no-auth", "--writable", "--allow-origin", page]);
+    let make = question(MAKE, json!({"path": "alice/made"}));
+    // when that origin or another one sends a change, as a browser does over plain http,
+    for origin in [page, "http://evil.example", "null"] {
+        let reply = server.post_as(make.clone(), &[("Origin", origin)]).await;
+        // then it is refused,
+        assert_eq!(reply.code(), "403 CROSS_SITE", "{origin}");
+        let files = Files::of(&server);
+        let headers = [("Origin", origin)];
+        let put = files.send("PUT", "alice/made", &headers, "x").await;
+        assert_eq!(put.said(), "403 CROSS_SITE", "{origin}");
+    }
+    assert!(!library.path("alice/made").exists());
+    // and the library's own page may change it.
+    let own = format!("http://{}", server.address());
+    let reply = server.post_as(make, &[("Origin", &own)]).await;
+    assert_eq!(reply.code(), "200 ok");
     assert!(library.path("alice/made").exists());
 }
 

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde_json::json;
 
+use super::super::super::allowance::Allowance;
 use super::super::super::contain::Root;
 use super::super::super::details::Kind;
 use super::super::super::entries::shown;
 use super::super::super::folder::Folder;
 use super::super::super::path::Place;
 use super::super::super::refusal::{Reason, Refusal};
-use super::super::super::schema::Allowance;
 use super::stream::{Pieces, body};
 use super::{Asked, Wrong, file, head, lists, zip};
 use crate::serve::Scarce;
@@ -51,7 +51,7 @@ async fn listing(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     let kind = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, kind);
     head::confine(&mut headers);
-    let takes_room = listing.allowance.holds();
+    let bytes = listing.allowance.holds();
     let contents = match reads {
         true => {
             let turn = asked.local.flow().turn();
@@ -61,8 +61,8 @@ async fn listing(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     };
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
-    if takes_room {
-        response.extensions_mut().insert(Scarce);
+    if bytes > 0 {
+        response.extensions_mut().insert(Scarce { bytes });
     }
     Ok(response)
 }

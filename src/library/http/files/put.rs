@@ -13,6 +13,7 @@
 //! - `409` with `Range`: the part begins elsewhere. At 0 an upload starts over.
 //! - `409` with `Retry-After`: another request is writing the same upload.
 //! - `409` without either: the directory was moved or removed meanwhile. What arrived of a named upload went with it.
+//! - `408`: nothing came for as long as the server waits, or less than a KiB a second.
 //! - `503` with `Retry-After`: too many files are being sent at that moment, by all or by this user.
 //!
 //! `Content-Range: bytes */<total>` and no body asks how much is there: `308` as above. With `Repr-Digest` the answer is
@@ -22,7 +23,7 @@
 //! `Repr-Digest: sha-256=:…:` is the sum of the whole file and `Content-Digest` that of what this request brings (RFC
 //! 9530); where what arrived has another one, it is dropped and the answer is `400`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -40,6 +41,7 @@ use super::super::super::upload::{Announced, Part, Placed, Stopped, Sum, Upload}
 use super::range::{Sent, sent};
 use super::write::{empty, from_here};
 use super::{Asked, Wrong, head};
+use crate::serve::{Behind, GRACE, LEAST};
 
 /// The sum of the whole file.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -248,8 +250,10 @@ async fn receive(
 ) -> Result<Response, Wrong> {
     let patience = asked.local.limits().map(|limits| limits.patience);
     let patience = patience.unwrap_or_default();
+    let mut pace = Pace::new(patience);
     let mut chunks = body.into_data_stream();
     loop {
+        let begun = Instant::now();
         let chunk = match tokio::time::timeout(patience, chunks.next()).await {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(None) => break,
@@ -259,13 +263,14 @@ async fn receive(
             }
             Err(_) => {
                 upload.break_off().await;
-                return Err(Wrong::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "TIMEOUT",
-                    "the body did not go on in time",
-                ));
+                return Err(too_slow("the body did not go on in time"));
             }
         };
+        if pace.is_too_slow(chunk.len(), begun.elapsed()) {
+            upload.break_off().await;
+            let message = format!("the body came slower than {LEAST} bytes a second");
+            return Err(too_slow(message));
+        }
         if let Err(stopped) = upload.write(chunk).await {
             read_on(Body::from_stream(chunks), false);
             return Err(told(place, stopped));
@@ -275,6 +280,32 @@ async fn receive(
         Ok(done) => Ok(placed(done)),
         Err(stopped) => Err(told(place, stopped)),
     }
+}
+
+/// How a body comes that is waited for: whoever sends it keeps a place from others.
+struct Pace {
+    behind: Behind,
+    /// How long it may come slower, in seconds: as long as it may not come at all, at least.
+    grace: u64,
+}
+
+impl Pace {
+    fn new(patience: Duration) -> Self {
+        Self {
+            behind: Behind::default(),
+            grace: patience.as_secs().max(GRACE),
+        }
+    }
+
+    /// Counts what came, and for how long it was waited for.
+    fn is_too_slow(&mut self, came: usize, waited: Duration) -> bool {
+        let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        self.behind.count(came as u64, waited, LEAST, self.grace)
+    }
+}
+
+fn too_slow(message: impl Into<String>) -> Wrong {
+    Wrong::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", message)
 }
 
 fn placed(placed: Placed) -> Response {
@@ -342,4 +373,22 @@ fn read_on(body: Body, waits: bool) {
             read += chunk.len();
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many seconds it is too slow that so many bytes come each second; `None` beyond an hour.
+    fn lasts(bytes: usize) -> Option<u64> {
+        let mut pace = Pace::new(Duration::from_secs(60));
+        (1..3600).find(|_| pace.is_too_slow(bytes, Duration::from_secs(1)))
+    }
+
+    #[test]
+    fn who_sends_less_than_a_kibibyte_a_second_does_not_keep_a_place() {
+        assert_eq!(lasts(1), Some(61));
+        assert!(lasts(900).is_some());
+        assert_eq!(lasts(1024), None);
+    }
 }

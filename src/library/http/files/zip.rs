@@ -60,7 +60,9 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     let begun = asked
         .local
         .off_thread(asked.whose, move |root| {
-            Zip::begin(root, from, leaves_common)
+            // The place goes along: whoever asked may be gone before this is done.
+            let zip = Zip::begin(root, from, leaves_common);
+            zip.map(|zip| Held { zip, _slot: slot })
         })
         .await
         .unwrap_or_else(|| Err(Refusal::new("", Reason::Unreadable).into()))?;
@@ -75,19 +77,15 @@ pub async fn answer(asked: &Asked<'_>, reads: bool) -> Result<Response, Wrong> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     let contents = match reads {
         true => {
-            let pieces = Held {
-                zip: begun,
-                _slot: slot,
-            };
             let turn = asked.local.flow().turn();
-            body(asked.local, asked.whose, turn, pieces, file::told(asked))
+            body(asked.local, asked.whose, turn, begun, file::told(asked))
         }
         false => Body::empty(),
     };
     let mut response = Response::new(contents);
     *response.headers_mut() = headers;
     // There are few places for zips.
-    response.extensions_mut().insert(Scarce);
+    response.extensions_mut().insert(Scarce { bytes: 0 });
     Ok(response)
 }
 

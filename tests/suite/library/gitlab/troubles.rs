@@ -230,8 +230,9 @@ async fn a_gitlab_that_does_not_answer_is_given_up() {
 #[tokio::test]
 async fn only_eight_questions_are_under_way_at_once() {
     let setup = Setup::new();
-    let server = setup.serve();
-    assert_eq!(listed(&server).await, " | README.md");
+    let server = setup.serve_users();
+    let of = async |user: &str| names(&server.ask_as(user, LIST, json!({"path": user})).await);
+    assert_eq!(of("alice").await, " | README.md");
     // Given a GitLab that keeps its answers back until there are eight questions,
     let (hold, held) = tokio::sync::watch::channel(());
     setup.gitlab.behave(Behaviour::Held(held));
@@ -240,12 +241,56 @@ async fn only_eight_questions_are_under_way_at_once() {
         under_way.wait_for(|count| count.now == 8).await.unwrap();
         drop(hold);
     };
-    // when forty are asked,
-    let many = futures_util::future::join_all((0..40).map(|_| listed(&server)));
+    // when two users ask twenty each,
+    let many = futures_util::future::join_all((0..20).map(|_| async {
+        let (alice, bob) = tokio::join!(of("alice"), of("bob"));
+        [alice, bob]
+    }));
     let (said, ()) = tokio::join!(many, eight);
     // then all are answered, and never more than eight were under way.
-    assert!(said.iter().all(|said| said == " | README.md"), "{said:#?}");
+    let expected = [" | README.md", " | secret.txt"];
+    assert!(said.iter().all(|said| *said == expected), "{said:#?}");
     assert_eq!(under_way.borrow().at_most, 8);
+}
+
+#[tokio::test]
+async fn one_user_keeps_half_of_the_places_busy_and_all_of_them_the_server_ready() {
+    let setup = Setup::new();
+    // Given a server that was not ready when it started,
+    let refused = Behaviour::refuse(500, "Internal server error");
+    setup.gitlab.behave(refused);
+    let server = setup.serve_users();
+    server.logged("GitLab answered 500");
+    let of = async |user: &str| names(&server.ask_as(user, LIST, json!({"path": user})).await);
+    let twenty = async |user: &str| {
+        futures_util::future::join_all((0..20).map(|_| of(user))).await;
+    };
+    // and a GitLab that keeps its answers back,
+    let (hold, held) = tokio::sync::watch::channel(());
+    setup.gitlab.behave(Behaviour::Held(held));
+    let mut under_way = setup.gitlab.under_way();
+    let watched = async {
+        // when one user asks twenty questions, half of the places are left,
+        under_way.wait_for(|count| count.now == 4).await.unwrap();
+        let bob = twenty("bob");
+        let others = async {
+            // and when another one takes those,
+            under_way.wait_for(|count| count.now == 8).await.unwrap();
+            setup.gitlab.behave(Behaviour::Right);
+            // the server becomes ready all the same.
+            let ready = async {
+                while Reply::of(client().get(server.at("/readyz"))).await.status != 200 {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(super::super::fixture::PATIENCE, ready)
+                .await
+                .unwrap();
+            drop(hold);
+        };
+        tokio::join!(bob, others);
+    };
+    tokio::join!(twenty("alice"), watched);
 }
 
 #[tokio::test]

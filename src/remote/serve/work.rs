@@ -75,7 +75,10 @@ impl<'a> Worker<'a> {
                 command,
             } => {
                 self.found = None;
-                self.purge(&root, library.as_deref(), &command)?;
+                // On a thread of its own: many files take longer than the other end waits for a word.
+                tokio::task::spawn_blocking(move || purge(&root, library.as_deref(), &command))
+                    .await
+                    .context("removing the files broke off")??;
                 Ok(Reply::Purged)
             }
             Request::Facts => Ok(Reply::Facts(unless_stopped(stop, facts::look()).await?)),
@@ -196,18 +199,17 @@ impl<'a> Worker<'a> {
             }),
         }
     }
+}
 
-    fn purge(&self, root: &Path, library: Option<&Path>, command: &str) -> Result<()> {
-        absolute(root)?;
-        match fs::symlink_metadata(root) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Ok(_) | Err(_) => {}
-        }
-        let library = library.unwrap_or(root);
-        let lock = Lock::take(root, command)?;
-        purge::check(root, library)?;
-        purge::purge(root, library, lock)
+fn purge(root: &Path, library: Option<&Path>, command: &str) -> Result<()> {
+    absolute(root)?;
+    match fs::symlink_metadata(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(_) | Err(_) => {}
     }
+    let library = library.unwrap_or(root);
+    let lock = Lock::take(root, command)?;
+    purge::purge(root, library, lock)
 }
 
 /// Does what changes nothing, unless told to come to an end first.

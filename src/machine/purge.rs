@@ -1,6 +1,7 @@
 //! Removing a deployment's directory: everything that is ours in it, and nothing that is mounted there.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -24,19 +25,19 @@ const OURS: [&str; 9] = [
 ];
 
 /// Fails where something is mounted at or below what purging removes: a share, or a folder of elsewhere that was bound there,
-/// holds files that are not the deployment's.
+/// holds files that are not the deployment's. Symbolic links on the way there are followed first, as the kernel names mounts.
 pub fn check(root: &Path, library: &Path) -> Result<()> {
     const MOUNTS: &str = "/proc/self/mountinfo";
     let mounts =
         std::fs::read_to_string(MOUNTS).with_context(|| format!("cannot read {MOUNTS}"))?;
-    match mounted_inside(&mounts, &purged(root, library)) {
+    match mounted_inside(&mounts, &purged(root, library)?) {
         None => Ok(()),
         Some(mount) => Err(Failure::new(format!(
             "something else is mounted at {}, and its files are not ours to remove",
             mount.display()
         ))
         .hint(format!(
-            "umount {}, then run this again; nothing was changed",
+            "umount {}, then run this again; no file was removed",
             mount.display()
         ))
         .into()),
@@ -44,8 +45,13 @@ pub fn check(root: &Path, library: &Path) -> Result<()> {
 }
 
 /// Removes what is ours, and the directory if nothing else is in it. A library elsewhere stays. The lock is held to the end.
+///
+/// # Errors
+///
+/// As [`check`]'s, before anything is removed; or with the path that cannot be.
 pub fn purge(root: &Path, library: &Path, lock: Lock) -> Result<()> {
-    for path in purged(root, library) {
+    check(root, library)?;
+    for path in purged(root, library)? {
         remove(&path).with_context(|| {
             Failure::new(format!("cannot remove {}", path.display()))
                 .hint("mend that, then run this again")
@@ -57,13 +63,26 @@ pub fn purge(root: &Path, library: &Path, lock: Lock) -> Result<()> {
     Ok(())
 }
 
-fn purged(root: &Path, library: &Path) -> Vec<PathBuf> {
-    let inside = library.starts_with(root) && library != root;
-    let library = inside.then(|| library.to_owned());
-    library
+/// What purging removes, by the names that the kernel has for it: no symbolic link is on the way to any of it. One that is itself in
+/// the directory is removed, and what it leads to stays.
+fn purged(root: &Path, library: &Path) -> Result<Vec<PathBuf>> {
+    let real = |path: &Path| match std::fs::canonicalize(path) {
+        Ok(real) => Ok(Some(real)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot open {}", path.display())),
+    };
+    let Some(root) = real(root)? else {
+        return Ok(Vec::new());
+    };
+    let library = match (library.parent(), library.file_name()) {
+        (Some(parent), Some(name)) => real(parent)?.map(|parent| parent.join(name)),
+        (None, _) | (_, None) => None,
+    };
+    let inside = library.filter(|library| library.starts_with(&root) && *library != root);
+    Ok(inside
         .into_iter()
         .chain(OURS.iter().map(|name| root.join(name)))
-        .collect()
+        .collect())
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
@@ -73,7 +92,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
         Err(error) => Err(error),
     };
     match removed {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
@@ -126,5 +145,38 @@ mod tests {
         assert!(mounted_inside(mounts, &purged("/srv")).is_some());
         assert!(mounted_inside(mounts, &purged("/srv/digital twins")).is_some());
         assert!(mounted_inside(mounts, &purged("/srv/digital")).is_none());
+    }
+
+    #[test]
+    fn a_root_behind_a_symbolic_link_is_looked_for_where_it_really_is() {
+        let there = tempfile::tempdir().unwrap();
+        let real = there.path().canonicalize().unwrap();
+        std::fs::create_dir_all(real.join("disk/foo/data/share")).unwrap();
+        std::os::unix::fs::symlink("disk", real.join("opt")).unwrap();
+        let root = real.join("opt/foo");
+        let mounts = format!(
+            "75 29 254:0 / {} rw - cifs //nas/share rw\n",
+            real.join("disk/foo/data/share").display()
+        );
+        let purged = purged(&root, &root.join("files")).unwrap();
+        assert_eq!(purged.first(), Some(&real.join("disk/foo/files")));
+        assert_eq!(
+            mounted_inside(&mounts, &purged),
+            Some(real.join("disk/foo/data/share"))
+        );
+    }
+
+    #[test]
+    fn a_library_that_a_symbolic_link_leads_out_to_stays() {
+        let there = tempfile::tempdir().unwrap();
+        let (root, nas) = (there.path().join("foo"), there.path().join("nas"));
+        std::fs::create_dir_all(root.join("config")).unwrap();
+        std::fs::create_dir_all(nas.join("files")).unwrap();
+        std::fs::write(nas.join("files/model.fmu"), "theirs").unwrap();
+        std::os::unix::fs::symlink(&nas, root.join("shared")).unwrap();
+        let lock = Lock::take(&root, "dtaas down").unwrap();
+        purge(&root, &root.join("shared/files"), lock).unwrap();
+        assert!(nas.join("files/model.fmu").exists());
+        assert!(!root.join("config").exists());
     }
 }

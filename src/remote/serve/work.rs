@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,7 +75,10 @@ impl<'a> Worker<'a> {
                 command,
             } => {
                 self.found = None;
-                purge(root, library, command).await?;
+                // On a thread of its own: many files take longer than the other end waits for a word.
+                tokio::task::spawn_blocking(move || purge(&root, library.as_deref(), &command))
+                    .await
+                    .context("removing the files broke off")??;
                 Ok(Reply::Purged)
             }
             Request::Facts => Ok(Reply::Facts(unless_stopped(stop, facts::look()).await?)),
@@ -198,24 +201,15 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Removes a deployment's directory, beside what is heard and said meanwhile: it may take minutes.
-async fn purge(root: PathBuf, library: Option<PathBuf>, command: String) -> Result<()> {
-    absolute(&root)?;
-    let purged = move || {
-        // What is mounted is known by its real place, wherever links lead there from.
-        let real = match fs::canonicalize(&root) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            real => real.with_context(|| format!("cannot open {}", root.display()))?,
-        };
-        let library = library.unwrap_or_else(|| real.clone());
-        let library = fs::canonicalize(&library).unwrap_or(library);
-        let lock = Lock::take(&real, &command)?;
-        purge::check(&real, &library)?;
-        purge::purge(&real, &library, lock)
-    };
-    tokio::task::spawn_blocking(purged)
-        .await
-        .context("removing the deployment broke off")?
+fn purge(root: &Path, library: Option<&Path>, command: &str) -> Result<()> {
+    absolute(root)?;
+    match fs::symlink_metadata(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(_) | Err(_) => {}
+    }
+    let library = library.unwrap_or(root);
+    let lock = Lock::take(root, command)?;
+    purge::purge(root, library, lock)
 }
 
 /// Does what changes nothing, unless told to come to an end first.

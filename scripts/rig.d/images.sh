@@ -8,9 +8,11 @@
 #   rabbitmq:3-management                 the real RabbitMQ, Debian's version of it, presented as the published image is
 #   eclipse-mosquitto:2                   the real Mosquitto, likewise
 #   postgres:15                           the real PostgreSQL, likewise
-#   influxdb:2.7                          NOT InfluxDB: a stand-in that checks requests against its API's description
-#   grafana/grafana:11.6.0                NOT Grafana: likewise
-#   rig/debian:bookworm                   a small Debian, below the one above and those that follow
+#   influxdb:2.7                          NOT the published image, and no InfluxDB: a stand-in that checks every request and refuses what
+#                                         the real one would, as no package has it
+#   grafana/grafana:11.6.0                NOT the published image, and no Grafana: a stand-in likewise
+#   rig/stand-in:bookworm                 what the two above have in common: Python, and the HTTP server and the store of both
+#   rig/debian:bookworm                   a small Debian, below those above from rabbitmq on and those that follow
 #   rig/machine:bookworm-bare             a server: sshd, sudo, apt
 #   rig/machine:bookworm                  the same and a docker engine of its own
 #   rig/machine:bookworm-vagrant          the same and a user `vagrant` with Vagrant's insecure key
@@ -28,6 +30,7 @@ readonly mosquitto_image=eclipse-mosquitto:2
 readonly postgres_image=postgres:15
 readonly influxdb_image=influxdb:2.7
 readonly grafana_image=grafana/grafana:11.6.0
+readonly standin_image=rig/stand-in:bookworm
 readonly debian_image=rig/debian:bookworm
 readonly bare_machine_image=rig/machine:bookworm-bare
 readonly machine_image=rig/machine:bookworm
@@ -35,7 +38,9 @@ readonly vagrant_image=rig/machine:bookworm-vagrant
 readonly images_definitions=$repo/tests/rig/images
 readonly images_recipes=$here/rig.d/recipes
 # What every platform needs, and what those of several machines need besides.
-readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto postgres standins)
+readonly images_of_platform=(traefik workspace) images_of_machines=(debian machine rabbitmq mosquitto postgres standin influxdb grafana)
+# Those that are layers upon the stand-ins' own.
+readonly images_of_standins=(influxdb grafana)
 
 # shellcheck source=scripts/rig.d/recipes/traefik.sh
 . "$images_recipes/traefik.sh"
@@ -51,8 +56,12 @@ readonly images_of_platform=(traefik workspace) images_of_machines=(debian machi
 . "$images_recipes/mosquitto.sh"
 # shellcheck source=scripts/rig.d/recipes/postgres.sh
 . "$images_recipes/postgres.sh"
-# shellcheck source=scripts/rig.d/recipes/standins.sh
-. "$images_recipes/standins.sh"
+# shellcheck source=scripts/rig.d/recipes/standin.sh
+. "$images_recipes/standin.sh"
+# shellcheck source=scripts/rig.d/recipes/influxdb.sh
+. "$images_recipes/influxdb.sh"
+# shellcheck source=scripts/rig.d/recipes/grafana.sh
+. "$images_recipes/grafana.sh"
 
 images_of() {
   case $1 in
@@ -61,7 +70,9 @@ images_of() {
     rabbitmq) echo "$rabbitmq_image" ;;
     mosquitto) echo "$mosquitto_image" ;;
     postgres) echo "$postgres_image" ;;
-    standins) printf '%s\n' "$influxdb_image" "$grafana_image" ;;
+    standin) echo "$standin_image" ;;
+    influxdb) echo "$influxdb_image" ;;
+    grafana) echo "$grafana_image" ;;
     debian) echo "$debian_image" ;;
     machine) printf '%s\n' "$bare_machine_image" "$machine_image" "$vagrant_image" ;;
   esac
@@ -73,6 +84,7 @@ images_key() {
     echo "$mirror"
     cat -- "$images_recipes/$1.sh"
     if [[ " ${images_of_machines[*]:1} " == *" $1 "* ]]; then cat -- "$images_recipes/debian.sh"; fi
+    if [[ " ${images_of_standins[*]} " == *" $1 "* ]]; then images_key standin; fi
     if [[ -d $images_definitions/$1 ]]; then
       find "$images_definitions/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1
     fi

@@ -138,6 +138,16 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Puts something at a path; `false` where that is forbidden.
+    pub(super) async fn put_if_allowed(&self, path: &str, body: &Value) -> anyhow::Result<bool> {
+        let (status, answer) = self.ask(Method::PUT, path, Some(body)).await?;
+        match status {
+            StatusCode::FORBIDDEN => Ok(false),
+            status if status.is_success() => Ok(true),
+            status => Err(self.unexpected("PUT", path, status, &answer)),
+        }
+    }
+
     /// Whether a user is let in with a password, asked for what is at a path.
     pub(super) async fn lets_in(
         &self,

@@ -1,6 +1,8 @@
 //! Grafana's accounts: a login, and an organisation that is the user's alone, for whoever is in one can query all of its data sources
 //! (Grafana, "Data source management"). By its HTTP API.
 
+mod source;
+
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -8,14 +10,12 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::client::{Client, Refused};
 use super::{SIDE_BY_SIDE, somebody_elses};
 use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::platform::accounts::{Account, DataSource, Endpoint};
-use crate::platform::desired::hex;
 use crate::spec::names::UserName;
 
 /// What the names of organisations begin with that are ours; the user's name follows.
@@ -24,8 +24,8 @@ const OURS: &str = "DTaaS: ";
 const PAGE: usize = 1000;
 /// What a user may do in their organisation: everything but rename it, and let others in.
 const ROLE: &str = "Editor";
-/// What the data source of a user's bucket goes by, in each organisation.
-const SOURCE: &str = "dtaas-influxdb";
+/// The organisation that every Grafana has.
+const MAIN: u64 = 1;
 
 #[derive(Deserialize)]
 struct User {
@@ -58,13 +58,6 @@ struct Member {
     role: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Source {
-    url: String,
-    json_data: Value,
-}
-
 /// Its interface.
 pub(super) struct Grafana<'a> {
     pub(super) client: Client<'a>,
@@ -83,8 +76,8 @@ impl Grafana<'_> {
         // Asked once, and not by all at a time: after five wrong passwords Grafana takes none for minutes.
         self.client.get::<Value>(&self.at("org")).await?;
         let (users, organisations) = tokio::try_join!(
-            self.pages::<User>("users"),
-            self.pages::<Organisation>("orgs")
+            self.pages::<User>("users", 1),
+            self.pages::<Organisation>("orgs", 0)
         )?;
         let users: BTreeMap<&str, &User> = users
             .iter()
@@ -165,32 +158,58 @@ impl Grafana<'_> {
             false => account.password.derived("closed"),
         };
         let password = password.expose();
-        let id = match found {
-            Some(id) => id,
-            None => {
-                let body = json!({
-                    "name": user,
-                    "login": user,
-                    "password": password,
-                    "OrgId": organisation,
-                });
-                let made: Named = self.client.post(&self.at("admin/users"), &body).await?;
-                made.id
-            }
-        };
         let mut parts = differs.into_iter().flatten();
-        if found.is_some() && parts.any(|part| part == "password") {
-            let path = self.at(&format!("admin/users/{id}/password"));
-            self.client
-                .put(&path, &json!({ "password": password }))
-                .await?;
-            self.put_out(id).await?;
-        }
+        let id = match found {
+            None => self.make_user(user, password, organisation).await?,
+            Some(id) if parts.any(|part| part == "password") => {
+                self.set_password(user, id, password, organisation).await?
+            }
+            Some(id) => id,
+        };
         self.enroll(user, id, organisation).await?;
         if self.source_differs(user, account, organisation).await? {
             self.set_source(user, account, organisation).await?;
         }
         Ok(())
+    }
+
+    async fn make_user(
+        &self,
+        user: &str,
+        password: &str,
+        organisation: u64,
+    ) -> anyhow::Result<u64> {
+        let body = json!({
+            "name": user,
+            "login": user,
+            "password": password,
+            "OrgId": organisation,
+        });
+        let made: Named = self.client.post(&self.at("admin/users"), &body).await?;
+        Ok(made.id)
+    }
+
+    /// Sets a user's password, and puts out who is in. Grafana sets none for whom the gateway has brought (they count as external): they are
+    /// made anew, and their organisation stays with all that is in it. Answers the number that they have now.
+    async fn set_password(
+        &self,
+        user: &str,
+        id: u64,
+        password: &str,
+        organisation: u64,
+    ) -> anyhow::Result<u64> {
+        let path = self.at(&format!("admin/users/{id}"));
+        let body = json!({ "password": password });
+        let is_set = self
+            .client
+            .put_if_allowed(&format!("{path}/password"), &body)
+            .await?;
+        if is_set {
+            self.put_out(id).await?;
+            return Ok(id);
+        }
+        self.client.delete(&path).await?;
+        self.make_user(user, password, organisation).await
     }
 
     /// Removes a login and its organisation, with all that is in it. The organisation, which bears the mark, goes last: half done it is
@@ -204,8 +223,9 @@ impl Grafana<'_> {
             let path = self.at(&format!("admin/users/{}", member.user_id));
             self.client.delete(&path).await?;
         }
+        // The administrator may have gone there in a browser, and nobody can remove the organisation that they are in.
         let path = self.at(&format!("orgs/{organisation}"));
-        self.client.delete(&path).await
+        self.within(MAIN).delete(&path).await
     }
 
     /// Sees to it that the administrator's password is what we know it to be: where somebody changed it, or the data is older, it is set by
@@ -252,9 +272,10 @@ impl Grafana<'_> {
         self.client.with("X-Grafana-Org-Id", id)
     }
 
-    async fn pages<T: DeserializeOwned>(&self, what: &str) -> anyhow::Result<Vec<T>> {
+    /// All of a kind, whose pages are counted from `first` on: those of users from 1, those of organisations from 0.
+    async fn pages<T: DeserializeOwned>(&self, what: &str, first: usize) -> anyhow::Result<Vec<T>> {
         let mut all = Vec::new();
-        for page in 1.. {
+        for page in first.. {
             let path = self.at(&format!("{what}?perpage={PAGE}&page={page}"));
             let found: Vec<T> = self.client.get(&path).await?;
             let is_last = found.len() < PAGE;
@@ -307,70 +328,6 @@ impl Grafana<'_> {
     async fn put_out(&self, id: u64) -> anyhow::Result<()> {
         let path = self.at(&format!("admin/users/{id}/logout"));
         self.client.send(Method::POST, &path, &json!({})).await
-    }
-
-    async fn source(&self, organisation: u64) -> anyhow::Result<Option<Source>> {
-        let path = self.at(&format!("datasources/uid/{SOURCE}"));
-        self.within(organisation).find(&path).await
-    }
-
-    /// Whether a user's data source is not what it should be. Without a token there is none that it could have.
-    async fn source_differs(
-        &self,
-        user: &str,
-        account: &Account,
-        organisation: u64,
-    ) -> anyhow::Result<bool> {
-        let Some(wanted) = self.settings(user, account) else {
-            return Ok(false);
-        };
-        let found = self.source(organisation).await?;
-        Ok(found.is_none_or(|found| {
-            Some(found.url.as_str()) != wanted["url"].as_str()
-                || found.json_data != wanted["jsonData"]
-        }))
-    }
-
-    async fn set_source(
-        &self,
-        user: &str,
-        account: &Account,
-        organisation: u64,
-    ) -> anyhow::Result<()> {
-        let Some(wanted) = self.settings(user, account) else {
-            return Ok(());
-        };
-        let within = self.within(organisation);
-        let path = self.at("datasources");
-        match self.source(organisation).await? {
-            Some(_) => within.put(&format!("{path}/uid/{SOURCE}"), &wanted).await,
-            None => within.send(Method::POST, &path, &wanted).await,
-        }
-    }
-
-    /// A user's data source. What is secret in it cannot be read again: a digest of that says whether it is the same.
-    fn settings(&self, user: &str, account: &Account) -> Option<Value> {
-        let (source, token) = (self.source?, account.token.as_ref()?);
-        let secrets = [token.expose(), source.authority.as_str()].concat();
-        Some(json!({
-            "name": "InfluxDB",
-            "uid": SOURCE,
-            "type": "influxdb",
-            "access": "proxy",
-            "url": source.url,
-            "isDefault": true,
-            "jsonData": {
-                "version": "Flux",
-                "organization": source.organisation,
-                "defaultBucket": user,
-                "tlsAuthWithCACert": true,
-                "dtaas": hex(&Sha256::digest(secrets)),
-            },
-            "secureJsonData": {
-                "token": token.expose(),
-                "tlsCACert": source.authority,
-            },
-        }))
     }
 }
 

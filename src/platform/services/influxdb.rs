@@ -112,7 +112,8 @@ fn container(input: &Input<'_>, image: String, config_digest: String) -> Contain
         ("INFLUXD_TLS_CERT", here("cert.pem")),
         ("INFLUXD_TLS_KEY", here("key.pem")),
         ("INFLUXD_REPORTING_DISABLED", "true".to_owned()),
-        // The image sets a new database up before anybody else can reach it, and leaves one that is there as it is.
+        // The image sets a new database up before it answers at its port, and leaves one that is there as it is. For that second it listens
+        // in the clear at port 9999: whoever is faster there makes it begin again, and gets nothing.
         ("DOCKER_INFLUXDB_INIT_MODE", "setup".to_owned()),
         ("DOCKER_INFLUXDB_INIT_USERNAME", ADMINISTRATOR.to_owned()),
         ("DOCKER_INFLUXDB_INIT_PASSWORD_FILE", here("password")),

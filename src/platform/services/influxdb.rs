@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::super::accounts::{Accounts, Way};
 use super::super::desired::{
-    Attachment, Capabilities, Component, Container, Desired, Image, Mount, Probe, Question, Scheme,
-    digest,
+    Attachment, Capabilities, Component, Container, Desired, Directory, Image, Mount, Probe,
+    Question, Scheme, digest,
 };
 use super::super::{Input, naming, read_only, secret};
 use super::{certificate, closed, endpoint, limits, own, users_accounts};
@@ -15,8 +15,11 @@ use crate::secrets::Secret;
 /// What it reads, relative to the root.
 const CONFIG: &str = "config/influxdb";
 
-/// Its data, and what the image keeps beside it, relative to the root.
-const DATA: [&str; 2] = ["data/influxdb", "data/influxdb-cli"];
+/// What is closed to others, relative to the root.
+const CLOSED: [&str; 2] = [CONFIG, "data/influxdb"];
+
+/// Its data, and what the image keeps beside it, relative to the root. The image sets their modes itself.
+const DATA: [&str; 2] = ["data/influxdb/data", "data/influxdb/cli"];
 
 /// Where the image has these (InfluxData, "Install InfluxDB: Docker").
 const PLACES: [&str; 2] = ["/var/lib/influxdb2", "/etc/influxdb2"];
@@ -38,11 +41,15 @@ const DEADLINE: u64 = 180;
 
 /// Adds the container, its files and directories, and users' accounts.
 pub fn add(input: &Input<'_>, desired: &mut Desired) {
+    let data = DATA.map(|path| Directory {
+        owner: Some(OWNER),
+        ..Directory::plain(path)
+    });
     desired.directories.extend(
-        [CONFIG]
+        CLOSED
+            .map(|path| closed(path, OWNER))
             .into_iter()
-            .chain(DATA)
-            .map(|path| closed(path, OWNER)),
+            .chain(data),
     );
     let token = &input.secrets.influxdb;
     let files = [

@@ -109,7 +109,7 @@ fn each_user_has_a_bucket_and_a_page_of_their_own_and_nobody_elses() {
             let address = format!("https://{}:3000/vis/api/user", pair.services.address);
             let forged = "X-JWT-Assertion: eyJhbGciOiJub25lIn0.eyJzdWIiOiJib2IifQ.";
             let said = pair.dtaas.exec(&["curl", "-ks", "-H", forged, &address]);
-            assert!(said.contains("Invalid JWT"), "{said}");
+            assert!(said.contains("jwt.invalid"), "{said}");
         },
     );
     let (influxdb, grafana) = (

@@ -155,7 +155,9 @@ fn each_user_has_a_bucket_and_a_page_of_their_own_and_nobody_elses() {
     steps.step("a disabled user's accounts open nothing", || {
         let claimed = bob.as_now("alice");
         pair.dtaas(&["user", "disable", "bob"]).succeeded();
-        is_refused(&claimed, "bob");
+        // The token is known, and good for nothing.
+        assert_eq!(claimed.says(&["influx-enter", "bob"]), "404 403");
+        assert_eq!(claimed.says(&["grafana"]), WRONG);
         nothing_to_do(&pair);
         pair.dtaas(&["user", "enable", "bob"]).succeeded();
         gets_in(&claimed, "bob");

@@ -25,6 +25,8 @@ mmdebstrap mmdebstrap
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 /usr/bin/python3 python3
 /usr/lib/python3/dist-packages/pip python3-pip
+/usr/lib/python3/dist-packages/jwt python3-jwt
+/usr/lib/python3/dist-packages/cryptography python3-cryptography
 /etc/ssl/certs/ca-certificates.crt ca-certificates
 curl curl
 htpasswd apache2-utils

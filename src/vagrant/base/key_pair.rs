@@ -64,9 +64,10 @@ pub(super) async fn make(tree: &Tree) -> anyhow::Result<()> {
         tree.remove(Path::new(left))?;
     }
     let new = tree.root().join(NEW);
+    // PEM: Vagrant with Debian 12's net-ssh reads no RSA key in OpenSSH's own format (OpenSSL 3 cannot take it in that way).
     ssh_keygen(
         &[
-            "-q", "-t", "rsa", "-b", "4096", "-N", "", "-C", "dtaas", "-f",
+            "-q", "-m", "PEM", "-t", "rsa", "-b", "4096", "-N", "", "-C", "dtaas", "-f",
         ],
         &new,
     )

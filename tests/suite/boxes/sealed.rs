@@ -17,7 +17,7 @@ echo 0123456789abcdef0123456789abcdef >"$PLACE/machine-id"
 mount --bind "$PLACE/ssh" /etc/ssh
 mount --bind "$PLACE/system" /etc/systemd/system
 mount --bind "$PLACE/machine-id" /etc/machine-id
-ssh-keygen -q -A
+ssh-keygen -q -A >/dev/null
 start() {
   sed -n 's/^ExecStartPre=//p' /etc/systemd/system/ssh.service.d/dtaas-host-keys.conf | grep -v sshd |
     while IFS= read -r line; do [ -z "$line" ] || eval "$line"; done >/dev/null

@@ -90,7 +90,7 @@ fn vagrant_is_told_no_more_than_what_is_needed() {
     // then this is what was called, in order. The base machine is reached with Vagrant's key first, and with ours from then on.
     let with = "ssh base vagrant,insecure_private_key";
     let expected = [
-        "ssh-keygen -q -t rsa -b 4096 -N  -C dtaas -f DIR/box/key",
+        "ssh-keygen -q -m PEM -t rsa -b 4096 -N  -C dtaas -f DIR/box/key",
         "box$ vagrant status --machine-readable",
         "box$ vagrant up base --provider virtualbox --no-provision --no-color",
         "ssh-keygen -y -P  -f DIR/box/vagrant",

@@ -64,7 +64,9 @@ fn a_deployment_is_made_from_flags() {
          644 dtaas.yaml\n\
          700 secrets/\n\
          600 secrets/gateway\n\
+         600 secrets/grafana\n\
          600 secrets/hash-key\n\
+         600 secrets/influxdb\n\
          600 secrets/rabbitmq\n\
          700 secrets/tls/\n\
          600 secrets/tls/authority.key\n\

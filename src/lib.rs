@@ -18,6 +18,7 @@ pub mod machine;
 pub mod page;
 pub mod platform;
 pub mod profile;
+pub mod proxy;
 pub mod remote;
 pub mod render;
 pub mod route;

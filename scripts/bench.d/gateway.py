@@ -104,7 +104,7 @@ class Gateway:
         for entry in (self.root / "auth").iterdir():
             run(["openssl", "passwd", "-apr1", self.password], self.output)
             put(entry, f"{entry.name}:{self.output.read_text()}", 0o600)
-        self.change("dtaas.yaml", 'auth: "endpoint"', 'auth: "basic"')
+        self.change("dtaas.yaml", 'auth: "session"', 'auth: "basic"')
         self.render()
 
     def start(self, dynamic=None):

@@ -1,76 +1,67 @@
-//! The auth endpoint: what the gateway's `forwardAuth` asks before it lets a request through.
+//! Who may pass: decided for the gateway's `forwardAuth`, which asks about each request before it lets it through, and for our own pages.
 //!
-//! Who is required stands in the address that is asked, `/authz/<user>` for what is one user's, `/authz` for what any user
-//! may open, and `/vis` for Grafana, which is told who it is. Nothing that a visitor sends but the credentials has a say in it.
+//! Whoever shows a session's cookie, or a name and a password in the header that programs send, is known; and what is required stands in the
+//! address that is asked, `/authz/<user>` for what is one user's, `/authz` for what any user may open, `/vis` for Grafana, which is told
+//! who it is. Nothing else that a visitor sends has a say in it.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{
+    CACHE_CONTROL, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use super::gatekeeper::Directories;
 
+use super::asked::{Asked, Front};
+use super::cache::Pass;
 use super::gatekeeper::{Answer, Gatekeeper};
+use super::sessions::{Session, Sessions};
 use super::vis::Signer;
 use super::{basic, cookies};
 use crate::error::Failure;
 use crate::gate::{ASSERTION_HEADER, GROUPS_HEADER, USER_HEADER};
-use crate::serve;
-use crate::spec::names::UserName;
+use crate::secrets::Secret;
+use crate::spec::names::{BasePath, UserName};
 
-/// The header in which the gateway says whose request it asks about.
-const ADDRESS_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Where people sign in, below the base path.
+pub const SIGN_IN: &str = "/signin";
 
-/// What is asked for whoever goes to Grafana.
-const VIS: &str = "/vis";
-
-/// How the endpoint is run.
+/// What decides about a platform's visitors.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// A loopback address.
-    pub listen: SocketAddr,
+pub struct Options {
     /// Where users' files lie.
     pub directories: Directories,
-    /// What the browser's password window is headed with.
+    /// Where it is written down that a user has signed out everywhere.
+    pub sessions: PathBuf,
+    /// What sessions are signed with.
+    pub key: Secret,
+    /// The platform's name, for the cookie's.
+    pub platform: String,
+    /// Where the platform begins below its domain.
+    pub base_path: BasePath,
+    /// What a program's password window is headed with.
     pub realm: String,
+    /// Who stands between visitors and us.
+    pub front: Front,
     /// The key for the gateway's word to Grafana, where there is a Grafana.
     pub vis_key: Option<PathBuf>,
 }
 
-/// Serves until stopped.
-///
-/// # Errors
-/// When a directory is not there, the realm cannot be sent in a header, or the address cannot be listened on.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let Settings {
-        listen,
-        directories,
-        realm,
-        vis_key,
-    } = settings;
-    let signer = vis_key.as_deref().map(Signer::open).transpose()?;
-    for directory in [&directories.htpasswd, &directories.users] {
-        if !directory.is_dir() {
-            let message = format!("auth: {} is not a directory", directory.display());
-            return Err(Failure::usage(message).into());
-        }
-    }
-    let app = Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(Endpoint::new(directories, &realm, signer)?));
-    serve::on_loopback("auth", listen, app).await
-}
-
-/// What decides about requests.
+/// It.
 pub struct Endpoint {
     challenge: HeaderValue,
     gatekeeper: Gatekeeper,
+    pub(super) sessions: Arc<Sessions>,
     signer: Option<Signer>,
+    pub(super) base: String,
+    /// Who stands between visitors and us.
+    pub front: Front,
+    pub(super) directories: Directories,
 }
 
 fn challenge(realm: &str) -> anyhow::Result<HeaderValue> {
@@ -101,113 +92,240 @@ fn required(path: &str) -> Option<Required> {
     }
 }
 
-/// Who sent the request that the gateway asks about: the last address, which is the one that the gateway saw itself.
-fn sender(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all(ADDRESS_HEADER).iter().next_back()?;
-    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+/// Who a visitor turned out to be.
+pub struct Known {
+    /// The name.
+    pub user: UserName,
+    /// What the user is called by behind the gateway.
+    pub pass: Arc<Pass>,
+    /// The session, where it is not a name and a password.
+    pub session: Option<Session>,
 }
 
-async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let path = request.uri().path();
-    if path == "/healthz" {
-        return plain(StatusCode::OK, "ready\n");
-    }
-    if let (VIS, Some(signer)) = (path, &endpoint.signer) {
-        return match endpoint.admit(&Required::Anyone, request.headers()).await {
-            Ok(identity) => signed(signer, identity),
-            Err(refused) => refused,
-        };
-    }
-    let Some(required) = required(path) else {
-        return plain(StatusCode::NOT_FOUND, "No such page.\n");
-    };
-    match endpoint.admit(&required, request.headers()).await {
-        Ok(identity) => (identity, plain(StatusCode::OK, "")).into_response(),
-        Err(refused) => refused,
-    }
+/// Why a visitor is nobody.
+pub enum Unknown {
+    /// Nothing was shown that could be anybody's.
+    Nobody,
+    /// A name and a password that are not a user's.
+    Wrong,
+    /// There were too many wrong ones; how long to wait.
+    Slow(Duration),
+    /// Too many others wait to be verified.
+    Busy,
+    /// The account's file cannot be read.
+    Broken,
 }
 
-/// The same with the gateway's word for Grafana.
-fn signed(signer: &Signer, mut identity: HeaderMap) -> Response {
-    let user = identity
-        .get(USER_HEADER)
-        .and_then(|user| user.to_str().ok());
-    match user.map(|user| signer.says(user)) {
-        Some(Ok(word)) => {
-            identity.insert(ASSERTION_HEADER, word);
-            (identity, plain(StatusCode::OK, "")).into_response()
-        }
-        Some(Err(_)) | None => plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "The way to Grafana cannot be signed.\n",
-        ),
-    }
+/// A visitor who may pass.
+pub struct Admitted {
+    /// The headers that the request goes on with in place of its own credentials: who it is from, and the cookies that are not the
+    /// platform's.
+    pub identity: HeaderMap,
+    /// Who it is.
+    pub user: UserName,
+    /// A cookie to set in place of the one that was shown.
+    pub renewed: Option<HeaderValue>,
+}
+
+/// The time, in seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 impl Endpoint {
-    /// One that knows the users of these directories; `realm` is what the browser's password window is headed with.
+    /// One that knows the users of these directories.
     ///
     /// # Errors
-    /// When the realm cannot be sent in a header.
-    pub fn new(
-        directories: Directories,
-        realm: &str,
-        signer: Option<Signer>,
-    ) -> anyhow::Result<Self> {
+    /// When the realm cannot be sent in a header, or the key for Grafana cannot be read.
+    pub fn new(options: Options) -> anyhow::Result<Self> {
+        let Options {
+            directories,
+            sessions,
+            key,
+            platform,
+            base_path,
+            realm,
+            front,
+            vis_key,
+        } = options;
+        let sessions = Sessions::new(directories.clone(), sessions, key, &platform);
         Ok(Self {
-            challenge: challenge(realm)?,
-            gatekeeper: Gatekeeper::new(directories),
-            signer,
+            challenge: challenge(&realm)?,
+            gatekeeper: Gatekeeper::new(directories.clone()),
+            sessions: Arc::new(sessions),
+            signer: vis_key.as_deref().map(Signer::open).transpose()?,
+            base: base_path.path(""),
+            front,
+            directories,
         })
     }
 
-    /// The headers that a request goes on with in place of its own credentials: who it is from, and the cookies that are not the
-    /// platform's.
+    /// The answer to the gateway's question at this path.
+    pub async fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        let asked = self.front.about(headers);
+        if let ("/vis", Some(signer)) = (path, &self.signer) {
+            return match self.admit(&Required::Anyone, &asked).await {
+                Ok(admitted) => signed(signer, admitted),
+                Err(refused) => refused,
+            };
+        }
+        let Some(required) = required(path) else {
+            return plain(StatusCode::NOT_FOUND, "No such page.\n");
+        };
+        match self.admit(&required, &asked).await {
+            Ok(admitted) => passed(admitted),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Who sends a request.
+    ///
+    /// # Errors
+    /// When it is nobody who is known.
+    pub async fn who(&self, asked: &Asked<'_>) -> Result<Known, Unknown> {
+        // What a browser adds by itself says nothing when another page had it sent.
+        if !asked.is_willing() {
+            return Err(Unknown::Nobody);
+        }
+        if let Some(session) = self.sessions.shown(asked, now()) {
+            return Ok(Known {
+                user: session.user.clone(),
+                pass: Arc::clone(&session.pass),
+                session: Some(session),
+            });
+        }
+        let credentials = basic::credentials(asked.headers).ok_or(Unknown::Nobody)?;
+        self.verified(credentials, asked).await
+    }
+
+    /// Whose a name and a password are.
+    ///
+    /// # Errors
+    /// When they are nobody's.
+    pub async fn verified(
+        &self,
+        credentials: basic::Credentials,
+        asked: &Asked<'_>,
+    ) -> Result<Known, Unknown> {
+        let user = credentials.user.clone();
+        match self.gatekeeper.ask(credentials, asked.from).await {
+            Answer::Pass(pass) => Ok(Known {
+                user,
+                pass,
+                session: None,
+            }),
+            Answer::Wrong => Err(Unknown::Wrong),
+            Answer::Slow(wait) => Err(Unknown::Slow(wait)),
+            Answer::Busy => Err(Unknown::Busy),
+            Answer::Broken => Err(Unknown::Broken),
+        }
+    }
+
+    /// Lets a request pass, or not.
     ///
     /// # Errors
     /// The answer to a request that does not go on.
     pub async fn admit(
         &self,
         required: &Required,
-        headers: &HeaderMap,
-    ) -> Result<HeaderMap, Response> {
-        let unauthorized = || {
-            let challenge = [(WWW_AUTHENTICATE, self.challenge.clone())];
-            (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
-        };
-        let Some(credentials) = basic::credentials(headers) else {
-            return Err(unauthorized());
+        asked: &Asked<'_>,
+    ) -> Result<Admitted, Response> {
+        let known = match self.who(asked).await {
+            Ok(known) => known,
+            Err(unknown) => return Err(self.refusal(&unknown, asked)),
         };
         let allowed = match required {
             Required::Anyone => true,
-            Required::This(user) => *user == credentials.user,
+            Required::This(user) => *user == known.user,
         };
-        match self.gatekeeper.ask(credentials, sender(headers)).await {
-            Answer::Pass(pass) if allowed => {
-                let mut identity = HeaderMap::new();
-                identity.insert(USER_HEADER, pass.user.clone());
-                identity.insert(GROUPS_HEADER, pass.groups.clone());
-                if let Some(cookies) = cookies::passed_on(headers) {
-                    identity.insert(COOKIE, cookies);
-                }
-                Ok(identity)
+        if !allowed {
+            return Err(plain(StatusCode::FORBIDDEN, "This is another user's.\n"));
+        }
+        let mut identity = HeaderMap::new();
+        identity.insert(USER_HEADER, known.pass.user.clone());
+        identity.insert(GROUPS_HEADER, known.pass.groups.clone());
+        if let Some(cookies) = cookies::passed_on(asked.headers) {
+            identity.insert(COOKIE, cookies);
+        }
+        let renewed = known
+            .session
+            .and_then(|session| self.sessions.renewed(&session, asked, now()));
+        Ok(Admitted {
+            identity,
+            user: known.user,
+            renewed,
+        })
+    }
+
+    /// What somebody is told who is not known: people go to the page where they sign in, programs are asked for a password.
+    pub(super) fn refusal(&self, unknown: &Unknown, asked: &Asked<'_>) -> Response {
+        match unknown {
+            Unknown::Nobody if asked.wants_page() => {
+                let to = utf8_percent_encode(&asked.uri, NON_ALPHANUMERIC);
+                let page = format!("{}{SIGN_IN}?to={to}", self.base);
+                let headers = [(LOCATION, page), (CACHE_CONTROL, "no-store".to_owned())];
+                (StatusCode::SEE_OTHER, headers).into_response()
             }
-            Answer::Pass(_) => Err(plain(StatusCode::FORBIDDEN, "This is another user's.\n")),
-            Answer::Wrong => Err(unauthorized()),
-            Answer::Busy => {
+            // A browser would open its password window.
+            Unknown::Nobody if asked.is_browsers() => plain(StatusCode::UNAUTHORIZED, "Sign in.\n"),
+            Unknown::Nobody | Unknown::Wrong => {
+                let challenge = [(WWW_AUTHENTICATE, self.challenge.clone())];
+                (challenge, plain(StatusCode::UNAUTHORIZED, "Sign in.\n")).into_response()
+            }
+            Unknown::Slow(wait) => {
+                let later = [(RETRY_AFTER, HeaderValue::from(seconds(*wait)))];
+                let slow = plain(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Too many wrong passwords; wait a little.\n",
+                );
+                (later, slow).into_response()
+            }
+            Unknown::Busy => {
                 let later = [(RETRY_AFTER, "2")];
                 let busy = plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy; try again.\n");
-                Err((later, busy).into_response())
+                (later, busy).into_response()
             }
-            Answer::Broken => Err(plain(
+            Unknown::Broken => plain(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The account cannot be read.\n",
-            )),
+            ),
         }
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+/// A time to wait in whole seconds, rounded up.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}
+
+fn passed(admitted: Admitted) -> Response {
+    let mut response = (admitted.identity, plain(StatusCode::OK, "")).into_response();
+    if let Some(cookie) = admitted.renewed {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The same with the gateway's word for Grafana.
+fn signed(signer: &Signer, mut admitted: Admitted) -> Response {
+    match signer.says(admitted.user.as_str()) {
+        Ok(word) => {
+            admitted.identity.insert(ASSERTION_HEADER, word);
+            passed(admitted)
+        }
+        Err(_) => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The way to Grafana cannot be signed.\n",
+        ),
+    }
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], text).into_response()
 }
 
@@ -235,26 +353,6 @@ mod tests {
         ] {
             assert!(required(path).is_none(), "{path}");
         }
-    }
-
-    #[test]
-    fn the_sender_is_whom_the_gateway_saw() {
-        let sent = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(ADDRESS_HEADER, HeaderValue::from_static(value));
-            }
-            sender(&headers).map(|address| address.to_string())
-        };
-        assert_eq!(sent(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
-        assert_eq!(sent(&["10.9.9.9, 192.0.2.1"]).as_deref(), Some("192.0.2.1"));
-        assert_eq!(
-            sent(&["10.9.9.9", "192.0.2.1"]).as_deref(),
-            Some("192.0.2.1")
-        );
-        assert_eq!(sent(&["2001:db8::1"]).as_deref(), Some("2001:db8::1"));
-        assert_eq!(sent(&["unknown"]), None);
-        assert_eq!(sent(&[]), None);
     }
 
     #[test]

@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::account_file;
+use super::attempts::Attempts;
 use super::basic::Credentials;
 use super::cache::{Cache, Pass, Stamps};
 use super::line::Lines;
 use super::password::{self, Scheme, Verdict};
-use super::stamped::{self, Stamp};
+use super::stamped::Stamp;
 use super::store;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
@@ -24,9 +26,6 @@ const CACHE_CAPACITY: usize = 1000;
 /// The most requests that wait for a core to verify on; at 50 ms each, more would wait for longer than people do.
 const QUEUE_MAX: usize = 100;
 
-/// The most that a user's account file holds, in bytes.
-const ACCOUNT_MAX: u64 = 16 * 1024;
-
 /// What comes of credentials.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -34,6 +33,8 @@ pub enum Answer {
     Pass(Arc<Pass>),
     /// They are nobody's.
     Wrong,
+    /// There were too many wrong ones for this user from there; not before so long from now.
+    Slow(Duration),
     /// Too many others wait to be verified.
     Busy,
     /// They are a user's whose account file cannot be read.
@@ -50,7 +51,7 @@ pub struct Directories {
 }
 
 impl Directories {
-    fn account(&self, user: &UserName) -> PathBuf {
+    pub(super) fn account(&self, user: &UserName) -> PathBuf {
         self.users.join(format!("{user}.json"))
     }
 
@@ -62,17 +63,12 @@ impl Directories {
     }
 }
 
-/// What a user's account file holds.
-#[derive(Deserialize)]
-struct Account {
-    groups: Vec<String>,
-}
-
 /// Verifies credentials against users' files.
 pub struct Gatekeeper {
     directories: Arc<Directories>,
     cache: Cache,
     lines: Lines,
+    attempts: Attempts,
     queue: Semaphore,
     cores: Arc<Semaphore>,
     complaints: Mutex<HashSet<String>>,
@@ -86,6 +82,7 @@ impl Gatekeeper {
             directories: Arc::new(directories),
             cache: Cache::new(CACHE_CAPACITY),
             lines: Lines::default(),
+            attempts: Attempts::default(),
             queue: Semaphore::new(QUEUE_MAX),
             cores: Arc::new(Semaphore::new(cores)),
             complaints: Mutex::default(),
@@ -101,6 +98,10 @@ impl Gatekeeper {
             let stamps = self.directories.stamps(&user)?;
             self.cache.get(&user, digest, stamps)
         };
+        // Before anything is compared, also with what is remembered: else the answer would tell a right guess.
+        if let Some(wait) = self.attempts.wait(&user, from, Instant::now()) {
+            return Answer::Slow(wait);
+        }
         if let Some(pass) = known() {
             return Answer::Pass(pass);
         }
@@ -114,9 +115,12 @@ impl Gatekeeper {
         let Ok(core) = Arc::clone(&self.cores).acquire_owned().await else {
             return Answer::Busy;
         };
-        // A page's requests come together: the first of them may have been verified while this one waited.
+        // A page's requests come together: the first of them may have been verified while this one waited, or found wrong.
         if let Some(pass) = known() {
             return Answer::Pass(pass);
+        }
+        if let Some(wait) = self.attempts.wait(&user, from, Instant::now()) {
+            return Answer::Slow(wait);
         }
         let (directories, name) = (Arc::clone(&self.directories), user.clone());
         let judged = tokio::task::spawn_blocking(move || {
@@ -126,15 +130,20 @@ impl Gatekeeper {
         });
         match judged.await {
             Ok(Judgement::Right { stamps, pass }) => {
+                self.attempts.succeeded(&user, from);
                 let pass = Arc::new(pass);
                 if stamps.entry.is_settled() && stamps.account.is_settled() {
                     self.cache.put(user, digest, stamps, Arc::clone(&pass));
                 }
                 Answer::Pass(pass)
             }
-            Ok(Judgement::Wrong) => Answer::Wrong,
+            Ok(Judgement::Wrong) => {
+                self.note_failure(&user, from);
+                Answer::Wrong
+            }
             Ok(Judgement::BadEntry(problem)) => {
                 self.complain(problem);
+                self.note_failure(&user, from);
                 Answer::Wrong
             }
             Ok(Judgement::BadAccount(problem)) => {
@@ -146,6 +155,17 @@ impl Gatekeeper {
                 Answer::Broken
             }
         }
+    }
+
+    /// Counts a wrong password and tells it. A name that is nobody's is not repeated: people type passwords where names belong.
+    fn note_failure(&self, user: &UserName, from: Option<IpAddr>) {
+        let in_a_row = self.attempts.failed(user, from, Instant::now());
+        let whose = match self.directories.stamps(user) {
+            Some(_) => user.as_str(),
+            None => "a name that is no user's",
+        };
+        let from = from.map_or_else(|| "somewhere".to_owned(), |from| from.to_string());
+        eprintln!("auth: wrong password for {whose} from {from}, {in_a_row} in a row");
     }
 
     /// Says each thing once: anyone can make a damaged file be read as often as they like.
@@ -200,31 +220,22 @@ fn judge(directories: &Directories, user: &UserName, password: &Secret) -> Judge
         }
     }
     let path = directories.account(user);
-    match (account(&path), HeaderValue::from_str(user.as_str())) {
-        (Ok(Some((groups, account))), Ok(user)) => Judgement::Right {
+    match (
+        account_file::read(&path),
+        HeaderValue::from_str(user.as_str()),
+    ) {
+        (Ok(Some((known, account))), Ok(user)) => Judgement::Right {
             stamps: Stamps {
                 entry: stamp,
                 account,
             },
-            pass: Pass { user, groups },
+            pass: Pass {
+                user,
+                groups: known.groups,
+            },
         },
         (Ok(None), _) => Judgement::Wrong,
         (Ok(Some(_)), Err(error)) => Judgement::BadAccount(format!("{user}: {error}")),
         (Err(reason), _) => Judgement::BadAccount(format!("{}: {reason}", path.display())),
     }
-}
-
-fn account(path: &Path) -> Result<Option<(HeaderValue, Stamp)>, String> {
-    let Some((text, stamp)) = stamped::read(path, ACCOUNT_MAX).map_err(|e| e.to_string())? else {
-        return Ok(None);
-    };
-    let Account { groups } = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-    for group in &groups {
-        let fine = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-        if group.is_empty() || !group.bytes().all(fine) {
-            return Err(format!("{group:?} is not a group's name"));
-        }
-    }
-    let header = HeaderValue::from_str(&groups.join(",")).map_err(|e| e.to_string())?;
-    Ok(Some((header, stamp)))
 }

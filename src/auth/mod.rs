@@ -1,13 +1,22 @@
-//! Who may open what: passwords, the htpasswd store, and the endpoint that the gateway asks.
+//! Who may open what: passwords, the htpasswd store, sessions, and the process that the gateway asks.
 
+pub mod account;
+mod account_file;
 mod apr1;
+pub mod asked;
+mod attempts;
 mod basic;
 mod cache;
 mod cookies;
+pub mod door;
 pub mod endpoint;
 mod gatekeeper;
 mod line;
 pub mod password;
+pub mod sessions;
+pub mod shares;
+mod signin;
+mod socket;
 mod stamped;
 pub mod store;
 pub mod vis;

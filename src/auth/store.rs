@@ -4,8 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+
 use super::password;
 use super::stamped::{self, Stamp};
+use crate::machine::files::Tree;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
 
@@ -46,6 +50,22 @@ pub struct Listing {
 /// What an entry's file holds: `user:hash` and a line break.
 pub fn entry_line(user: &UserName, hash: &str) -> Secret {
     Secret::new(format!("{user}:{hash}\n"))
+}
+
+/// Gives a user another password: the entry is replaced whole, and only where there is one, since whoever has none has no password to change.
+///
+/// # Errors
+/// When there is none, it cannot be used, or the new one cannot be written.
+pub fn replace(directory: &Path, user: &UserName, hash: &str) -> anyhow::Result<()> {
+    let tree = Tree::open(directory)?;
+    // `user passwd` and the website may both be at it.
+    let lock = rustix::fs::open(directory, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    load(directory, user)?
+        .with_context(|| format!("{} is not there", directory.join(user.as_str()).display()))?;
+    let line = entry_line(user, hash);
+    tree.write(Path::new(user.as_str()), MODE, line.expose().as_bytes())?;
+    Ok(())
 }
 
 /// A user's entry; `None` when there is none.

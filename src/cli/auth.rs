@@ -5,7 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::auth::endpoint::{self, Directories, Settings};
+use ipnet::IpNet;
+
+use crate::auth::account::Account;
+use crate::auth::asked::Front;
+use crate::auth::door::{self, Settings};
+use crate::auth::endpoint::{Directories, Options};
+use crate::gate;
+use crate::spec::names::{BasePath, DeploymentName};
 
 /// The auth endpoint.
 #[derive(Debug, Args)]
@@ -31,7 +38,28 @@ struct Serve {
     /// Directory of <user>.json files, one for each enabled user.
     #[arg(long, value_name = "DIR")]
     users: PathBuf,
-    /// What the browser's password window is headed with.
+    /// Directory in which it is written down that a user signed out everywhere, a file a user.
+    #[arg(long, value_name = "DIR")]
+    sessions: PathBuf,
+    /// A file with what sessions are signed with.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// The platform's name, which stands in the cookie's.
+    #[arg(long, value_name = "NAME", default_value = "dtaas")]
+    platform: DeploymentName,
+    /// Where the platform begins below its domain.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    base_path: BasePath,
+    /// A proxy in front of the gateway that is believed: a range, such as 192.0.2.10/32.
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    trusted_proxies: Vec<IpNet>,
+    /// Directory of users' credentials at the services, a folder a user.
+    #[arg(long, value_name = "DIR")]
+    credentials: Option<PathBuf>,
+    /// Directory of what users share, a file a user.
+    #[arg(long, value_name = "DIR")]
+    shares: Option<PathBuf>,
+    /// What the password window of programs is headed with.
     #[arg(long, value_name = "TEXT", default_value = "DTaaS")]
     realm: String,
     /// A file with the key (PEM) by which it says to Grafana who somebody is.
@@ -43,18 +71,29 @@ impl Auth {
     /// Runs the command.
     ///
     /// # Errors
-    /// Those of [`endpoint::run`].
+    /// Those of [`door::run`].
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(serve) => {
-                endpoint::run(Settings {
+                door::run(Settings {
                     listen: serve.listen,
-                    directories: Directories {
-                        htpasswd: serve.htpasswd,
-                        users: serve.users,
+                    options: Options {
+                        directories: Directories {
+                            htpasswd: serve.htpasswd,
+                            users: serve.users,
+                        },
+                        sessions: serve.sessions,
+                        key: gate::read_secret(&serve.key_file)?,
+                        platform: serve.platform.to_string(),
+                        base_path: serve.base_path,
+                        realm: serve.realm,
+                        front: Front::Gateway(serve.trusted_proxies),
+                        vis_key: serve.vis_key,
                     },
-                    realm: serve.realm,
-                    vis_key: serve.vis_key,
+                    account: Account {
+                        credentials: serve.credentials,
+                        shares: serve.shares,
+                    },
                 })
                 .await
             }

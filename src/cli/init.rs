@@ -101,7 +101,7 @@ enum Challenge {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Auth {
-    Endpoint,
+    Session,
     Basic,
 }
 
@@ -220,7 +220,7 @@ impl Init {
             }),
             pool: self.pool,
             auth: self.auth.map(|mode| match mode {
-                Auth::Endpoint => AuthMode::Endpoint,
+                Auth::Session => AuthMode::Session,
                 Auth::Basic => AuthMode::Basic,
             }),
             image_prefix: self.image_prefix.clone(),

@@ -18,6 +18,7 @@ mod report;
 mod route;
 mod run;
 mod secret;
+mod share;
 mod status;
 mod trial;
 mod up;
@@ -66,6 +67,7 @@ enum Command {
     Status(status::Status),
     User(user::User),
     Secret(secret::Secrets),
+    Share(share::Shares),
     Cert(cert::Cert),
     Lib(lib::Lib),
     Trial(trial::Trial),
@@ -100,6 +102,7 @@ impl Cli {
             Command::Status(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
             Command::Secret(command) => command.run(directory).await,
+            Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,

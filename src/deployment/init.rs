@@ -285,7 +285,7 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "tls_ca_server": request.tls_ca_server,
         "tls_challenge": request.tls_challenge,
         "pool": text(request.pool.map(|pool| pool.to_string()), default::POOL),
-        "auth": request.auth.unwrap_or(AuthMode::Endpoint).as_str(),
+        "auth": request.auth.unwrap_or(AuthMode::Session).as_str(),
         "library_root": default::LIBRARY_ROOT,
         "library_quota": default::QUOTA,
         "library_max_upload": default::MAX_UPLOAD,

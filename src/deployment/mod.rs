@@ -8,6 +8,7 @@ mod profile;
 pub mod purge;
 pub mod room;
 mod services;
+mod shares;
 pub mod sites;
 mod sweep;
 mod tokens;
@@ -44,7 +45,14 @@ pub enum Missing {
 }
 
 /// Directories that the platform's containers read or write as root.
-const ROOTS: [&str; 4] = ["auth", "secrets", "config", platform::gateway::ACME];
+const ROOTS: [&str; 6] = [
+    "auth",
+    platform::auth::SESSIONS,
+    platform::auth::SHARES,
+    "secrets",
+    "config",
+    platform::gateway::ACME,
+];
 
 /// Users' htpasswd entries.
 #[derive(Debug, Default, Clone)]

@@ -12,10 +12,12 @@ use crate::machine::lock::Lock;
 
 /// What is ours in a deployment's directory, besides the library. What makes it a deployment goes last: a run that is killed in
 /// between is simply repeated.
-const OURS: [&str; 9] = [
+const OURS: [&str; 11] = [
     "users",
     "secrets",
     "auth",
+    "sessions",
+    "shares",
     "config",
     "data",
     "templates",

@@ -1,10 +1,11 @@
 //! The auth endpoint: who may open what, asked by the gateway on loopback.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::desired::{Component, Desired, Directory, File, Probe, digest};
+use super::desired::{Capabilities, Component, Desired, Directory, File, Mount, Probe, digest};
 use super::{Input, of_user, own_container, plain, read_only, secret};
+use crate::auth::shares;
 use crate::secrets::Secret;
 use crate::spec::model::{AuthMode, User};
 use crate::spec::names::UserName;
@@ -41,12 +42,15 @@ pub fn entry(name: &UserName, entry: &Secret) -> File {
 }
 
 /// What the endpoint knows of a user besides the password.
-pub fn user_access(name: &UserName, user: &User) -> File {
+pub fn user_access(name: &UserName, user: &User, workspace: SocketAddrV4) -> File {
     let groups: Vec<&str> = user.groups.iter().map(|group| group.as_str()).collect();
     plain(
         user_file(name),
         0o644,
-        format!("{}\n", serde_json::json!({ "groups": groups })),
+        format!(
+            "{}\n",
+            serde_json::json!({ "groups": groups, "workspace": workspace })
+        ),
     )
 }
 
@@ -67,6 +71,28 @@ pub fn vis_url(input: &Input<'_>) -> String {
 /// Where the key lies for the gateway's word to Grafana, relative to the root.
 const VIS: &str = "config/vis";
 
+/// Where it is written down that a user has signed out everywhere, relative to the root; a file a user.
+pub const SESSIONS: &str = "sessions";
+
+/// Where it is kept what users share, relative to the root; a file a user.
+pub const SHARES: &str = "shares";
+
+/// Where the key lies that sessions are signed with, relative to the root.
+const KEY: &str = "config/session";
+
+/// What a user leaves behind who is removed: what the user shared, and when the user signed out last.
+pub fn left_behind(name: &UserName) -> [PathBuf; 2] {
+    [
+        Path::new(SESSIONS).join(name.as_str()),
+        Path::new(SHARES).join(shares::file_name(name)),
+    ]
+}
+
+/// What a session's cookie is called, with and without TLS.
+pub fn cookies(input: &Input<'_>) -> [String; 2] {
+    crate::auth::sessions::cookie_names(input.spec.name.as_str())
+}
+
 /// Adds the endpoint's container, unless Traefik checks passwords itself.
 pub fn add(input: &Input<'_>, desired: &mut Desired) {
     if input.spec.auth == AuthMode::Basic {
@@ -82,14 +108,56 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         "/auth",
         "--users",
         "/users",
+        "--sessions",
+        "/sessions",
+        "--shares",
+        "/shares",
+        "--key-file",
+        "/session/key",
+        "--platform",
+        input.spec.name.as_str(),
+        "--base-path",
+        &input.spec.base_path.path(""),
         "--realm",
         REALM,
     ];
     let mut container = own_container(input, Component::Auth, command.map(str::to_owned).into());
+    for proxy in &input.spec.trusted_proxies {
+        container.command.push(format!("--trusted-proxy={proxy}"));
+    }
+    let closed = |path| Directory {
+        mode: 0o700,
+        enforce: true,
+        ..Directory::plain(path)
+    };
+    desired
+        .directories
+        .extend([closed(SESSIONS), closed(SHARES), closed(KEY)]);
+    let key = input.secrets.gateway.derived("sessions");
+    let mut digests = vec![key.clone()];
+    desired
+        .files
+        .push(secret(format!("{KEY}/key"), key.expose().to_owned()));
+    let written = |source: &str, target: &str| Mount {
+        read_only: false,
+        ..read_only(input, source, target)
+    };
     container.mounts = vec![
-        read_only(input, ENTRIES, "/auth"),
+        // Users change their passwords.
+        written(ENTRIES, "/auth"),
+        written(SESSIONS, "/sessions"),
+        written(SHARES, "/shares"),
         read_only(input, "config/auth", "/users"),
+        read_only(input, KEY, "/session"),
     ];
+    if !input.services.is_empty() {
+        let credentials = read_only(input, super::services::users::FILES, "/credentials");
+        container.mounts.push(credentials);
+        let words = ["--credentials", "/credentials"];
+        container.command.extend(words.map(str::to_owned));
+        // They are the workspaces' users' own, and closed to others.
+        container.capabilities = Capabilities::Only(vec!["DAC_READ_SEARCH".to_owned()]);
+    }
     if let Some(key) = &input.services.vis_key {
         desired.directories.push(Directory {
             mode: 0o700,
@@ -101,9 +169,10 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         container.mounts.push(read_only(input, VIS, "/vis"));
         let words = ["--vis-key", "/vis/key.pem"];
         container.command.extend(words.map(str::to_owned));
-        // It is read once, at the start.
-        container.config_digest = Some(digest([key.expose()]));
+        digests.push(key.clone());
     }
+    // They are read once, at the start.
+    container.config_digest = Some(digest(digests.iter().map(Secret::expose)));
     container.listens = vec![address];
     container.ready = Some(Probe::of(address, "/healthz", DEADLINE));
     desired.containers.push(container);

@@ -27,6 +27,7 @@ struct StaticContext<'a> {
     http_address: String,
     https_address: String,
     redirect_to: String,
+    trusted_proxies: Vec<String>,
     acme: Option<AcmeContext<'a>>,
 }
 
@@ -46,6 +47,13 @@ struct PlatformContext<'a> {
     realm: &'a str,
     entries: Vec<&'a str>,
     authz_url: String,
+    behind_proxies: bool,
+    cookies: [String; 2],
+    door_rule: String,
+    sockets_rule: String,
+    shared_rule: String,
+    proxies: Vec<String>,
+    door_url: String,
     website_rule: String,
     library_rule: String,
     live_rule: String,
@@ -60,6 +68,8 @@ struct UserContext<'a> {
     realm: &'a str,
     entry: &'a str,
     authz_url: String,
+    behind_proxies: bool,
+    cookies: [String; 2],
     middleware: String,
     router: String,
     rule: String,
@@ -100,6 +110,33 @@ pub fn rule(input: &Input<'_>, path: &str) -> String {
     format!("Host(`{host}`) && (Path(`{path}`) || PathPrefix(`{path}/`))")
 }
 
+/// Where people sign in and see to their accounts, which the auth process guards by itself.
+fn door_rule(input: &Input<'_>) -> String {
+    let pages = ["signin", "account"].map(|page| {
+        let path = input.spec.base_path.path(page);
+        format!("Path(`{path}`) || PathPrefix(`{path}/`)")
+    });
+    format!("Host(`{}`) && ({})", input.spec.domain, pages.join(" || "))
+}
+
+/// What is below every user's name, with more that must hold.
+///
+/// WebSockets to workspaces go through the auth process: it ends them with the session that they were opened in, which Traefik, once it
+/// has let a connection through, never looks at again.
+fn workspaces_rule(input: &Input<'_>, rest: &str, more: &str) -> String {
+    // A base path is letters, digits, '.', '_' and '-'.
+    let base = input.spec.base_path.path("").replace('.', "\\.");
+    let host = &input.spec.domain;
+    format!("Host(`{host}`) && PathRegexp(`^{base}/[^/]+{rest}`){more}")
+}
+
+fn proxies(spec: &Spec) -> Vec<String> {
+    spec.trusted_proxies
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
 /// Adds the container and every file but the users' own.
 pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> {
     let spec = input.spec;
@@ -112,6 +149,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
             http_address: address(spec.ports.http),
             https_address: address(spec.ports.https),
             redirect_to: format!(":{}", spec.ports.https),
+            trusted_proxies: proxies(spec),
             acme: spec.tls.acme().map(|acme| AcmeContext {
                 domain: spec.domain.as_str(),
                 email: &acme.email,
@@ -186,6 +224,8 @@ pub fn user(
         realm: auth::REALM,
         entry: entry.expose(),
         authz_url: auth::authz_url(input, Some(name)),
+        behind_proxies: !input.spec.trusted_proxies.is_empty(),
+        cookies: auth::cookies(input),
         middleware: format!("only-{name}"),
         router: format!("workspace-{name}"),
         rule: rule(input, name.as_str()),
@@ -216,6 +256,17 @@ fn platform(input: &Input<'_>) -> Result<File, RenderError> {
             false => Vec::new(),
         },
         authz_url: auth::authz_url(input, None),
+        behind_proxies: !spec.trusted_proxies.is_empty(),
+        cookies: auth::cookies(input),
+        door_rule: door_rule(input),
+        sockets_rule: workspaces_rule(
+            input,
+            "(/|$)",
+            " && HeaderRegexp(`Upgrade`, `(?i)^websocket$`)",
+        ),
+        shared_rule: workspaces_rule(input, "/services/[^/]+", ""),
+        proxies: proxies(spec),
+        door_url: local(spec.ports.auth),
         website_rule: rule(input, ""),
         library_rule: rule(input, "lib"),
         live_rule: format!(

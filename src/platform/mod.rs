@@ -176,6 +176,10 @@ pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, R
             workspace::add(input, name, &mut desired)?;
         }
         let mut files = vec![gateway::user_file(name), auth::user_file(name)];
+        // Whoever gets the name next begins anew.
+        if !input.spec.users.contains_key(name) {
+            files.extend(auth::left_behind(name));
+        }
         if !input.services.is_empty() {
             files.extend(services::users::paths(name).map(PathBuf::from));
         }

@@ -57,7 +57,9 @@ pub fn add(input: &Input<'_>, name: &UserName, desired: &mut Desired) -> Result<
     desired.containers.push(container);
     services::users::add(input, name, desired)?;
     if user.enabled {
-        let files = route.into_iter().chain([auth::user_access(name, user)]);
+        let files = route
+            .into_iter()
+            .chain([auth::user_access(name, user, address)]);
         desired.files.extend(files.map(|file| of_user(file, name)));
     }
     Ok(())

@@ -16,6 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::response::Response;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -131,8 +132,7 @@ impl Connections {
             };
             let app = app.clone();
             tokio::spawn(PEER.scope(address.ip(), async move {
-                serve(connection, record, app).await;
-                drop(guard);
+                serve(connection, record, app, guard).await;
             }));
         }
     }
@@ -176,7 +176,7 @@ impl Connections {
                 .map(|watched| &watched.record)
                 .filter(|record| match record.phase() {
                     Phase::Idle | Phase::Head => age(record) >= GRACE,
-                    Phase::Busy => false,
+                    Phase::Busy | Phase::Upgraded => false,
                 })
                 .collect();
             if waiting.is_empty() {
@@ -247,6 +247,7 @@ impl Watched {
         }
         let age = || now.wrapping_sub(self.record.since());
         match self.record.phase() {
+            Phase::Upgraded => false,
             Phase::Idle => age() > limits.idle,
             Phase::Head => age() > limits.head,
             Phase::Busy => {
@@ -291,7 +292,7 @@ impl Drop for Guard {
     }
 }
 
-async fn serve(connection: TcpStream, record: Arc<Record>, app: Router) {
+async fn serve(connection: TcpStream, record: Arc<Record>, app: Router, guard: Guard) {
     let app = TowerToHyperService::new(app);
     let service = service_fn(|request: Request<Incoming>| {
         record.enter(Phase::Busy);
@@ -303,17 +304,21 @@ async fn serve(connection: TcpStream, record: Arc<Record>, app: Router) {
         let answer = app.call(request);
         async move {
             let answer: Response = answer.await?;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                record.upgrade();
+            }
             record.holds_scarce(answer.extensions().get::<Scarce>().copied());
             Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, record)))
         }
     });
-    let stream = TokioIo::new(Stream::new(connection, record.clone()));
+    let stream = TokioIo::new(Stream::new(connection, record.clone(), guard));
     // How long a head may take is watched for all connections at once, which costs a request nothing.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(stream, service);
+        .serve_connection(stream, service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     poll_fn(|cx| {
         match record.told(cx) {

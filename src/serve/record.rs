@@ -33,6 +33,8 @@ pub enum Phase {
     Head,
     /// A request is being answered.
     Busy,
+    /// It is no longer HTTP's: a WebSocket, which may be silent for as long as it likes.
+    Upgraded,
 }
 
 /// What a connection is told to do.
@@ -53,6 +55,7 @@ pub struct Record {
     phase: AtomicU8,
     since: AtomicU32,
     moved: AtomicU32,
+    upgraded: AtomicBool,
     body_awaited: AtomicBool,
     write_awaited: AtomicBool,
     /// What the client must take of the answer in hand, in bytes a second, where that holds something scarce; else nothing.
@@ -68,6 +71,7 @@ impl Record {
             phase: AtomicU8::new(Phase::Idle as u8),
             since: AtomicU32::new(clock.now()),
             moved: AtomicU32::new(0),
+            upgraded: AtomicBool::new(false),
             body_awaited: AtomicBool::new(false),
             write_awaited: AtomicBool::new(false),
             least: AtomicU64::new(0),
@@ -79,6 +83,9 @@ impl Record {
 
     /// How far it is. An answer that its client has not taken yet is still in hand.
     pub fn phase(&self) -> Phase {
+        if self.is_upgraded() {
+            return Phase::Upgraded;
+        }
         match self.write_awaited.load(Ordering::Relaxed) {
             true => Phase::Busy,
             false => self.entered(),
@@ -91,6 +98,16 @@ impl Record {
             phase if phase == Phase::Head as u8 => Phase::Head,
             _ => Phase::Busy,
         }
+    }
+
+    /// It has changed to another protocol, and does not change back.
+    pub fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has changed to another protocol.
+    pub fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Relaxed)
     }
 
     /// It is now so far. The moment is written first: who sees the new phase sees no older moment.

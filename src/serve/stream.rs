@@ -10,27 +10,41 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::record::{Phase, Record};
+use super::record::{Order, Phase, Record};
 
 /// A connection whose record knows what goes through it.
-pub struct Stream {
+///
+/// One that has changed to another protocol outlives the server's work on it, and takes its place among the others along.
+pub struct Stream<P> {
     connection: TcpStream,
     record: Arc<Record>,
+    _place: P,
 }
 
-impl Stream {
-    /// The connection with its record.
-    pub fn new(connection: TcpStream, record: Arc<Record>) -> Self {
-        Self { connection, record }
+impl<P> Stream<P> {
+    /// The connection with its record, and its place.
+    pub fn new(connection: TcpStream, record: Arc<Record>, place: P) -> Self {
+        Self {
+            connection,
+            record,
+            _place: place,
+        }
     }
 }
 
-impl AsyncRead for Stream {
+impl<P: Unpin> AsyncRead for Stream<P> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.record.is_upgraded() {
+            match self.record.told(cx) {
+                Order::Serve => {}
+                // As if the client had gone.
+                Order::Finish | Order::End => return Poll::Ready(Ok(())),
+            }
+        }
         let before = into.filled().len();
         let outcome = Pin::new(&mut self.connection).poll_read(cx, into);
         self.record.arrived(into.filled().len() - before);
@@ -38,7 +52,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<P: Unpin> AsyncWrite for Stream<P> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

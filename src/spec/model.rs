@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use super::custom::Custom;
@@ -34,6 +34,8 @@ pub struct Spec {
     pub pool: Ipv4Net,
     /// Who checks passwords.
     pub auth: AuthMode,
+    /// Proxies in front of the gateway that are believed about whom they saw, and how.
+    pub trusted_proxies: Vec<IpNet>,
     /// Users' files, and what may be done with them over HTTP.
     pub library: Library,
     /// Put before every image's name.
@@ -150,12 +152,13 @@ impl Tls {
     }
 }
 
-/// Who checks passwords.
+/// Who checks passwords. `session` was called `endpoint` before it had sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthMode {
-    /// Our endpoint, asked by the gateway.
-    Endpoint,
+    /// Our own process, asked by the gateway: people sign in on a page, programs send a name and a password.
+    #[serde(alias = "endpoint")]
+    Session,
     /// Traefik's basicAuth, as in v0.2.
     Basic,
 }
@@ -164,7 +167,7 @@ impl AuthMode {
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
-            AuthMode::Endpoint => "endpoint",
+            AuthMode::Session => "session",
             AuthMode::Basic => "basic",
         }
     }

@@ -61,11 +61,13 @@ macro_rules! name_type {
 mod base_path;
 mod deployment_name;
 mod domain;
+mod share_name;
 mod user_name;
 
 pub use base_path::BasePath;
 pub use deployment_name::DeploymentName;
 pub use domain::Domain;
+pub use share_name::ShareName;
 pub use user_name::{RESERVED, USER_NAME_MAX, UserName};
 
 #[cfg(test)]

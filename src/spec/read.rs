@@ -4,6 +4,7 @@ mod custom;
 pub mod default;
 mod image;
 mod machines;
+mod proxies;
 mod ready_made;
 mod services;
 mod tls;
@@ -23,6 +24,7 @@ use super::quantity::Bytes;
 use custom::custom;
 use image::{image, is_image};
 use machines::machines;
+use proxies::trusted_proxies;
 use services::{Given, grafana, influxdb, mosquitto, rabbitmq};
 use tls::tls;
 use workspace::{limit_overrides, workspace};
@@ -58,8 +60,9 @@ pub fn spec(document: &Document) -> Option<Spec> {
     let pool = pool(&mut network);
     network.finish();
     let auth = top
-        .get("auth", "write endpoint or basic")
-        .unwrap_or(AuthMode::Endpoint);
+        .get("auth", "write session or basic")
+        .unwrap_or(AuthMode::Session);
+    let trusted_proxies = trusted_proxies(&mut top);
     let mut library = top.section("library");
     let library_model = library_model(&mut library);
     library.finish();
@@ -111,6 +114,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         tls: tls?,
         pool: pool?,
         auth,
+        trusted_proxies,
         library: library_model?,
         image_prefix,
         gateway: gateway_model,
@@ -215,7 +219,16 @@ fn pool(section: &mut Section<'_>) -> Option<Ipv4Net> {
 }
 
 /// Directories of a deployment that hold other things than users' files; those that begin with a dot are kept for more.
-const OWN_DIRECTORIES: &[&str] = &["auth", "config", "data", "secrets", "templates", "users"];
+const OWN_DIRECTORIES: &[&str] = &[
+    "auth",
+    "config",
+    "data",
+    "secrets",
+    "sessions",
+    "shares",
+    "templates",
+    "users",
+];
 
 fn library_model(section: &mut Section<'_>) -> Option<Library> {
     let root = library_root(section);

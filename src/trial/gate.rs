@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use tower::ServiceExt;
 
+use crate::auth::door::Door;
 use crate::auth::endpoint::{Endpoint, Required};
 use crate::gate::{GATEWAY_HEADER, GROUPS_HEADER, USER_HEADER};
 use crate::secrets::Secret;
@@ -29,7 +30,9 @@ const OURS: [HeaderName; 4] = [
 /// Who decides, and what is behind.
 pub struct Passage {
     /// Knows the users.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
+    /// Where they sign in, and what they do with their accounts.
+    pub door: Door,
     /// Everything but the library.
     pub website: Router,
     /// What is at [`LIBRARY`] and below.
@@ -39,7 +42,8 @@ pub struct Passage {
 }
 
 struct Gate {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
+    door: Door,
     website: Router,
     library: Router,
     secret: HeaderValue,
@@ -54,6 +58,7 @@ pub fn router(passage: Passage) -> anyhow::Result<Router> {
     secret.set_sensitive(true);
     let gate = Gate {
         endpoint: passage.endpoint,
+        door: passage.door,
         website: passage.website,
         library: passage.library,
         secret,
@@ -66,19 +71,28 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request) -> Result<Res
     for name in OURS {
         headers.remove(name);
     }
-    let identity = match gate.endpoint.admit(&Required::Anyone, headers).await {
-        Ok(identity) => identity,
+    if gate.door.opens(&request) {
+        return Ok(gate.door.open(request).await);
+    }
+    let asked = gate.endpoint.front.before(&request);
+    let admitted = match gate.endpoint.admit(&Required::Anyone, &asked).await {
+        Ok(admitted) => admitted,
         Err(refused) => return Ok(refused),
     };
+    let headers = request.headers_mut();
     headers.remove(AUTHORIZATION);
     headers.remove(COOKIE);
-    headers.extend(identity);
+    headers.extend(admitted.identity);
     headers.insert(GATEWAY_HEADER, gate.secret.clone());
     let behind = match is_librarys(request.uri().path()) {
         true => &gate.library,
         false => &gate.website,
     };
-    behind.clone().oneshot(request).await
+    let mut response = behind.clone().oneshot(request).await?;
+    if let Some(cookie) = admitted.renewed {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 fn is_librarys(path: &str) -> bool {

@@ -9,11 +9,15 @@ pub mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use crate::auth::endpoint::{Directories, Endpoint};
+use crate::auth::account::Account;
+use crate::auth::asked::Front;
+use crate::auth::door::Door;
+use crate::auth::endpoint::{Directories, Endpoint, Options as Deciding};
 use crate::error::Failure;
 use crate::library;
 use crate::library::changes::Writing;
@@ -138,7 +142,8 @@ async fn served(
         htpasswd: scratch.path().join("auth"),
         users: scratch.path().join("users"),
     };
-    users::write(&trial.members, &directories)?;
+    let sessions = scratch.path().join("sessions");
+    users::write(&trial.members, &directories, &sessions)?;
     let secret = Secret::generate(40);
     let url = place.url();
     let env = env_without_workspaces(&Templates::new(&Default::default())?, &url)?;
@@ -155,8 +160,23 @@ async fn served(
         writing: trial.writable.then_some(Writing::USUAL),
         ..Options::new(library::gate::Gate::Gateway(secret.clone()))
     };
+    let endpoint = Arc::new(Endpoint::new(Deciding {
+        directories,
+        sessions,
+        key: Secret::generate(40),
+        platform: format!("trial-{}", place.address.port()),
+        base_path: root.clone(),
+        realm: "DTaaS trial".to_owned(),
+        front: Front::Nobody,
+        vis_key: None,
+    })?);
+    let account = Account {
+        credentials: None,
+        shares: None,
+    };
     let app = gate::router(Passage {
-        endpoint: Endpoint::new(directories, "DTaaS trial", None)?,
+        door: Door::new(Arc::clone(&endpoint), account),
+        endpoint,
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
         library: library_router(service(&settings, &options)?),
         secret,

@@ -149,9 +149,9 @@ fn entry(line: &str) -> Result<Member, String> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(members: &[Member], directories: &Directories) -> anyhow::Result<()> {
+pub fn write(members: &[Member], directories: &Directories, sessions: &Path) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
-        for directory in [&directories.htpasswd, &directories.users] {
+        for directory in [&directories.htpasswd, &directories.users, sessions] {
             DirBuilder::new().mode(0o700).create(directory)?;
         }
         for Member { name, hash } in members {

@@ -1,7 +1,12 @@
 //! The auth endpoint, as the gateway asks it.
 
+mod account;
 pub mod fixture;
 mod floods;
+mod guesses;
+mod sessions;
+mod shares;
+mod sockets;
 
 use std::fs;
 use std::process::Command;
@@ -62,7 +67,7 @@ fn whoever_does_not_pass_is_asked_to_sign_in() {
     let server = platform.serve();
 
     let long = "hunter2".repeat(200);
-    for (user, password) in [
+    for (number, (user, password)) in [
         ("alice", "hunter3"),
         ("alice", ""),
         ("alice", &long),
@@ -75,9 +80,19 @@ fn whoever_does_not_pass_is_asked_to_sign_in() {
         ("Alice", "hunter2"),
         ("../auth/alice", "hunter2"),
         ("", ""),
-    ] {
-        for path in ["/authz", "/authz/alice"] {
-            let answer = sign_in(&server, path, user, password);
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (path, host) in [("/authz", 1), ("/authz/alice", 2)] {
+            // From elsewhere each time: here they would have to wait.
+            let from = format!("192.0.{host}.{number}");
+            let authorization = basic(user, password);
+            let headers = [
+                ("Authorization", authorization.as_str()),
+                ("X-Forwarded-For", &from),
+            ];
+            let answer = server.get(path, &headers);
             assert_eq!(answer.status, 401, "{user}:{password} {path}");
             assert_eq!(
                 answer.header("www-authenticate"),
@@ -266,6 +281,10 @@ fn an_address_that_others_can_reach_is_refused() {
             .arg(platform.path("auth"))
             .arg("--users")
             .arg(platform.path("users"))
+            .arg("--sessions")
+            .arg(platform.path("sessions"))
+            .arg("--key-file")
+            .arg(platform.path("key"))
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{address}");

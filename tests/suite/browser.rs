@@ -184,6 +184,17 @@ impl Browser {
         }
     }
 
+    /// Opens a page as a user who signs in on the way there.
+    pub async fn open_as(&mut self, url: &str, user: &str, password: &str) {
+        self.open(url).await;
+        self.until("document.getElementById('password')").await;
+        self.fill("user", user).await;
+        self.fill("password", password).await;
+        self.value("document.querySelector('form').submit()").await;
+        self.until("!document.getElementById('password') && document.readyState === 'complete'")
+            .await;
+    }
+
     /// Puts the cursor into an element.
     pub async fn focus(&mut self, id: &str) {
         self.value(&format!("document.getElementById('{id}').focus()"))

@@ -57,6 +57,32 @@ impl Server {
         self.send(request.as_bytes())
     }
 
+    /// A request with a body of this kind.
+    pub fn give(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        kind: &str,
+        body: &str,
+    ) -> Answer {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += &format!(
+            "Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.send(request.as_bytes())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Bytes as they are, and what comes back.
     pub fn send(&self, request: &[u8]) -> Answer {
         let mut connection = TcpStream::connect(&self.address).unwrap();

@@ -81,7 +81,9 @@ pub fn add_route(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderE
         false => host,
     };
     let context = Route {
-        authz_url: (input.spec.auth == AuthMode::Endpoint).then(|| auth::vis_url(input)),
+        authz_url: (input.spec.auth == AuthMode::Session).then(|| auth::vis_url(input)),
+        behind_proxies: !input.spec.trusted_proxies.is_empty(),
+        cookies: auth::cookies(input),
         rule: rule(input, PAGE),
         host,
         authority: &input.services.authority,
@@ -98,6 +100,8 @@ pub fn add_route(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderE
 
 #[derive(Serialize)]
 struct Route<'a> {
+    behind_proxies: bool,
+    cookies: [String; 2],
     /// `None` where Traefik checks passwords itself: then Grafana asks for its own.
     authz_url: Option<String>,
     rule: String,

@@ -1,7 +1,7 @@
 //! Users' files, the endpoint over them, and visitors.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -20,9 +20,14 @@ pub struct Platform {
 impl Platform {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["auth", "users"] {
+        for name in ["auth", "users", "sessions", "shares", "credentials"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
+        fs::write(
+            directory.path().join("key"),
+            "what sessions are signed with\n",
+        )
+        .unwrap();
         Self { directory }
     }
 
@@ -52,21 +57,29 @@ impl Platform {
     }
 
     pub fn serve(&self) -> Server {
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let (auth, users) = (text(&self.path("auth")), text(&self.path("users")));
-        Server::start(
-            "auth",
-            &[
-                "auth",
-                "serve",
-                "--htpasswd",
-                &auth,
-                "--users",
-                &users,
-                "--realm",
-                "foo.com",
-            ],
-        )
+        self.serve_with(&[])
+    }
+
+    pub fn serve_with(&self, more: &[&str]) -> Server {
+        let mut words = ["auth", "serve", "--realm", "foo.com", "--platform", "foo"]
+            .map(str::to_owned)
+            .to_vec();
+        for (flag, name) in [
+            ("--htpasswd", "auth"),
+            ("--users", "users"),
+            ("--sessions", "sessions"),
+            ("--shares", "shares"),
+            ("--credentials", "credentials"),
+            ("--key-file", "key"),
+        ] {
+            words.extend([
+                flag.to_owned(),
+                self.path(name).to_str().unwrap().to_owned(),
+            ]);
+        }
+        words.extend(more.iter().map(|&word| word.to_owned()));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Server::start("auth", &words)
     }
 }
 

@@ -199,7 +199,7 @@ fn a_second_run_with_other_flags_says_what_to_edit() {
              ports.https is 443, not 8443: edit dtaas.yaml, then `dtaas up`\n  \
              tls.mode is self-signed, not off: edit dtaas.yaml, then `dtaas up`\n  \
              network.pool is 10.213.0.0/16, not 10.9.0.0/16: edit dtaas.yaml, then `dtaas up`\n  \
-             auth is endpoint, not basic: edit dtaas.yaml, then `dtaas up`\n  \
+             auth is session, not basic: edit dtaas.yaml, then `dtaas up`\n  \
              there is no user carl yet: `dtaas user add carl`",
             "nothing was changed",
         )

@@ -36,7 +36,7 @@ fn all_problems_come_at_once() {
          dtaas.yaml:6: ports.http is 70000: this cannot stand here; write a port from 1 to 65535\n  \
          dtaas.yaml:7: ports.auth is \"many\": this cannot stand here; write a port from 1 to 65535\n  \
          dtaas.yaml:9: tls.mode is \"letsencrypt\": there is no such mode; write off, self-signed, files or acme\n  \
-         dtaas.yaml:10: auth is \"none\": there is no \"none\"; write endpoint or basic\n  \
+         dtaas.yaml:10: auth is \"none\": there is no \"none\"; write session or basic\n  \
          dtaas.yaml:12: library.root is \"secrets\": the deployment keeps its own files there; write a directory of its own, such as files or /srv/library\n  \
          dtaas.yaml:14: gateway.image is \"traefik latest\": this is not an image's name; write name:tag or name@sha256:…\n  \
          dtaas.yaml:15: gateway.log_level is \"loud\": there is no \"loud\"; write DEBUG, INFO, WARN or ERROR\n  \

@@ -320,7 +320,7 @@ fn who_reads_the_gateways_secret_at_the_start_is_made_anew_when_it_changes() {
         .filter(|(before, after)| before != after)
         .map(|(before, _)| before.component.as_str())
         .collect();
-    assert_eq!(changed, ["website", "library"]);
+    assert_eq!(changed, ["auth", "website", "library"]);
 }
 
 #[test]

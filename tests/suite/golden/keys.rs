@@ -156,6 +156,7 @@ const SPEC: &[Row] = &[
     },
     row("network.pool", "10.99.0.0/24"),
     row("auth", "basic"),
+    row("trusted_proxies", "[192.0.2.10, 10.0.0.0/24]"),
     row("library.root", "/srv/library"),
     row("library.writable", "true"),
     Row {

@@ -132,7 +132,7 @@ proptest! {
             let desired = fixture.machine();
 
             let platform = yaml_of(&desired, "config/gateway/dynamic/platform.yml");
-            prop_assert_eq!(names_at(&platform, &["http", "routers"]), ["website", "library", "live"]);
+            prop_assert_eq!(names_at(&platform, &["http", "routers"]), ["website", "library", "door", "shared", "sockets", "live"]);
             let rules = &platform["http"]["routers"];
             prop_assert_eq!(&rules["website"]["rule"], &Value::from(gateway::rule(&input, "")));
             prop_assert_eq!(&rules["library"]["rule"], &Value::from(gateway::rule(&input, "lib")));
@@ -249,7 +249,7 @@ proptest! {
 
     #[test]
     fn what_is_one_users_is_part_of_the_whole_and_of_nobody_else(names in names(), basic in any::<bool>()) {
-        let auth = Value::from(if basic { "basic" } else { "endpoint" });
+        let auth = Value::from(if basic { "basic" } else { "session" });
         let fixture = Fixture::of(with_users(spec_of(&[("auth", auth)]).unwrap(), &names));
         let whole = fixture.machine();
         for name in &names {
@@ -281,6 +281,11 @@ proptest! {
         let part = fixture.user(&gone);
         prop_assert!(part.networks.is_empty() && part.containers.is_empty() && part.directories.is_empty() && part.images.is_empty());
         let absent: Vec<&str> = part.absent.iter().map(|path| path.to_str().unwrap()).collect();
-        prop_assert_eq!(absent, ["config/gateway/dynamic/user-someone.who-left.yml", "config/auth/someone.who-left.json"]);
+        prop_assert_eq!(absent, [
+            "config/gateway/dynamic/user-someone.who-left.yml",
+            "config/auth/someone.who-left.json",
+            "sessions/someone.who-left",
+            "shares/someone.who-left.json",
+        ]);
     }
 }

@@ -32,7 +32,7 @@ fn below_a_base_path_with_either_way_to_check_passwords() {
     let life = engine::life(&here.container("workspace-alice"));
     steps.step("auth: basic, and up", || {
         let spec = fs::read_to_string(here.path("dtaas.yaml")).unwrap();
-        let basic = spec.replace("auth: \"endpoint\"", "auth: basic");
+        let basic = spec.replace("auth: \"session\"", "auth: basic");
         assert_ne!(basic, spec);
         fs::write(here.path("dtaas.yaml"), basic).unwrap();
         here.dtaas(&["up"]).succeeded();

@@ -27,11 +27,9 @@ async fn the_page_greets_and_leads_through_the_library() {
     let trial = Trial::start(command, "alices-password\n");
 
     // alice is greeted and sees her folder and the shared one,
-    // (with name and password in the address, as people write them)
-    let opened = trial
-        .url
-        .replace("http://", "http://alice:alices-password@");
-    browser.open(&opened).await;
+    browser
+        .open_as(&trial.url, "alice", "alices-password")
+        .await;
     browser.until(ENTRIES).await;
     assert_eq!(
         browser

@@ -5,6 +5,7 @@ mod descriptors;
 mod peer;
 mod record;
 mod scarce;
+mod secure;
 mod stream;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::connections::{Connections, Limits};
 pub use self::peer::peer;
 pub use self::scarce::{Behind, GRACE, LEAST, Scarce};
+pub use self::secure::Secure;
 use crate::error::Failure;
 use crate::signals;
 
@@ -127,6 +129,20 @@ pub async fn until_stopped(
     }
 }
 
+/// Fails where other machines could reach an address.
+///
+/// # Errors
+/// A usage failure.
+pub fn require_loopback(name: &str, address: SocketAddr) -> anyhow::Result<()> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    let message = format!("{name}: {address} can be reached from other machines");
+    Err(Failure::usage(message)
+        .hint(format!("listen on 127.0.0.1:{}", address.port()))
+        .into())
+}
+
 /// Serves `app` until stopped. Says `<name>: listening at http://<address>` on stderr once connections are taken; port 0 takes
 /// a free one, and that one is said.
 ///
@@ -134,12 +150,7 @@ pub async fn until_stopped(
 /// When the address is not a loopback one (the gateway guards these servers, and nothing else may reach them), or cannot
 /// be listened on.
 pub async fn on_loopback(name: &str, address: SocketAddr, app: Router) -> anyhow::Result<()> {
-    if !address.ip().is_loopback() {
-        let message = format!("{name}: {address} can be reached from other machines");
-        return Err(Failure::usage(message)
-            .hint(format!("listen on 127.0.0.1:{}", address.port()))
-            .into());
-    }
+    require_loopback(name, address)?;
     let stop = Stop::listen()?;
     let listener = listen(&format!("{name}:"), address).await?;
     let bound = listener.local_addr()?;

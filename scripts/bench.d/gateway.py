@@ -4,6 +4,7 @@ import base64
 import http.client
 import os
 import shutil
+import urllib.parse
 
 import engine
 import image
@@ -29,19 +30,26 @@ def measure(bench):
     none.without_auth()
     apr1.with_basic_auth()
     ports = {"endpoint": deployment.ports["http"], "none": none.start(), "apr1": apr1.start()}
-    headers = [basic(user(number), deployment.password) for number in range(1, USERS + 1)]
+    names = [user(number) for number in range(1, USERS + 1)]
+    passwords = [basic(name, deployment.password) for name in names]
+    headers = {kind: passwords for kind in ports} | {"endpoint": [session(deployment, name) for name in names]}
     for kind, port in ports.items():
-        # Everybody once: from then on the endpoint knows them.
-        seen = [[status(port, one) for one in headers][-1], status(port, None)]
+        # Everybody once: from then on they are known.
+        seen = [[status(port, one) for one in headers[kind]][-1], status(port, None)]
         if seen != [200, 200 if kind == "none" else 401]:
             raise Failed(f"the gateway with auth {kind} answers {seen} with and without credentials")
-    rows = []
-    for users, asking in ((f"{USERS} users", headers), ("one user", headers[:1])):
+    asked = []
+    for _ in range(bench.repeat(5, 1)):
+        url = f"http://127.0.0.1:{deployment.ports['auth']}/authz"
+        asked.append(load.wrk(bench, url, CONNECTIONS, load.seconds(bench), "users.lua", headers["endpoint"])[0])
+    what = f"questions a second to the endpoint itself, sessions of {USERS} users"
+    rows = [Row(what, Series(asked), "/s", budget=Budget.at_least(15000, "/s"))]
+    for users, many in ((f"{USERS} users", USERS), ("one user", 1)):
         rates, slowest = {kind: [] for kind in ports}, {kind: [] for kind in ports}
         for _ in range(bench.repeat(5, 1)):
             for kind, port in ports.items():
                 url = f"http://127.0.0.1:{port}{PAGE}"
-                rate, p99 = load.wrk(bench, url, CONNECTIONS, load.seconds(bench), "users.lua", asking)
+                rate, p99 = load.wrk(bench, url, CONNECTIONS, load.seconds(bench), "users.lua", headers[kind][:many])
                 rates[kind].append(rate)
                 slowest[kind].append(p99)
         rates = {kind: Series(values) for kind, values in rates.items()}
@@ -53,7 +61,7 @@ def measure(bench):
             Row(f"99 of 100 of {users} answered within, beside none", slowest["endpoint"], "s", peer=slowest["none"]),
             Row(f"99 of 100 of {users} answered within, beside apr1", slowest["endpoint"], "s", peer=slowest["apr1"]),
         ]
-    size = len(page(deployment.ports["http"], headers[0]))
+    size = len(page(deployment.ports["http"], headers["endpoint"][0]))
     return rows, [
         f"wrk on loopback, {CONNECTIONS} kept connections, {load.seconds(bench)} s a turn, the three in turn; plain http; gateway, endpoint, "
         "website and wrk share the processors.",
@@ -62,8 +70,21 @@ def measure(bench):
     ]
 
 
+def session(deployment, name):
+    """The cookie of a user who has signed in on the page, as on this machine without TLS."""
+    connection = http.client.HTTPConnection("127.0.0.1", deployment.ports["http"], timeout=30)
+    form = urllib.parse.urlencode({"user": name, "password": deployment.password, "to": "/"})
+    connection.request("POST", "/signin", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = connection.getresponse()
+    cookie = answer.getheader("Set-Cookie")
+    connection.close()
+    if answer.status != 303 or not cookie:
+        raise Failed(f"{name} cannot sign in: {answer.status}")
+    return "Cookie: " + cookie.split(";")[0]
+
+
 def basic(name, password):
-    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+    return "Authorization: Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def platform(bench, label):
@@ -120,11 +141,16 @@ class Gateway:
         return self.port
 
 
+def shown(credentials):
+    """A header of the form `Name: value`, as the library takes it."""
+    return dict([credentials.split(": ", 1)]) if credentials else {}
+
+
 def status(port, credentials, path=PAGE):
     """What a page is answered with; nothing while nobody listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", path, headers={"Authorization": credentials} if credentials else {})
+        connection.request("GET", path, headers=shown(credentials))
         return connection.getresponse().status
     except OSError:
         return None
@@ -134,7 +160,7 @@ def status(port, credentials, path=PAGE):
 
 def page(port, credentials):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", PAGE, headers={"Authorization": credentials})
+    connection.request("GET", PAGE, headers=shown(credentials))
     body = connection.getresponse().read()
     connection.close()
     return body

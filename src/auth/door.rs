@@ -16,7 +16,7 @@ use super::socket::is_socket;
 use crate::error::Failure;
 use crate::page;
 use crate::proxy::Proxy;
-use crate::serve;
+use crate::serve::{self, Secure};
 use crate::spec::names::UserName;
 
 /// Where users see to their accounts, below the base path.
@@ -27,6 +27,8 @@ const ACCOUNT: &str = "/account";
 pub struct Settings {
     /// A loopback address.
     pub listen: SocketAddr,
+    /// Another one, where the gateway asks over TLS.
+    pub listen_tls: Option<SocketAddr>,
     /// What decides.
     pub options: Options,
     /// What users see of their own account.
@@ -48,6 +50,7 @@ pub struct Door {
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let Settings {
         listen,
+        listen_tls,
         options,
         account,
     } = settings;
@@ -59,9 +62,25 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             return Err(Failure::usage(message).into());
         }
     }
+    let app = router(options, account)?;
+    let Some(address) = listen_tls else {
+        return serve::on_loopback("auth", listen, app).await;
+    };
+    serve::require_loopback("auth", address)?;
+    let secure = Secure::listen("auth:", address).await?;
+    tokio::select! {
+        ended = serve::on_loopback("auth", listen, app.clone()) => ended,
+        () = secure.serve(app) => Ok(()),
+    }
+}
+
+/// All that is answered here.
+///
+/// # Errors
+/// When the realm cannot be sent in a header, or the key for Grafana cannot be read.
+pub fn router(options: Options, account: Account) -> anyhow::Result<Router> {
     let door = Door::new(Arc::new(Endpoint::new(options)?), account);
-    let app = Router::new().fallback(serve_one).with_state(Arc::new(door));
-    serve::on_loopback("auth", listen, app).await
+    Ok(Router::new().fallback(serve_one).with_state(Arc::new(door)))
 }
 
 async fn serve_one(State(door): State<Arc<Door>>, request: Request) -> Response {

@@ -32,6 +32,9 @@ struct Serve {
     /// Where to listen: a loopback address; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4002")]
     listen: SocketAddr,
+    /// Another one, where the gateway asks over TLS, by HTTP/2.
+    #[arg(long, value_name = "ADDRESS")]
+    listen_tls: Option<SocketAddr>,
     /// Directory of htpasswd entries, one file a user.
     #[arg(long, value_name = "DIR")]
     htpasswd: PathBuf,
@@ -77,6 +80,7 @@ impl Auth {
             Command::Serve(serve) => {
                 door::run(Settings {
                     listen: serve.listen,
+                    listen_tls: serve.listen_tls,
                     options: Options {
                         directories: Directories {
                             htpasswd: serve.htpasswd,

@@ -56,16 +56,21 @@ pub fn user_access(name: &UserName, user: &User, workspace: SocketAddrV4) -> Fil
 
 /// The URL that the gateway asks, for one user's workspace or (`None`) for what is any user's.
 pub fn authz_url(input: &Input<'_>, user: Option<&UserName>) -> String {
-    let port = input.spec.ports.auth;
+    let address = asked_at(input);
     match user {
-        Some(user) => format!("http://127.0.0.1:{port}/authz/{user}"),
-        None => format!("http://127.0.0.1:{port}/authz"),
+        Some(user) => format!("https://{address}/authz/{user}"),
+        None => format!("https://{address}/authz"),
     }
+}
+
+/// Where the gateway asks: over TLS, and so by HTTP/2, at a loopback address of its own.
+fn asked_at(input: &Input<'_>) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), input.spec.ports.auth)
 }
 
 /// The URL that the gateway asks for whoever goes to Grafana.
 pub fn vis_url(input: &Input<'_>) -> String {
-    format!("http://127.0.0.1:{}/vis", input.spec.ports.auth)
+    format!("https://{}/vis", asked_at(input))
 }
 
 /// Where the key lies for the gateway's word to Grafana, relative to the root.
@@ -104,6 +109,8 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         "serve",
         "--listen",
         &address.to_string(),
+        "--listen-tls",
+        &asked_at(input).to_string(),
         "--htpasswd",
         "/auth",
         "--users",
@@ -173,7 +180,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
     }
     // They are read once, at the start.
     container.config_digest = Some(digest(digests.iter().map(Secret::expose)));
-    container.listens = vec![address];
+    container.listens = vec![address, asked_at(input)];
     container.ready = Some(Probe::of(address, "/healthz", DEADLINE));
     desired.containers.push(container);
 }

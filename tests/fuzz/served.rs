@@ -22,9 +22,20 @@ use tower_service::Service as _;
 /// What the gateway of these runs knows.
 pub const SECRET: &str = "between-gateway-and-library";
 
-/// A request in alice's name from lines as they go over the wire: method and address, headers, an empty line, the body.
-/// `None` where that is no request; the server never sees it then.
+/// A request in alice's name, as [`bare_request`] reads it.
 pub fn request(data: &[u8]) -> Option<Request> {
+    let mut request = bare_request(data)?;
+    for (name, value) in [("x-dtaas-gateway", SECRET), ("x-forwarded-user", "alice")] {
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    Some(request)
+}
+
+/// A request from lines as they go over the wire: method and address, headers, an empty line, the body. `None` where that is no request; the
+/// server never sees it then.
+pub fn bare_request(data: &[u8]) -> Option<Request> {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = match end {
         Some(end) => (&data[..end], &data[end + 2..]),
@@ -43,13 +54,10 @@ pub fn request(data: &[u8]) -> Option<Request> {
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
         headers.append(name, value);
     }
-    for (name, value) in [("x-dtaas-gateway", SECRET), ("x-forwarded-user", "alice")] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
     Some(request)
 }
 
-/// The library server, in this process.
+/// A server of ours, in this process.
 pub struct Server {
     router: Router,
     runtime: Runtime,
@@ -85,8 +93,13 @@ impl Server {
             writing,
             ..Options::new(gate)
         };
+        Self::of(|| router(service(&settings, &options).unwrap()))
+    }
+
+    /// Over anything that answers.
+    pub fn of(router: impl FnOnce() -> Router) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let router = runtime.block_on(async { router(service(&settings, &options).unwrap()) });
+        let router = runtime.block_on(async { router() });
         Self { router, runtime }
     }
 

@@ -13,6 +13,7 @@ mod refused;
 mod render;
 mod run;
 mod secrets;
+mod share;
 mod spec;
 mod talk;
 mod terminal;

@@ -58,6 +58,8 @@ fn a_deployment_is_made_from_flags() {
          644 config/lib.env\n\
          755 config/library/\n\
          400 config/library/gateway-secret\n\
+         700 config/session/\n\
+         600 config/session/key\n\
          755 config/website/\n\
          400 config/website/gateway-secret\n\
          755 data/\n\
@@ -74,6 +76,8 @@ fn a_deployment_is_made_from_flags() {
          600 secrets/tls/cert.pem\n\
          600 secrets/tls/key.pem\n\
          600 secrets/vnc-password\n\
+         700 sessions/\n\
+         700 shares/\n\
          755 users/\n\
          644 users/alice.yaml\n\
          644 users/bob.yaml"

@@ -77,7 +77,7 @@ fn a_user_comes() {
     );
     assert_eq!(
         place.read("d/config/auth/j.doe_2-x.json"),
-        "{\"groups\":[\"publishers\"]}\n"
+        "{\"groups\":[\"publishers\"],\"workspace\":\"10.213.0.18:8080\"}\n"
     );
     assert!(place.read("d/users/j.doe_2-x.yaml").contains("\nslot: 2\n"));
     assert_eq!(place.in_d("render --check"), done("Nothing to do.\n", ""));

@@ -82,7 +82,7 @@ fn what_spreadsheets_write_is_understood() {
         assert!(opens(&place, "carl", "eight letters"), "{csv:?}");
         assert_eq!(
             place.read("d/config/auth/carl.json"),
-            "{\"groups\":[\"publishers\"]}\n"
+            "{\"groups\":[\"publishers\"],\"workspace\":\"10.213.0.18:8080\"}\n"
         );
     }
 }

@@ -11,7 +11,7 @@ use crate::platform::desired::digest;
 
 /// Nothing from elsewhere, nothing inline: a page that shows users' names and files runs no script but its own.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
+    connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 
 /// `Content-Type` of a page.
 pub const HTML: &str = "text/html; charset=utf-8";

@@ -1,10 +1,22 @@
-import { browse } from './files.js';
-import { link, tools } from './links.js';
+// The page as a whole: who is here, and which part of it is shown. Each part is loaded when it is wanted first.
 
-// Not location.href: where somebody wrote name and password into the address, nothing could be fetched from it.
-const here = new URL('.', location.origin + location.pathname).href;
+import { Problem, ask, here } from './api.js';
+import { find, toast } from './element.js';
 
-const find = (id) => document.getElementById(id);
+const PARTS = {
+  library: () => import('./library.js'),
+  twins: () => import('./twins.js'),
+  workbench: () => import('./workbench.js'),
+  account: () => import('./account.js'),
+};
+
+// What the fragments of the library begin with, beside its name.
+const OF_THE_LIBRARY = ['files', 'view', 'search'];
+
+/** The parts that were shown already, each the function that shows a place in it. */
+const begun = {};
+
+let shown;
 
 function say(text) {
   const notice = find('notice');
@@ -12,62 +24,73 @@ function say(text) {
   notice.hidden = false;
 }
 
-function inATab(anchor, href) {
-  anchor.href = href;
-  anchor.target = '_blank';
-  anchor.rel = 'noopener';
-  anchor.hidden = false;
-}
-
 async function visitor() {
-  const answer = await fetch(`${here}whoami`, { headers: { accept: 'application/json' } });
-  if (!answer.ok) throw new Error(`whoami answered ${answer.status}`);
+  const answer = await ask('whoami', { headers: { accept: 'application/json' } });
+  if (!answer.ok) throw new Problem(`The platform does not say who you are (${answer.status}).`);
   return answer.json();
 }
 
-function show(env, user, groups) {
-  find('greeting').textContent = `Welcome, ${user}`;
-  const who = find('who');
-  who.textContent = groups.length ? `${user} (${groups.join(', ')})` : user;
-  who.hidden = false;
+/** The account where people sign in on a page; undefined where the browser's password window does that. */
+async function session() {
+  const answer = await fetch(`${here}account/me`, { headers: { accept: 'application/json' } }).catch(() => undefined);
+  const kind = answer?.headers.get('content-type') ?? '';
+  return answer?.ok && kind.startsWith('application/json') ? answer.json() : undefined;
+}
 
-  find('files').hidden = false;
-  browse(here, { way: find('way'), state: find('files-state'), entries: find('entries'), archive: find('archive') });
-  if (env.REACT_APP_URL_DTLINK === undefined) {
-    find('lead').textContent = 'This is your library. No workspaces run here.';
-    find('tools-lead').textContent = 'A platform that was set up in full gives each user a workspace with tools. There is none here.';
-    find('tools').remove();
-    return;
-  }
+async function signOut() {
+  const answer = await fetch(`${here}account/signout`, { method: 'POST' });
+  if (answer.ok || answer.status === 401) location.assign(`${here}signin`);
+  else toast('You could not be signed out. Try again, or close the browser.');
+}
 
-  const sections = { library: env.REACT_APP_URL_LIBLINK, twins: env.REACT_APP_URL_DTLINK };
-  for (const anchor of document.querySelectorAll('[data-link]')) {
-    inATab(anchor, link(env, user, sections[anchor.dataset.link], here));
+/** The part that a fragment names, and what it says to that part. */
+export function partOf(fragment) {
+  const [first, ...rest] = fragment.replace(/^#/, '').split('/');
+  if (OF_THE_LIBRARY.includes(first)) return { part: 'library', rest: [first, ...rest] };
+  return PARTS[first] ? { part: first, rest } : { part: 'library', rest: [] };
+}
+
+async function open(context, moved) {
+  const { part, rest } = partOf(location.hash);
+  for (const section of document.querySelectorAll('.page')) section.hidden = section.id !== part;
+  for (const link of document.querySelectorAll('[data-page]')) {
+    if (link.dataset.page === part) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
   }
-  const list = find('tools');
-  for (const { name, href } of tools(env, user, here)) {
-    const anchor = document.createElement('a');
-    inATab(anchor, href);
-    const badge = document.createElement('span');
-    badge.className = 'badge';
-    badge.ariaHidden = 'true';
-    badge.textContent = name[0];
-    anchor.append(badge, name);
-    const item = document.createElement('li');
-    item.append(anchor);
-    list.append(item);
+  const title = find(`${part}-title`);
+  document.title = `${title.textContent} – Digital Twins`;
+  const before = shown;
+  shown = part;
+  find('notice').hidden = true;
+  try {
+    begun[part] ??= PARTS[part]().then(({ begin }) => begin(context));
+    await (await begun[part])(rest);
+  } catch (error) {
+    delete begun[part];
+    say(`${error.message} Reload the page; if that does not help, tell your operator.`);
   }
-  if (!list.children.length) list.replaceWith('No tool is configured.');
+  // Whoever cannot see it is told that another page is here.
+  if (moved && before !== part) title.focus();
 }
 
 try {
-  if (!window.env) throw new Error('env.js is missing or damaged');
-  const { user, groups } = await visitor();
-  if (user) {
-    show(window.env, user, groups);
-  } else {
-    say('Nobody has signed in here, so there is no workspace to link to. Open this page through the gateway.');
-  }
+  if (!window.env) throw new Problem('env.js is missing or damaged.');
+  const [{ user, groups }, account] = await Promise.all([visitor(), session()]);
+  if (!user) throw new Problem('Nobody has signed in here. Open this page through the gateway.');
+  find('who').textContent = user;
+  const leave = find('leave');
+  leave.hidden = !account;
+  leave.addEventListener('click', signOut);
+  const context = {
+    env: window.env,
+    user,
+    groups,
+    account,
+    signOut,
+    workspaces: window.env.REACT_APP_URL_DTLINK !== undefined,
+  };
+  window.addEventListener('hashchange', () => open(context, true));
+  await open(context, false);
 } catch (error) {
-  say(`The links to your workspace cannot be shown: ${error.message}. Reload the page; if that does not help, tell your operator.`);
+  say(`${error.message} Reload the page; if that does not help, tell your operator.`);
 }

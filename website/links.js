@@ -4,6 +4,7 @@ const TOOL = 'REACT_APP_WORKBENCHLINK_';
 
 // What people call the tools that come with a workspace.
 const NAMES = {
+  UNGIT: 'Ungit',
   JUPYTERLAB: 'JupyterLab',
   JUPYTERNOTEBOOK: 'Jupyter Notebook',
   VNCDESKTOP: 'VNC Desktop',

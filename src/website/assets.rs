@@ -8,18 +8,20 @@ use crate::page::{Asset, HTML, SCRIPT, STYLE};
 pub static INDEX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", HTML, include_str!("../../website/index.html")));
 
-static STATIC: LazyLock<[Asset; 5]> = LazyLock::new(|| {
-    [
-        Asset::new("app.js", SCRIPT, include_str!("../../website/app.js")),
-        Asset::new("files.js", SCRIPT, include_str!("../../website/files.js")),
-        Asset::new("links.js", SCRIPT, include_str!("../../website/links.js")),
-        Asset::new("style.css", STYLE, include_str!("../../website/style.css")),
-        Asset::new(
-            "favicon.svg",
-            "image/svg+xml",
-            include_str!("../../website/favicon.svg"),
-        ),
-    ]
+macro_rules! assets {
+    ($($kind:expr => $($name:literal),+;)+) => {
+        [$($(Asset::new($name, $kind, include_str!(concat!("../../website/", $name)))),+),+]
+    };
+}
+
+static STATIC: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    assets! {
+        SCRIPT => "app.js", "element.js", "words.js", "api.js", "links.js", "places.js", "library.js", "folder.js",
+            "readme.js", "preview.js", "notebook.js", "upload.js", "sending.js", "twins.js", "workbench.js", "account.js";
+        STYLE => "style.css", "library.css";
+        "image/svg+xml" => "favicon.svg";
+    }
+    .into()
 });
 
 /// The file of this name below `static/`.

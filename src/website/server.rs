@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
@@ -13,7 +14,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::assets;
+use super::{assets, markdown};
 use crate::gate::{self, Proof};
 use crate::page;
 use crate::secrets::Secret;
@@ -86,14 +87,32 @@ pub fn router(env: Env, base_path: &BasePath, secret: Option<Secret>) -> Router 
     Router::new().fallback(answer).with_state(Arc::new(website))
 }
 
+/// A text in Markdown as HTML that the page may show.
+async fn rendered(text: Body) -> Response {
+    let Ok(bytes) = to_bytes(text, markdown::LONGEST).await else {
+        let text = "This text is too long to be shown.\n";
+        return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+    };
+    let Ok(text) = String::from_utf8(bytes.into()) else {
+        return (StatusCode::UNPROCESSABLE_ENTITY, "This is no text.\n").into_response();
+    };
+    // A long one takes a while.
+    match tokio::task::spawn_blocking(move || markdown::rendered(&text)).await {
+        // As text: it is the page that makes it a part of itself, and an address of its own it is not.
+        Ok(html) => html.into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 async fn answer(State(website): State<Arc<Website>>, request: Request) -> Response {
-    let mut response = website.respond(&request.into_parts().0).await;
+    let (parts, body) = request.into_parts();
+    let mut response = website.respond(&parts, body).await;
     page::guard(&mut response);
     response
 }
 
 impl Website {
-    async fn respond(&self, request: &Parts) -> Response {
+    async fn respond(&self, request: &Parts, body: Body) -> Response {
         let (path, headers) = (request.uri.path(), &request.headers);
         if path == "/healthz" {
             return "ready\n".into_response();
@@ -102,6 +121,9 @@ impl Website {
             && gate::proof(headers, secret) != Proof::Right
         {
             return (StatusCode::FORBIDDEN, "Only the gateway may ask.\n").into_response();
+        }
+        if request.method == Method::POST && path.strip_prefix(&self.base) == Some("/render") {
+            return rendered(body).await;
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let allow = [(ALLOW, "GET, HEAD")];

@@ -1,12 +1,12 @@
 //! The website, as the gateway asks it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::loopback::Server;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
+    connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 const SECRET: &str = "between-the-gateway-and-us";
 const GATEWAY: (&str, &str) = ("X-Dtaas-Gateway", SECRET);
 
@@ -46,23 +46,9 @@ fn pages_and_their_files_come_with_the_right_headers() {
         let server = site.behind_the_gateway(base_path);
         for (path, content_type, caching) in [
             ("/", "text/html; charset=utf-8", "no-cache"),
-            (
-                "/static/app.js",
-                "text/javascript; charset=utf-8",
-                "no-cache",
-            ),
-            (
-                "/static/files.js",
-                "text/javascript; charset=utf-8",
-                "no-cache",
-            ),
-            (
-                "/static/links.js",
-                "text/javascript; charset=utf-8",
-                "no-cache",
-            ),
             ("/static/style.css", "text/css; charset=utf-8", "no-cache"),
             ("/static/favicon.svg", "image/svg+xml", "no-cache"),
+            ("/static/library.css", "text/css; charset=utf-8", "no-cache"),
             ("/env.js", "text/javascript; charset=utf-8", "no-store"),
             ("/whoami", "application/json", "no-store"),
         ] {
@@ -108,6 +94,44 @@ fn the_base_path_leads_to_the_page_and_the_rest_nowhere() {
             (405, Some("GET, HEAD"))
         );
     }
+}
+
+#[test]
+fn every_script_and_style_of_the_website_is_served() {
+    let server = Site::new().behind_the_gateway("");
+    let website = Path::new(env!("CARGO_MANIFEST_DIR")).join("website");
+    for entry in fs::read_dir(website).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let kind = match name.rsplit_once('.') {
+            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "css")) => "text/css; charset=utf-8",
+            _ => continue,
+        };
+        let answer = server.get(&format!("/static/{name}"), &[GATEWAY]);
+        assert_eq!(answer.status, 200, "{name}");
+        assert_eq!(answer.header("content-type"), Some(kind), "{name}");
+        assert_eq!(answer.body, fs::read_to_string(&path).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_text_in_markdown_is_rendered_without_what_acts() {
+    let server = Site::new().behind_the_gateway("dtaas");
+    let render = |headers: &[(&str, &str)], text: &str| {
+        server.give("POST", "/dtaas/render", headers, "text/markdown", text)
+    };
+    let answer = render(&[GATEWAY], "# Cup\n\nIt *cools*.\n\n<script>alert(1)</script>");
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, "<h1>Cup</h1>\n<p>It <em>cools</em>.</p>\n")
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert_eq!(render(&[], "x").status, 403);
+    assert_eq!(render(&[GATEWAY], &"x".repeat(1024 * 1024 + 1)).status, 413);
 }
 
 #[test]
@@ -186,14 +210,18 @@ fn only_the_gateway_may_ask() {
 
 #[test]
 fn pages_bring_nothing_from_elsewhere_and_nothing_inline() {
-    for text in [
-        include_str!("../../website/index.html"),
-        include_str!("../../website/not-found.html"),
-        include_str!("../../website/app.js"),
-        include_str!("../../website/files.js"),
-        include_str!("../../website/style.css"),
-    ] {
+    let website = Path::new(env!("CARGO_MANIFEST_DIR")).join("website");
+    let files = [website.clone(), website.join("signin")]
+        .into_iter()
+        .flat_map(|directory| fs::read_dir(directory).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file() && path.extension().is_none_or(|kind| kind != "svg"));
+    let mut looked_at = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        looked_at += 1;
         for forbidden in [
+            "//www.",
             "http://",
             "https://",
             "style=",
@@ -201,9 +229,14 @@ fn pages_bring_nothing_from_elsewhere_and_nothing_inline() {
             "innerHTML",
             "@import",
         ] {
-            assert!(!text.contains(forbidden), "{forbidden}");
+            assert!(
+                !text.contains(forbidden),
+                "{forbidden} in {}",
+                path.display()
+            );
         }
     }
+    assert!(looked_at > 15, "{looked_at}");
 }
 
 #[test]

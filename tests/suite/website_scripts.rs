@@ -7,11 +7,28 @@ use crate::rig::there_is;
 
 /// Runs a script in Node, which the pages themselves do not need. `module` is where it finds the page's script.
 fn in_node(test: &str, module: &str, script: &str) {
-    // A copy by another name: Node takes a bare .js for the older kind of module.
     let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("module.mjs");
     let website = Path::new(env!("CARGO_MANIFEST_DIR")).join("website");
-    std::fs::copy(website.join(module), &copy).unwrap();
+    for folder in ["", "playground"] {
+        std::fs::create_dir_all(directory.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(website.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|kind| kind == "js") {
+                let copy = directory
+                    .path()
+                    .join(folder)
+                    .join(path.file_name().unwrap());
+                std::fs::copy(&path, copy).unwrap();
+            }
+        }
+    }
+    // Without this Node takes a .js for the older kind of module.
+    std::fs::write(
+        directory.path().join("package.json"),
+        r#"{"type": "module"}"#,
+    )
+    .unwrap();
+    let copy = directory.path().join(module);
     let run = Command::new("node")
         .args(["--input-type=module", "--eval", script, "--"])
         .arg(&copy)
@@ -64,17 +81,97 @@ fn every_path_of_the_library_has_an_address() {
     const TEST: &str = "website_scripts::every_path_of_the_library_has_an_address";
     let script = r#"
         import assert from 'node:assert/strict';
-        const { addressOf, archiveOf, pathOf, placeOf, wayTo } = await import(process.argv[1]);
+        const { addressOf, archiveOf, placeOf, viewOf, wayTo } = await import(process.argv[1]);
         assert.equal(addressOf('alice/digital twins/50% #1?.csv'), 'lib/files/alice/digital%20twins/50%25%20%231%3F.csv');
         assert.equal(archiveOf('alice/data'), 'lib/files/alice/data?zip');
-        for (const path of ['', 'alice', 'alice/digital twins', 'alice/50% #1?/ä']) assert.equal(pathOf(placeOf(path)), path);
-        for (const fragment of ['', '#library', '#files', '#files/%']) assert.equal(pathOf(fragment), undefined);
+        assert.equal(placeOf('alice/50% #1?/ä'), '#files/alice/50%25%20%231%3F/%C3%A4');
+        assert.equal(viewOf('alice/a b'), '#view/alice/a%20b');
         assert.deepEqual(wayTo('alice/data'), [
             { name: 'Library', path: '' }, { name: 'alice', path: 'alice' }, { name: 'data', path: 'alice/data' },
         ]);
         assert.deepEqual(wayTo(''), [{ name: 'Library', path: '' }]);
     "#;
-    in_node(TEST, "files.js", script);
+    in_node(TEST, "places.js", script);
+}
+
+#[test]
+fn sizes_links_and_tables_are_read() {
+    const TEST: &str = "website_scripts::sizes_links_and_tables_are_read";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { resolve, size, table } = await import(process.argv[1]);
+        assert.deepEqual([0, 1, 999, 1500, 12_345_678, '10000000000'].map(size),
+            ['0 bytes', '1 byte', '999 bytes', '1.5 KB', '12 MB', '10 GB']);
+
+        assert.equal(resolve('alice/twins/cup', 'data/a%20b.csv'), 'alice/twins/cup/data/a b.csv');
+        assert.equal(resolve('alice/twins/cup', '../../models/./m.md#part'), 'alice/models/m.md');
+        assert.equal(resolve('', 'README.md'), 'README.md');
+        for (const link of ['javascript:alert(1)', 'https://foo.com', '//foo.com', '/alice', '#part', '?x', '../../../../etc', '%'])
+            assert.equal(resolve('alice/twins/cup', link), undefined, link);
+
+        assert.deepEqual(table('a,b\r\n1,"x, ""y""\nz"\r\n', 10), [['a', 'b'], ['1', 'x, "y"\nz']]);
+        assert.deepEqual(table('a;b;c,d\n1;2', 10), [['a', 'b', 'c,d'], ['1', '2']]);
+        assert.deepEqual(table('a\tb\n1\t2\n3\t4', 2), [['a', 'b'], ['1', '2']]);
+        assert.deepEqual(table('', 10), []);
+        assert.deepEqual(table('"never closed', 10), [['never closed']]);
+    "#;
+    in_node(TEST, "words.js", script);
+}
+
+#[test]
+fn an_upload_that_breaks_off_goes_on_where_it_stood() {
+    const TEST: &str = "website_scripts::an_upload_that_breaks_off_goes_on_where_it_stood";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { standing, upload, uploadName } = await import(process.argv[1]);
+        assert.equal(standing('bytes=0-41'), 42);
+        assert.equal(standing(null), 0);
+        globalThis.setTimeout = (work) => queueMicrotask(work);
+
+        const MB = 1024 * 1024;
+        const file = new File([new Uint8Array(9 * MB)], 'a b.bin', { lastModified: 7 });
+        const answer = (status, headers = {}) => ({ status, headers: new Headers(headers), json: async () => ({ errors: [{ message: 'too large' }] }) });
+        const run = async (script, signal = new AbortController().signal) => {
+            const asked = [];
+            const moved = [];
+            const ask = async (address, { method, headers, body }) => {
+                asked.push(headers ? headers['content-range'] : 'whole');
+                assert.equal(method, 'PUT');
+                assert.match(address, /^lib\/files\/alice\/a%20b\.bin/);
+                const next = script.shift();
+                if (next instanceof Error) throw next;
+                return next;
+            };
+            const came = await upload(file, 'alice/a b.bin', { ask, moved: (bytes) => moved.push(bytes), signal }).catch((error) => error);
+            return { asked, moved, came };
+        };
+        const at = (bytes) => answer(308, bytes ? { range: `bytes=0-${bytes - 1}` } : {});
+
+        // Given a connection that breaks off in the second part, of which a piece arrived,
+        const { asked, moved, came } = await run([at(0), at(4 * MB), new TypeError('cut'), at(5 * MB), answer(201)]);
+        assert.equal(came, 'whole');
+        assert.deepEqual(asked, [
+            `bytes */${9 * MB}`, `bytes 0-${4 * MB - 1}/${9 * MB}`, `bytes ${4 * MB}-${8 * MB - 1}/${9 * MB}`,
+            `bytes */${9 * MB}`, `bytes ${5 * MB}-${9 * MB - 1}/${9 * MB}`,
+        ]);
+        assert.deepEqual(moved, [0, 4 * MB, 5 * MB, 9 * MB]);
+
+        // one that is not there for long is given up, and told apart from what the library refuses.
+        const gone = await run(Array.from({ length: 6 }, () => new TypeError('gone')));
+        assert.equal(gone.came.message, 'The platform cannot be reached.');
+        assert.equal(gone.asked.length, 6);
+        assert.equal((await run([answer(413)])).came, 'too large');
+        const stop = new AbortController();
+        stop.abort();
+        assert.deepEqual((await run([], stop.signal)).came, 'stopped');
+
+        // The same file to the same place is the same upload, also from a page that was loaded anew.
+        const name = await uploadName(file, 'alice/a b.bin');
+        assert.match(name, /^web-[0-9a-f]{40}$/);
+        assert.equal(await uploadName(new File([new Uint8Array(9 * MB)], 'a b.bin', { lastModified: 7 }), 'alice/a b.bin'), name);
+        assert.notEqual(await uploadName(file, 'alice/other.bin'), name);
+    "#;
+    in_node(TEST, "upload.js", script);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::fixture::{LIST, Library, Reply, SECRET, Server, client, names, questi
 use crate::browser::Browser;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
+    connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 /// What a browser sends when somebody opens an address.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const FILES: [&str; 5] = [

@@ -1,0 +1,177 @@
+//! Markdown as HTML that a page may show: what somebody wrote into a README comes without anything that acts.
+
+use std::collections::{HashMap, HashSet};
+
+use ammonia::Builder;
+use pulldown_cmark::{Options, Parser, html};
+
+/// The longest text that is taken, in bytes.
+pub const LONGEST: usize = 1024 * 1024;
+
+/// HTML of a text in Markdown (CommonMark, with tables, strikethrough, footnotes and lists of tasks), with HTML that stands in it.
+///
+/// What is left are the elements of a text, links to the web and to files beside it, and pictures; scripts, styles, forms, frames, ids, classes
+/// and handlers are not.
+pub fn rendered(text: &str) -> String {
+    let extensions = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_TASKLISTS;
+    let mut raw = String::with_capacity(text.len() * 3 / 2);
+    html::push_html(&mut raw, Parser::new_ext(text, extensions));
+    let tags: HashSet<&str> = [
+        "a",
+        "b",
+        "blockquote",
+        "br",
+        "code",
+        "dd",
+        "del",
+        "details",
+        "dl",
+        "dt",
+        "em",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "kbd",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "s",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
+    .into();
+    let attributes: HashMap<&str, HashSet<&str>> = [
+        ("a", HashSet::from(["href", "title"])),
+        ("img", HashSet::from(["alt", "src", "title"])),
+        ("ol", HashSet::from(["start"])),
+        ("td", HashSet::from(["align"])),
+        ("th", HashSet::from(["align"])),
+    ]
+    .into();
+    Builder::default()
+        .tags(tags)
+        .tag_attributes(attributes)
+        .generic_attributes(HashSet::new())
+        .url_schemes(["http", "https", "mailto"].into())
+        .link_rel(Some("noopener noreferrer"))
+        .clean_content_tags(["script", "style", "title", "textarea", "iframe", "noscript"].into())
+        .clean(&raw)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_text_keeps_its_form() {
+        let text = "# Cup\n\nIt *cools*: see [data](data/a%20b.csv).\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n\n```py\n1 < 2\n```\n\n![plot](plot.png)";
+        let html = rendered(text);
+        for part in [
+            "<h1>Cup</h1>",
+            "<em>cools</em>",
+            "<a href=\"data/a%20b.csv\" rel=\"noopener noreferrer\">data</a>",
+            "<td align=\"right\">2</td>",
+            "<code>1 &lt; 2\n</code>",
+            "<img src=\"plot.png\" alt=\"plot\">",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_acts_is_left() {
+        for text in [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "[x](javascript:alert(1))",
+            "[x](JaVaScRiPt&#58;alert(1))",
+            "[x](data:text/html,<script>)",
+            "<a href=\" javascript:alert(1)\">x</a>",
+            "<iframe src=/alice/lab></iframe>",
+            "<form action=/account/signout><input name=x><button>x</button></form>",
+            "<style>*{display:none}</style><p style=\"position:fixed\" class=notice id=env>x</p>",
+            "<svg onload=alert(1)><a xlink:href=javascript:alert(1)>x</a></svg>",
+            "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+            "<base href=//evil.example><meta http-equiv=refresh content=0><link rel=stylesheet href=x>",
+            "<object data=x></object><embed src=x><video src=x autoplay></video>",
+            "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+        ] {
+            let html = rendered(text).to_lowercase();
+            for never in [
+                "<script",
+                "onerror",
+                "onload",
+                "javascript:",
+                "data:",
+                "<iframe",
+                "<form",
+                "<input",
+                "<button",
+                "<style",
+                "style=",
+                "class=",
+                "id=",
+                "<svg",
+                "<math",
+                "<base",
+                "<meta",
+                "<link",
+                "<object",
+                "<embed",
+                "<video",
+                "alert(1)>",
+            ] {
+                assert!(!html.contains(never), "{never} in {html} of {text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_gives_elements_of_a_text_alone(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    "\\PC{0,12}",
+                    "<[a-z]{1,8} (on[a-z]{3,6}|src|href|style|id)=['\"]?(javascript:|data:|x)",
+                    "[<>\"'`/\\\\\n\\[\\]()!&;#]{1,6}",
+                    Just("</".to_owned()),
+                    Just("<script>".to_owned()),
+                ],
+                0..20,
+            )
+        ) {
+            let html = rendered(&pieces.concat()).to_lowercase();
+            let mut rest = html.as_str();
+            while let Some((_, after)) = rest.split_once('<') {
+                // Outside tags every '<' is written as &lt;.
+                let (tag, more) = after.split_once('>').unwrap();
+                let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+                prop_assert!(!["script", "style", "iframe", "form", "input", "svg", "math", "object"].contains(&name.as_str()), "{html}");
+                prop_assert!(!tag.contains("=\"javascript") && !tag.contains("=\"data"), "{html}");
+                rest = more;
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::trial::users::{Member, of_directory, of_htpasswd, require_folders};
 use crate::trial::{self, Place};
 use crate::ui;
 
-/// Shows website and library on this machine alone, without docker; leaves nothing behind.
+/// Shows website, library and workspaces on this machine alone, without docker; leaves nothing behind.
 #[derive(Debug, clap::Args)]
 pub struct Trial {
     /// A library to show as it is: a directory with a folder for each user [default: a small sample].

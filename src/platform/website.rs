@@ -20,6 +20,7 @@ struct Context<'a> {
     workspaces: bool,
     notebook: bool,
     desktop: bool,
+    notebook_link: &'static str,
     vnc_link: String,
 }
 
@@ -43,6 +44,7 @@ pub fn env_of_trial(templates: &Templates, url: &str, links: Links) -> Result<St
         workspaces: links.workspaces,
         notebook: links.notebook,
         desktop: false,
+        notebook_link: "/tree",
         vnc_link: String::new(),
     };
     templates.render("client/env.js", &context)
@@ -57,6 +59,7 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         workspaces: true,
         notebook: true,
         desktop: true,
+        notebook_link: "",
         vnc_link: format!(
             "/tools/vnc/?password={}",
             input.secrets.vnc_password.expose()

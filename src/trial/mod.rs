@@ -1,6 +1,6 @@
 //! The trial: website, library, workspaces and what guards them on loopback, with no docker and nothing to configure.
 //!
-//! It stands in for the gateway alone. The website, the library and what decides about passwords are the platform's own.
+//! It stands in for the gateway, and for docker with the JupyterLab of this machine. The website, the library and what decides about passwords are the platform's own.
 
 mod gate;
 pub mod jupyter;

@@ -150,6 +150,8 @@ impl Workspace {
     }
 
     async fn watch(self: Arc<Self>, mut child: Child, address: SocketAddr) {
+        // Waiting for a child would close it.
+        let sign = child.stdin.take();
         let mut over = self.over.clone();
         let there = async {
             let there = tokio::time::timeout(STARTING, self.comes(address)).await;
@@ -170,7 +172,7 @@ impl Workspace {
             }
         }
         // Its keeper takes this for the sign to end everything.
-        drop(child.stdin.take());
+        drop(sign);
         if tokio::time::timeout(ENDING, child.wait()).await.is_err() {
             let _ = child.kill().await;
         }

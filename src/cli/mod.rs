@@ -7,6 +7,7 @@ mod cert;
 mod down;
 mod init;
 mod interrupt;
+mod keep;
 mod lib;
 mod passwords;
 mod patience;
@@ -79,6 +80,8 @@ enum Command {
     Auth(auth::Auth),
     #[command(hide = true)]
     Agent(agent::Agent),
+    #[command(hide = true)]
+    Keep(keep::Keep),
 }
 
 impl Cli {
@@ -111,6 +114,7 @@ impl Cli {
             Command::Website(command) => command.run().await,
             Command::Auth(command) => command.run().await,
             Command::Agent(command) => command.run().await,
+            Command::Keep(command) => command.run(),
         }?;
         Ok(Exit::Done)
     }

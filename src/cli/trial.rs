@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::Context;
 
@@ -12,16 +13,29 @@ use crate::error::Failure;
 use crate::secrets::Secret;
 use crate::serve::{Ended, Stop};
 use crate::spec::names::UserName;
+use crate::trial::jupyter::Jupyter;
 use crate::trial::users::{Member, of_directory, of_htpasswd, require_folders};
 use crate::trial::{self, Place};
 use crate::ui;
 
-/// Shows website and library on this machine alone, without docker; leaves nothing behind.
+/// Shows website, library and workspaces on this machine alone, without docker; leaves nothing behind.
 #[derive(Debug, clap::Args)]
 pub struct Trial {
     /// A library to show as it is: a directory with a folder for each user [default: a small sample].
     #[arg(value_name = "DIR")]
     library: Option<PathBuf>,
+    /// The same as DIR.
+    #[arg(long = "library", value_name = "DIR", conflicts_with = "library")]
+    library_too: Option<PathBuf>,
+    /// The JupyterLab for users' workspaces [default: jupyter-lab or jupyter on the PATH].
+    #[arg(long, value_name = "PATH", conflicts_with = "no_workspaces")]
+    jupyter: Option<PathBuf>,
+    /// Leave workspaces out.
+    #[arg(long)]
+    no_workspaces: bool,
+    /// Open the page in the browser.
+    #[arg(long)]
+    open: bool,
     /// The port of 127.0.0.1 to listen on; 0 takes any that is free [default: the first free one from 8000 on].
     #[arg(long, value_name = "N")]
     port: Option<u16>,
@@ -55,6 +69,7 @@ impl Trial {
         let library = self
             .library
             .as_deref()
+            .or(self.library_too.as_deref())
             .map(|directory| {
                 std::fs::canonicalize(directory).with_context(|| {
                     Failure::usage(format!("{} cannot be listed", directory.display()))
@@ -62,6 +77,11 @@ impl Trial {
                 })
             })
             .transpose()?;
+        let workspaces = match (&self.jupyter, self.no_workspaces) {
+            (_, true) => None,
+            (Some(path), false) => Some(Some(Jupyter::named(path)?)),
+            (None, false) => Some(Jupyter::on_path()),
+        };
         let Admitted {
             members,
             credentials,
@@ -91,21 +111,41 @@ impl Trial {
             Some(_) => "Ctrl-C",
             None => "Ctrl-C; the sample goes with it",
         };
+        let works = match (&workspaces, &library) {
+            (None, _) => String::new(),
+            (Some(None), _) => {
+                "There is no JupyterLab here for workspaces: pip install jupyterlab, then start the trial again.\n".to_owned()
+            }
+            (Some(Some(_)), library) => {
+                let on = match library {
+                    Some(directory) => format!("they change {} itself", directory.display()),
+                    None => "they change the sample".to_owned(),
+                };
+                format!(
+                    "Workspaces run under your account, so each user's notebooks can read the others' files; {on}.\n"
+                )
+            }
+        };
+        let open = self.open;
         let ready = || {
             let query = "{listDirectory(path:\"\"){repository{tree{trees{edges{node{name}}}}}}}";
             ui::say(format!(
                 "trial: ready at {url}\n\n\
-                 It shows {shown} to {names}.\n\n  \
+                 It shows {shown} to {names}.\n{works}\n  \
                  Open  {url}, and sign in with a name and its password\n  \
                  Ask   {url}lib in the browser, or\n        \
                  curl -u NAME -G {url}lib --data-urlencode 'query={query}'\n  \
                  End   {end}"
             ));
+            if open {
+                open_in_browser(&url);
+            }
         };
         let trial = trial::Trial {
             library,
             members,
             writable: self.writable,
+            workspaces,
         };
         // Not sooner: nobody would hear Ctrl-C while passwords are read. Until here there is nothing to take away.
         let stop = Stop::listen()?;
@@ -164,5 +204,22 @@ impl Trial {
             credentials: names.into_iter().zip(passwords).collect(),
             recipient,
         })
+    }
+}
+
+/// Where that fails, the address stands there to be opened by hand.
+fn open_in_browser(url: &str) {
+    let opened = which::which("xdg-open").map_err(|error| error.to_string());
+    let opened = opened.and_then(|program| {
+        let mut command = std::process::Command::new(program);
+        command
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.spawn().map(drop).map_err(|error| error.to_string())
+    });
+    if let Err(error) = opened {
+        ui::say(format!("No browser was opened: xdg-open: {error}"));
     }
 }

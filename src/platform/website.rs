@@ -16,20 +16,35 @@ const NOBODY: (u32, u32) = (65534, 65534);
 struct Context<'a> {
     url: &'a str,
     basename: &'a str,
-    /// Whether there are workspaces for links to lead to.
+    /// Whether there are workspaces for links to lead to, and what is in them.
     workspaces: bool,
+    notebook: bool,
+    desktop: bool,
+    notebook_link: &'static str,
     vnc_link: String,
 }
 
-/// The `env.js` of a platform that has no workspaces, at the root of `url`.
+/// What the workbench of a trial leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Links {
+    /// JupyterLab.
+    pub workspaces: bool,
+    /// The notebook's pages beside it, and terminals by themselves.
+    pub notebook: bool,
+}
+
+/// The `env.js` of a trial, at the root of `url`.
 ///
 /// # Errors
 /// When the template gives nothing.
-pub fn env_without_workspaces(templates: &Templates, url: &str) -> Result<String, RenderError> {
+pub fn env_of_trial(templates: &Templates, url: &str, links: Links) -> Result<String, RenderError> {
     let context = Context {
         url,
         basename: "",
-        workspaces: false,
+        workspaces: links.workspaces,
+        notebook: links.notebook,
+        desktop: false,
+        notebook_link: "/tree",
         vnc_link: String::new(),
     };
     templates.render("client/env.js", &context)
@@ -42,6 +57,9 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         url: &super::url(spec),
         basename: spec.base_path.as_str(),
         workspaces: true,
+        notebook: true,
+        desktop: true,
+        notebook_link: "",
         vnc_link: format!(
             "/tools/vnc/?password={}",
             input.secrets.vnc_password.expose()

@@ -15,6 +15,7 @@ use crate::auth::door::Door;
 use crate::auth::endpoint::{Endpoint, Required};
 use crate::gate::{GATEWAY_HEADER, GROUPS_HEADER, USER_HEADER};
 use crate::secrets::Secret;
+use crate::trial::workspaces::Workspaces;
 
 /// Where the library is.
 pub const LIBRARY: &str = "/lib";
@@ -33,6 +34,8 @@ pub struct Passage {
     pub endpoint: Arc<Endpoint>,
     /// Where they sign in, and what they do with their accounts.
     pub door: Door,
+    /// What each user alone may open, where there is any.
+    pub workspaces: Option<Arc<Workspaces>>,
     /// Everything but the library.
     pub website: Router,
     /// What is at [`LIBRARY`] and below.
@@ -44,6 +47,7 @@ pub struct Passage {
 struct Gate {
     endpoint: Arc<Endpoint>,
     door: Door,
+    workspaces: Option<Arc<Workspaces>>,
     website: Router,
     library: Router,
     secret: HeaderValue,
@@ -59,6 +63,7 @@ pub fn router(passage: Passage) -> anyhow::Result<Router> {
     let gate = Gate {
         endpoint: passage.endpoint,
         door: passage.door,
+        workspaces: passage.workspaces,
         website: passage.website,
         library: passage.library,
         secret,
@@ -71,11 +76,17 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request) -> Result<Res
     for name in OURS {
         headers.remove(name);
     }
-    if gate.door.opens(&request) {
+    let all = gate.workspaces.as_ref();
+    let workspace = all.and_then(|all| Some((all, all.owner(request.uri().path())?)));
+    if workspace.is_none() && gate.door.opens(&request) {
         return Ok(gate.door.open(request).await);
     }
     let asked = gate.endpoint.front.before(&request);
-    let admitted = match gate.endpoint.admit(&Required::Anyone, &asked).await {
+    let required = match &workspace {
+        Some((_, user)) => Required::This(user.clone()),
+        None => Required::Anyone,
+    };
+    let admitted = match gate.endpoint.admit(&required, &asked).await {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(refused),
     };
@@ -83,12 +94,17 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request) -> Result<Res
     headers.remove(AUTHORIZATION);
     headers.remove(COOKIE);
     headers.extend(admitted.identity);
-    headers.insert(GATEWAY_HEADER, gate.secret.clone());
-    let behind = match is_librarys(request.uri().path()) {
-        true => &gate.library,
-        false => &gate.website,
+    let mut response = match workspace {
+        Some((all, user)) => all.answer(&user, request).await,
+        None => {
+            headers.insert(GATEWAY_HEADER, gate.secret.clone());
+            let behind = match is_librarys(request.uri().path()) {
+                true => &gate.library,
+                false => &gate.website,
+            };
+            behind.clone().oneshot(request).await?
+        }
     };
-    let mut response = behind.clone().oneshot(request).await?;
     if let Some(cookie) = admitted.renewed {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

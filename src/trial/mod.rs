@@ -1,11 +1,16 @@
-//! The trial: website, library and what guards them in one process on loopback, with no docker and nothing to configure.
+//! The trial: website, library, workspaces and what guards them on loopback, with no docker and nothing to configure.
 //!
-//! It stands in for the gateway alone. The website, the library and what decides about passwords are the platform's own.
+//! It stands in for the gateway, and for docker with the JupyterLab of this machine. The website, the library and what decides about passwords are the platform's own.
 
 mod gate;
+pub mod jupyter;
+pub mod keeper;
+mod pages;
 mod sample;
 mod scratch;
 pub mod users;
+mod workspace;
+mod workspaces;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -25,7 +30,7 @@ use crate::library::config::{Mode, Settings};
 use crate::library::http::router as library_router;
 use crate::library::log::Level;
 use crate::library::serve::{Options, service};
-use crate::platform::website::env_without_workspaces;
+use crate::platform::website::{Links, env_of_trial};
 use crate::render::Templates;
 use crate::secrets::Secret;
 use crate::serve::{self, Ended, Stop};
@@ -33,8 +38,10 @@ use crate::spec::names::BasePath;
 use crate::website::server::{self as website, Env};
 
 use gate::{LIBRARY, Passage};
+use jupyter::Jupyter;
 use scratch::Scratch;
 use users::Member;
+use workspaces::Workspaces;
 
 /// The port where nothing else is said.
 const PORT: u16 = 8000;
@@ -50,6 +57,8 @@ pub struct Trial {
     pub members: Vec<Member>,
     /// Whether users may change what is in their own folders.
     pub writable: bool,
+    /// Whether users have workspaces, and the program for them where there is one.
+    pub workspaces: Option<Option<Jupyter>>,
 }
 
 /// A free port of 127.0.0.1, and whether another was taken instead of the usual one.
@@ -146,7 +155,21 @@ async fn served(
     users::write(&trial.members, &directories, &sessions)?;
     let secret = Secret::generate(40);
     let url = place.url();
-    let env = env_without_workspaces(&Templates::new(&Default::default())?, &url)?;
+    let links = Links {
+        workspaces: matches!(&trial.workspaces, Some(Some(_))),
+        notebook: matches!(&trial.workspaces, Some(Some(jupyter)) if jupyter.has_notebook()),
+    };
+    let env = env_of_trial(&Templates::new(&Default::default())?, &url, links)?;
+    let workspaces = trial.workspaces.as_ref().map(|jupyter| {
+        let users = trial.members.iter().map(|member| member.name.clone());
+        let directory = scratch.path().join("workspaces");
+        Arc::new(Workspaces::new(
+            jupyter.as_ref(),
+            users,
+            &library,
+            directory,
+        ))
+    });
     let root: BasePath = "".parse()?;
     let settings = Settings {
         port: place.address.port(),
@@ -177,9 +200,19 @@ async fn served(
     let app = gate::router(Passage {
         door: Door::new(Arc::clone(&endpoint), account),
         endpoint,
+        workspaces: workspaces.clone(),
         website: website::router(Env::Text(env), &root, Some(secret.clone())),
         library: library_router(service(&settings, &options)?),
         secret,
     })?;
-    Ok(serve::until_stopped(place.listener, app, stop, ready, || {}).await)
+    let stopping = || {
+        if let Some(workspaces) = &workspaces {
+            workspaces.end();
+        }
+    };
+    let ended = serve::until_stopped(place.listener, app, stop, ready, stopping).await;
+    if let Some(workspaces) = &workspaces {
+        workspaces.ended().await;
+    }
+    Ok(ended)
 }

@@ -5,3 +5,4 @@ mod fixture;
 mod leaving;
 mod page;
 mod starting;
+mod workspaces;

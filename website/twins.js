@@ -40,6 +40,7 @@ export function begin(context) {
   let all = [];
 
   function inside(path) {
+    if (env.DTAAS_WORKSPACE_ROOT === 'library') return path;
     // Where a workspace has the library: one's own folder at the top, and common in it.
     const [owner, ...rest] = path.split('/');
     return owner === user ? rest.join('/') : path;
@@ -52,7 +53,7 @@ export function begin(context) {
 
   function openLab(path) {
     if (!workspaces) {
-      lab.replaceChildren(make('p', { className: 'notice' }, 'No workspaces run here, so there is no JupyterLab to show. A platform that was set up in full gives each user one.'));
+      lab.replaceChildren(make('p', { className: 'notice' }, 'No workspaces run here, so there is no JupyterLab to show. A trial has them where JupyterLab is installed on its machine: pip install jupyterlab, then start it again.'));
       return;
     }
     const address = labAt(path);

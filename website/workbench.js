@@ -27,7 +27,7 @@ const LOOKS = { answers: 'up', elsewhere: '', 'is not there': 'down', 'is closed
 export function begin({ env, user, workspaces }) {
   const list = find('tools');
   if (!workspaces) {
-    find('tools-lead').textContent = 'No workspaces run here, so there are no tools. A platform that was set up in full gives each user a workspace with a terminal, a desktop, VS Code and JupyterLab.';
+    find('tools-lead').textContent = 'No workspaces run here, so there are no tools. A trial has JupyterLab where that is installed on its machine: pip install jupyterlab, then start it again.';
     return () => {};
   }
   const all = tools(env, user, here).map(({ name, href }) => {

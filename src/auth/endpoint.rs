@@ -223,6 +223,17 @@ impl Endpoint {
         }
     }
 
+    /// Is over when everything ends that is open in a user's name: by signing out, another password, or a closed account.
+    pub fn over(&self, user: &UserName) -> impl Future<Output = ()> + Send + 'static {
+        let sessions = Arc::clone(&self.sessions);
+        let user = user.clone();
+        async move {
+            if let Some(standing) = sessions.standing(&user) {
+                sessions.over(user, standing).await;
+            }
+        }
+    }
+
     /// Lets a request pass, or not.
     ///
     /// # Errors

@@ -95,7 +95,10 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request) -> Result<Res
     headers.remove(COOKIE);
     headers.extend(admitted.identity);
     let mut response = match workspace {
-        Some((all, user)) => all.answer(&user, request).await,
+        Some((all, user)) => {
+            let end = gate.endpoint.over(&user);
+            all.answer(&user, request, end).await
+        }
         None => {
             headers.insert(GATEWAY_HEADER, gate.secret.clone());
             let behind = match is_librarys(request.uri().path()) {

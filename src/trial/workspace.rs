@@ -88,6 +88,7 @@ impl Workspace {
         path_and_query: PathAndQuery,
         request: Request,
         start: impl FnOnce(Watching),
+        end: impl Future<Output = ()> + Send + 'static,
     ) -> Response {
         let address = {
             let mut state = self.state();
@@ -111,7 +112,7 @@ impl Workspace {
                 }
             }
         };
-        self.pass(address, path_and_query, request).await
+        self.pass(address, path_and_query, request, end).await
     }
 
     fn spawn(&self) -> std::io::Result<(Child, SocketAddr)> {
@@ -131,6 +132,7 @@ impl Workspace {
         address: SocketAddr,
         path_and_query: PathAndQuery,
         mut request: Request,
+        end: impl Future<Output = ()> + Send + 'static,
     ) -> Response {
         let Ok(mut token) = HeaderValue::from_str(&format!("token {}", self.token.expose())) else {
             return pages::failed("its token cannot be sent");
@@ -143,8 +145,11 @@ impl Workspace {
         };
         let mut over = self.over.clone();
         let end = async move {
-            // Where nobody can say it any more, it is over as well.
-            let _ = over.wait_for(|over| *over).await;
+            tokio::select! {
+                // Where nobody can say it any more, it is over as well.
+                _ = over.wait_for(|over| *over) => {}
+                () = end => {}
+            }
         };
         self.proxy.pass(request, upstream, end).await
     }
@@ -191,7 +196,9 @@ impl Workspace {
             let mut request = Request::new(Body::empty());
             let host = HeaderValue::from_static("localhost");
             request.headers_mut().insert(HOST, host);
-            let answer = self.pass(address, path.clone(), request).await;
+            let answer = self
+                .pass(address, path.clone(), request, std::future::pending())
+                .await;
             if answer.status() == StatusCode::OK {
                 return;
             }

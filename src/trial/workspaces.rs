@@ -68,8 +68,13 @@ impl Workspaces {
         Some(user.clone())
     }
 
-    /// The answer to a request that may be sent to its user's workspace.
-    pub async fn answer(&self, user: &UserName, request: Request) -> Response {
+    /// The answer to a request that may be sent to its user's workspace. What is open is cut when `end` is over.
+    pub async fn answer(
+        &self,
+        user: &UserName,
+        request: Request,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> Response {
         let path_and_query = request.uri().path_and_query().cloned();
         let path_and_query = path_and_query.unwrap_or(PathAndQuery::from_static("/"));
         if !path_and_query.path()[1..].contains('/') {
@@ -81,7 +86,7 @@ impl Workspaces {
                 let start = |task| {
                     self.tasks().spawn(task);
                 };
-                workspace.answer(path_and_query, request, start).await
+                workspace.answer(path_and_query, request, start, end).await
             }
         }
     }

@@ -121,7 +121,10 @@ fn a_text_in_markdown_is_rendered_without_what_acts() {
     let render = |headers: &[(&str, &str)], text: &str| {
         server.give("POST", "/dtaas/render", headers, "text/markdown", text)
     };
-    let answer = render(&[GATEWAY], "# Cup\n\nIt *cools*.\n\n<script>alert(1)</script>");
+    let answer = render(
+        &[GATEWAY],
+        "# Cup\n\nIt *cools*.\n\n<script>alert(1)</script>",
+    );
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (200, "<h1>Cup</h1>\n<p>It <em>cools</em>.</p>\n")

@@ -40,6 +40,7 @@ pub const RESERVED: &[&str] = &[
     "ping",
     "public",
     "readyz",
+    "render",
     "robots.txt",
     "root",
     "service-worker.js",

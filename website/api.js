@@ -1,6 +1,7 @@
 // What the page asks the platform: the library by GraphQL and as files, and the account.
 
 import { addressOf } from './places.js';
+import { sentence } from './words.js';
 
 /** Where the page is, with the slash at its end. Not location.href: a name and a password may stand there. */
 export const here = new URL('.', location.origin + location.pathname).href;
@@ -40,7 +41,7 @@ async function reason(answer, what) {
   if (kind.startsWith('application/json')) {
     const said = await answer.json().catch(() => ({}));
     const text = said.error ?? said.errors?.[0]?.message;
-    if (text) return text;
+    if (text) return sentence(text);
   }
   if (kind.startsWith('text/plain')) return (await answer.text()).trim();
   return `${what} did not work (${answer.status}).`;
@@ -72,7 +73,7 @@ export async function question(query, variables) {
     throw new Problem(`The library answered ${answer.status}. Try again in a moment.`, { status: answer.status });
   }
   const { data, errors } = await answer.json();
-  if (errors?.length) throw new Problem(errors[0].message, { code: errors[0].extensions?.code });
+  if (errors?.length) throw new Problem(sentence(errors[0].message), { code: errors[0].extensions?.code });
   return data;
 }
 

@@ -21,6 +21,9 @@ export function moment(time) {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' }).format(date);
 }
 
+/** Words with a full stop. */
+export const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
 /** A path as it stands in an address. */
 export const encode = (path) => path.split('/').map(encodeURIComponent).join('/');
 

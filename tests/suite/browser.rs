@@ -32,6 +32,11 @@ pub struct Browser {
 impl Browser {
     /// Starts one; where there is none, the test says so and is over.
     pub async fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[]).await
+    }
+
+    /// The same with more flags.
+    pub async fn start_with(test: &str, flags: &[&str]) -> Option<Self> {
         let program = "/usr/bin/chromium";
         if !there_is("chromium", Path::new(program).exists(), test) {
             return None;
@@ -49,6 +54,7 @@ impl Browser {
                 "--disable-dev-shm-usage",
                 "--remote-debugging-port=0",
             ])
+            .args(flags)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -104,7 +110,8 @@ impl Browser {
         Some(browser)
     }
 
-    async fn command(&mut self, method: &str, parameters: Value) -> Value {
+    /// Asks for something by the protocol, and gives the answer.
+    pub async fn command(&mut self, method: &str, parameters: Value) -> Value {
         self.last += 1;
         let mut command = json!({"id": self.last, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -193,6 +200,54 @@ impl Browser {
         self.value("document.querySelector('form').submit()").await;
         self.until("!document.getElementById('password') && document.readyState === 'complete'")
             .await;
+    }
+
+    /// Chooses files of this machine in the field that a selector names.
+    pub async fn choose_files(&mut self, selector: &str, files: &[&Path]) {
+        let document = self.command("DOM.getDocument", json!({})).await;
+        let root = &document["root"]["nodeId"];
+        let found = json!({"nodeId": root, "selector": selector});
+        let found = self.command("DOM.querySelector", found).await;
+        let files: Vec<_> = files.iter().map(|path| path.to_str().unwrap()).collect();
+        let chosen = json!({"nodeId": found["nodeId"], "files": files});
+        self.command("DOM.setFileInputFiles", chosen).await;
+    }
+
+    /// Cuts the network, or mends it.
+    pub async fn offline(&mut self, offline: bool) {
+        let conditions = json!({
+            "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.command("Network.emulateNetworkConditions", conditions)
+            .await;
+    }
+
+    /// What axe, whose script this is, finds on the page of serious and critical faults.
+    pub async fn faults(&mut self, script: &str) -> Vec<String> {
+        self.value(&format!("{script}; null")).await;
+        let found = self
+            .value(
+                "axe.run().then(({ violations }) => violations
+                    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+                    .map(({ id, nodes }) => `${id}: ${nodes[0].html}`))",
+            )
+            .await;
+        serde_json::from_value(found).unwrap()
+    }
+
+    /// Has pages believe that they are shown so wide, in pixels, and in the dark or not.
+    pub async fn looks(&mut self, width: u32, scheme: &str) {
+        let metrics = json!({
+            "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false,
+        });
+        self.command("Emulation.setDeviceMetricsOverride", metrics)
+            .await;
+        let features = json!({"features": [
+            {"name": "prefers-color-scheme", "value": scheme},
+            // Colours on their way to others are nobody's.
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        self.command("Emulation.setEmulatedMedia", features).await;
     }
 
     /// Puts the cursor into an element.

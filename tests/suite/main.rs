@@ -14,6 +14,7 @@ mod machine_faults;
 mod machine_lab;
 mod machine_others;
 mod machines;
+mod npm;
 mod platform;
 mod remote;
 mod rig;

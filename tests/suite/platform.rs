@@ -17,6 +17,7 @@ mod life;
 mod links;
 mod namespaces;
 mod neighbours;
+mod people;
 mod pulls;
 mod secrets;
 mod snapshot;

@@ -4,5 +4,6 @@ mod asking;
 mod fixture;
 mod leaving;
 mod page;
+mod pages;
 mod starting;
 mod workspaces;

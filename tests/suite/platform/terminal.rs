@@ -12,7 +12,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::deployment::Deployment;
 
-type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
 /// Alice starts a terminal as a browser does and works in it; bob cannot.
 pub fn check(deployment: &Deployment) {
@@ -118,7 +118,7 @@ pub fn ends_for_one(deployment: &Deployment, one: &str, other: &str, act: impl F
     });
 }
 
-async fn open(
+pub async fn open(
     deployment: &Deployment,
     path: &str,
     user: Option<&str>,

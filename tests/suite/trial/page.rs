@@ -30,12 +30,9 @@ async fn the_page_greets_and_leads_through_the_library() {
     browser
         .open_as(&trial.url, "alice", "alices-password")
         .await;
-    assert_eq!(
-        browser
-            .text("document.getElementById('who').textContent")
-            .await,
-        "alice"
-    );
+    browser
+        .until("document.getElementById('who').textContent === 'alice'")
+        .await;
     // nothing leads to a workspace, as there is none,
     assert_eq!(
         browser

@@ -156,6 +156,10 @@ fn option(name: &str, path: &Path) -> OsString {
     option
 }
 
+/// It asks nobody whether it may look for news elsewhere.
+const QUIET: &str =
+    r#"{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}"#;
+
 /// Makes the directory with what it holds at the start: a place for all that Jupyter writes, and the user's view of the library, which is
 /// that of the library's pages.
 fn prepare(home: &Home<'_>) -> io::Result<PathBuf> {
@@ -170,6 +174,9 @@ fn prepare(home: &Home<'_>) -> io::Result<PathBuf> {
             .create(path)
     };
     make(&home.directory.join("tmp"))?;
+    let settings = home.directory.join("config/labconfig");
+    make(&settings)?;
+    fs::write(settings.join("page_config.json"), QUIET)?;
     make(&view)?;
     for folder in [home.user.as_str(), COMMON] {
         let folder_there = home.library.join(folder);

@@ -250,6 +250,27 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", features).await;
     }
 
+    /// Clicks on an element as a person does; `frame` is the frame that it is in, where it is in one.
+    pub async fn click(&mut self, element: &str, frame: Option<&str>) {
+        let frame = frame.unwrap_or("null");
+        let place = self
+            .value(&format!(
+                "(() => {{
+                    const [element, frame] = [{element}, {frame}];
+                    (frame ?? element).scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                    const [inner, outer] = [element.getBoundingClientRect(), frame?.getBoundingClientRect() ?? {{ x: 0, y: 0 }}];
+                    return [outer.x + inner.x + inner.width / 2, outer.y + inner.y + inner.height / 2];
+                }})()"
+            ))
+            .await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({
+                "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
+            });
+            self.command("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
     /// Puts the cursor into an element.
     pub async fn focus(&mut self, id: &str) {
         self.value(&format!("document.getElementById('{id}').focus()"))

@@ -60,11 +60,13 @@ impl Asset {
     }
 }
 
-/// Adds what every answer of ours to a browser bears. What says nothing about keeping it is not kept.
+/// Adds what every answer of ours to a browser bears; a policy of its own stays. What says nothing about keeping it is not kept.
 pub fn guard(response: &mut Response) {
     let headers = response.headers_mut();
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "same-origin"),
     ] {

@@ -125,7 +125,7 @@ pub fn say_notes<'a>(
 ) -> anyhow::Result<()> {
     for (machine, plan) in plans {
         say_how_to_recreate(plan, report);
-        for note in &plan.notes {
+        for note in plan.notes.iter().chain(&plan.space) {
             report.note_of(machine, &format!("Note: {note}."));
         }
     }

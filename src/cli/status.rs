@@ -39,6 +39,9 @@ struct Report {
     /// How many steps `up` would do.
     steps_due: usize,
     parts: Vec<Part>,
+    /// What should be known of machines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// Ports of other machines that are closed to who should reach them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     closed: Vec<Closed>,
@@ -133,6 +136,7 @@ impl Status {
             url: deployment.page(),
             steps_due: 0,
             parts: Vec::new(),
+            notes: Vec::new(),
             closed: fleet::doors::closed(&mut members, &desired, &told, interrupt.wanted()).await,
         };
         let component = |container| naming::part(&deployment.spec.name, container);
@@ -142,6 +146,12 @@ impl Status {
             match seen {
                 Some(seen) => {
                     report.steps_due += seen.plan.steps.len();
+                    report
+                        .notes
+                        .extend(seen.plan.space.iter().map(|note| match member.called {
+                            Some(machine) => format!("{machine}: {note}"),
+                            None => note.clone(),
+                        }));
                     let parts = desired.containers.iter().zip(&seen.answers);
                     report.parts.extend(parts.map(|(container, answers)| {
                         part(
@@ -165,6 +175,9 @@ impl Status {
         match self.json {
             true => ui::json(&report)?,
             false => ui::data(text(&report)),
+        }
+        for note in report.notes.iter().filter(|_| !self.json) {
+            told_by.note(&format!("Note: {note}."));
         }
         run::say_own_notes(&deployment, &told_by);
         fleet::result(members, Vec::new(), "dtaas status")

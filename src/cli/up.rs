@@ -108,6 +108,9 @@ impl Up {
         if deployment.users_site().is_some_and(Site::is_local) {
             deployment.require_roots_own()?;
         }
+        if deployment.fetch_website().await? {
+            report.note("the website was fetched, and is the one that website.sha256 names");
+        }
         let told = Told::by(report);
         let how = How {
             engine: engine.map(|engine| engine.pulling_within(patience)),

@@ -29,6 +29,9 @@ struct Serve {
     /// The env.js that pages load; read anew at each request.
     #[arg(long, value_name = "FILE")]
     env: PathBuf,
+    /// The zip of another website, to be served in place of ours.
+    #[arg(long, value_name = "FILE")]
+    build: Option<PathBuf>,
     /// Where the platform begins below its domain.
     #[arg(long, value_name = "PATH", default_value = "")]
     base_path: BasePath,
@@ -48,6 +51,7 @@ impl Website {
                 server::run(Settings {
                     listen: serve.listen,
                     env: Env::File(serve.env),
+                    build: serve.build,
                     base_path: serve.base_path,
                     gateway_secret_file: serve.gateway_secret_file,
                 })

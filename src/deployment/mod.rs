@@ -13,6 +13,7 @@ pub mod sites;
 mod sweep;
 mod tokens;
 pub mod users;
+mod website_build;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -236,6 +237,9 @@ impl Deployment {
 
     /// The same for who only looks: an operator's certificate that cannot be used any more is noted, and nothing is made.
     pub fn desired_to_look(&self, site: &Site) -> anyhow::Result<Desired> {
+        if site.is_users() {
+            self.note_website()?;
+        }
         let certificate = match site.is_users() {
             true => self.certificate_to_look(OffsetDateTime::now_utc())?,
             false => None,

@@ -18,6 +18,7 @@ use crate::machine::hash;
 use crate::machine::image::is_own_reference;
 use crate::machine::observed::{Boot, NetworkState, Observed, Owner};
 use crate::machine::plan::{Held, Plan, Refusal};
+use crate::machine::space::Space;
 use crate::machine::step::{Phase, Step};
 use crate::platform::desired::{Container, Desired, Image, Network};
 use crate::spec::names::UserName;
@@ -107,6 +108,7 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     containers::diff(desired, observed, options, &remade, &mut plan);
     limits::diff(desired, observed, options, &mut plan);
     accounts::diff(desired, observed, options, &mut plan);
+    plan.space = observed.space.iter().filter_map(Space::note).collect();
     unused_images(desired, observed, options, &mut plan);
     held::keep_reachable(desired, observed, &mut plan);
     held::refuse_another_pool(desired, observed, &mut plan);

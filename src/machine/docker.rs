@@ -82,6 +82,7 @@ impl Engine {
                     .mem_total
                     .and_then(|n| u64::try_from(n).ok())
                     .unwrap_or(u64::MAX),
+                root: info.docker_root_dir.unwrap_or_default().into(),
             },
         })
     }

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod ports;
 pub mod purge;
 pub mod routes;
+pub mod space;
 pub mod step;
 mod systemd;
 pub mod wait;

@@ -14,7 +14,7 @@ use crate::machine::neighbours::{self, Neighbour};
 use crate::machine::observed::{
     ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
-use crate::machine::{accounts, firewall, ports, routes};
+use crate::machine::{accounts, firewall, ports, routes, space};
 use crate::platform::desired::{Component, Container, Content, Desired, File, label, sha256};
 use crate::platform::naming;
 
@@ -56,6 +56,15 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         neighbours,
         missing: missing(desired, scope),
         accounts,
+        space: space::observe(
+            [
+                &desired.root,
+                &desired.root.join("data"),
+                &desired.library,
+                &engine.facts().root,
+            ]
+            .map(PathBuf::as_path),
+        ),
     })
 }
 

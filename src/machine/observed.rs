@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::neighbours::Neighbour;
 use crate::machine::routes::Route;
+use crate::machine::space::Space;
 use crate::platform::desired::{Desired, Limits, Mount};
 use crate::spec::quantity::{Bytes, Cpus};
 
@@ -41,6 +42,8 @@ pub struct Observed {
     pub missing: BTreeSet<PathBuf>,
     /// How users' accounts stand at services, by container.
     pub accounts: BTreeMap<String, AccountsState>,
+    /// What is left on the disks that the platform writes to.
+    pub space: Vec<Space>,
 }
 
 /// How users' accounts stand at a service.
@@ -66,6 +69,8 @@ pub struct Facts {
     pub processors: u64,
     /// Memory in bytes; a limit of as much is none.
     pub memory: u64,
+    /// Where the engine keeps its images and containers.
+    pub root: PathBuf,
 }
 
 /// What a path is.

@@ -21,6 +21,9 @@ pub struct Plan {
     pub ready: Vec<String>,
     /// What the operator should know, and nothing is done about.
     pub notes: Vec<String>,
+    /// Disks that are nearly full: the same, and what `status` tells as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub space: Vec<String>,
 }
 
 impl Plan {

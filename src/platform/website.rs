@@ -1,6 +1,7 @@
 //! The website: its server, and the `env.js` that it and the upstream build read.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::desired::{Component, Content, Desired, File, Probe, digest};
 use super::{Input, auth, own_container, plain, read_only};
 use crate::render::{RenderError, Templates};
 use crate::secrets::Secret;
+use crate::spec::model::WebsiteBuild;
 
 /// The website serves public files and needs no rights at all: it runs as `nobody`.
 const NOBODY: (u32, u32) = (65534, 65534);
@@ -22,6 +24,14 @@ struct Context<'a> {
     desktop: bool,
     notebook_link: &'static str,
     vnc_link: String,
+}
+
+/// Where other websites are kept, relative to the root.
+pub const BUILDS: &str = "data/website";
+
+/// The file of one, by its digest.
+pub fn build_file(build: &WebsiteBuild) -> PathBuf {
+    Path::new(BUILDS).join(format!("{}.zip", build.sha256))
 }
 
 /// What the workbench of a trial leads to.
@@ -99,12 +109,20 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderError> 
         "/website/gateway-secret",
     ];
     let mut container = own_container(input, Component::Website, command.map(str::to_owned).into());
+    if let Some(build) = &spec.website {
+        let words = [
+            "--build".to_owned(),
+            format!("/builds/{}.zip", build.sha256),
+        ];
+        container.command.extend(words);
+        container.mounts.push(read_only(input, BUILDS, "/builds"));
+    }
     container.run_as = Some(format!("{}:{}", NOBODY.0, NOBODY.1));
     container.config_digest = Some(digest([input.secrets.gateway.expose()]));
-    container.mounts = vec![
+    container.mounts.extend([
         read_only(input, "config/client", "/client"),
         read_only(input, "config/website", "/website"),
-    ];
+    ]);
     container.listens = vec![address];
     container.ready = Some(Probe::of(address, "/healthz", auth::DEADLINE));
     desired.containers.push(container);

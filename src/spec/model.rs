@@ -36,6 +36,8 @@ pub struct Spec {
     pub auth: AuthMode,
     /// Proxies in front of the gateway that are believed about whom they saw, and how.
     pub trusted_proxies: Vec<IpNet>,
+    /// Another website than ours.
+    pub website: Option<WebsiteBuild>,
     /// Users' files, and what may be done with them over HTTP.
     pub library: Library,
     /// Put before every image's name.
@@ -171,6 +173,15 @@ impl AuthMode {
             AuthMode::Basic => "basic",
         }
     }
+}
+
+/// A website that somebody has built, as a zip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebsiteBuild {
+    /// A path, relative to the deployment, or an address.
+    pub source: String,
+    /// What the zip must be: SHA-256 in lower-case hex.
+    pub sha256: String,
 }
 
 /// Users' files, and what may be done with them over HTTP.

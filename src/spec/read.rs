@@ -8,6 +8,7 @@ mod proxies;
 mod ready_made;
 mod services;
 mod tls;
+mod website;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use machines::machines;
 use proxies::trusted_proxies;
 use services::{Given, grafana, influxdb, mosquitto, rabbitmq};
 use tls::tls;
+use website::website;
 use workspace::{limit_overrides, workspace};
 
 /// Reads `dtaas.yaml`; users are empty. `None` when something that everything else needs is wrong; the document holds the problems.
@@ -91,6 +93,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
             .unwrap_or(LogLevel::Info),
     };
     gateway.finish();
+    let website = website(top.section("website"));
     let workspace = workspace(top.section("workspace"));
     let mut given = Given::new(ports);
     let rabbitmq = rabbitmq(top.section("rabbitmq"), &mut given);
@@ -118,6 +121,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         library: library_model?,
         image_prefix,
         gateway: gateway_model,
+        website,
         workspace: workspace?,
         rabbitmq,
         mosquitto,

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -14,7 +15,9 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::build::Build;
 use super::{assets, markdown};
+use crate::error::Failure;
 use crate::gate::{self, Proof};
 use crate::page;
 use crate::secrets::Secret;
@@ -28,6 +31,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The rendered `env.js`.
     pub env: Env,
+    /// The zip of another website, which is served in place of ours.
+    pub build: Option<PathBuf>,
     /// Where the platform begins below its domain.
     pub base_path: BasePath,
     /// The file of the gateway's secret; `None` serves everyone who can connect, and believes nobody's name.
@@ -54,6 +59,7 @@ struct Visitor {
 
 struct Website {
     env: Env,
+    build: Option<Build>,
     base: String,
     secret: Option<Secret>,
     not_found: String,
@@ -69,16 +75,37 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         .as_deref()
         .map(gate::read_secret)
         .transpose()?;
-    let app = router(settings.env, &settings.base_path, secret);
+    let build = settings.build.as_deref().map(opened).transpose()?;
+    let app = router_of(settings.env, &settings.base_path, secret, build);
     serve::on_loopback("website", settings.listen, app).await
+}
+
+/// The website that a zip holds.
+fn opened(path: &Path) -> anyhow::Result<Build> {
+    let shown = path.display();
+    let bytes = std::fs::read(path)
+        .with_context(|| Failure::usage(format!("website: {shown} cannot be read")))?;
+    Build::read(&bytes).map_err(|unfit| {
+        Failure::usage(format!("website: {shown} cannot be served: {unfit}")).into()
+    })
 }
 
 /// The website below a base path. With a secret it answers only those who bring it, and believes what they say about the
 /// user; without, it serves everyone, and believes nobody's name.
 pub fn router(env: Env, base_path: &BasePath, secret: Option<Secret>) -> Router {
+    router_of(env, base_path, secret, None)
+}
+
+fn router_of(
+    env: Env,
+    base_path: &BasePath,
+    secret: Option<Secret>,
+    build: Option<Build>,
+) -> Router {
     let base = base_path.path("");
     let website = Website {
         env,
+        build,
         secret,
         // A base path is letters, digits, '.', '_' and '-': nothing that HTML would take for its own.
         not_found: include_str!("../../website/not-found.html").replace("{base}", &base),
@@ -139,13 +166,21 @@ impl Website {
                 let to_the_page = [(LOCATION, format!("{}/", self.base))];
                 (StatusCode::PERMANENT_REDIRECT, to_the_page).into_response()
             }
-            Some("/") => assets::INDEX.send(headers),
+            Some("/") if self.build.is_none() => assets::INDEX.send(headers),
             Some("/env.js") => self.env().await,
             Some("/whoami") => axum::Json(self.visitor(headers)).into_response(),
-            Some(rest) => match rest.strip_prefix("/static/").and_then(assets::find) {
-                Some(asset) => asset.send(headers),
-                None => self.not_found(),
-            },
+            Some(rest) => {
+                let found = match &self.build {
+                    Some(build) => rest
+                        .strip_prefix('/')
+                        .and_then(|path| build.answer(path, headers)),
+                    None => rest
+                        .strip_prefix("/static/")
+                        .and_then(assets::find)
+                        .map(|asset| asset.send(headers)),
+                };
+                found.unwrap_or_else(|| self.not_found())
+            }
             None => self.not_found(),
         }
     }

@@ -28,3 +28,4 @@ mod tls_acme;
 mod users;
 mod users_out;
 mod ways;
+mod website_build;

@@ -185,7 +185,8 @@ pub async fn settle(
     if let Service::Grafana(grafana) = service {
         grafana.enter().await?;
     }
-    let found = service.look(&accounts.users).await?;
+    let found = service.look(&accounts.users).await;
+    let found = found.map_err(|error| told(error, accounts))?;
     let named = |user: &str| {
         let changed = change.iter().map(|(user, _)| user);
         make.iter()
@@ -210,6 +211,21 @@ pub async fn settle(
     let gave = all(gives).await;
     let took = all(due.remove.iter().map(|user| service.take(user))).await;
     gave.and(took)
+}
+
+/// With what helps where a service does not take its administrator's token, and cannot be given another one from outside.
+fn told(error: anyhow::Error, accounts: &Accounts) -> anyhow::Error {
+    let refused = error.is::<client::Refused>();
+    if !refused || !matches!(accounts.way, Way::InfluxDb(_)) {
+        return error;
+    }
+    let name = &accounts.container;
+    error.context(
+        Failure::new(format!("the accounts at {name} cannot be seen to")).hint(format!(
+            "put data/influxdb and secrets/influxdb back from one backup; or stop {name}, make another token by InfluxDB's own tool (influxd recovery \
+             auth create-operator --org dtaas --username _dtaas --bolt-path data/influxdb/influxd.bolt), and write it into secrets/influxdb; then run this again"
+        )),
+    )
 }
 
 async fn all(

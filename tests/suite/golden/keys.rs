@@ -45,6 +45,13 @@ const FILES: &[(&str, &str)] = &[
     ("tls.cert", "one.crt"),
     ("tls.key", "one.key"),
 ];
+const BUILD: &[(&str, &str)] = &[
+    ("website.source", "client.zip"),
+    (
+        "website.sha256",
+        "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'",
+    ),
+];
 const WRITABLE: &[(&str, &str)] = &[("library.writable", "true")];
 /// A profile with the services on a machine of their own.
 const BY_SSH: &[(&str, &str)] = &[
@@ -156,6 +163,18 @@ const SPEC: &[Row] = &[
     },
     row("network.pool", "10.99.0.0/24"),
     row("auth", "basic"),
+    Row {
+        beside: BUILD,
+        effect: Effect::Refused("it is empty"),
+        ..row("website.source", "''")
+    },
+    Row {
+        beside: BUILD,
+        ..row(
+            "website.sha256",
+            "'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'",
+        )
+    },
     row("trusted_proxies", "[192.0.2.10, 10.0.0.0/24]"),
     row("library.root", "/srv/library"),
     row("library.writable", "true"),

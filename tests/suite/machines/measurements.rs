@@ -1,5 +1,7 @@
 //! InfluxDB and Grafana, as what stands in for them: each user has a bucket and a page of their own, and nobody else's.
 
+use std::fs;
+
 use super::services::{Twin, nothing_to_do, plan};
 use super::two::Pair;
 use crate::platform::steps::Steps;
@@ -150,6 +152,21 @@ fn each_user_has_a_bucket_and_a_page_of_their_own_and_nobody_elses() {
         assert_eq!(grafana.asks("GET", "org", "")["message"], WRONG);
         pair.dtaas(&["up"]).succeeded();
         assert_eq!(grafana.asks("GET", "org", "")["name"], "Main Org.");
+        nothing_to_do(&pair);
+    });
+    steps.step("a lost token of InfluxDB's operator is told", || {
+        let file = pair.deployment.path("secrets/influxdb");
+        let token = fs::read_to_string(&file).unwrap();
+        fs::write(&file, "another\n").unwrap();
+        let ran = pair.dtaas(&["up"]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("influxd recovery auth create-operator"),
+            "{}",
+            ran.stderr
+        );
+        fs::write(&file, token).unwrap();
+        pair.dtaas(&["up"]).succeeded();
         nothing_to_do(&pair);
     });
     steps.step("a disabled user's accounts open nothing", || {

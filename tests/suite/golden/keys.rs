@@ -478,7 +478,9 @@ fn is_setting(content: &str) -> bool {
     let content = content.strip_prefix("- ").unwrap_or(content);
     content.split_once(':').is_some_and(|(key, value)| {
         !key.is_empty()
-            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            && key
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
             && value.split_whitespace().count() <= 1
     })
 }

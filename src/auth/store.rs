@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -52,15 +53,25 @@ pub fn entry_line(user: &UserName, hash: &str) -> Secret {
     Secret::new(format!("{user}:{hash}\n"))
 }
 
+/// Keeps others from writing entries until it is dropped: `user passwd` and the website may both be at it. Waits for whoever has it, which
+/// takes as long as a small file.
+///
+/// # Errors
+/// When the directory cannot be opened.
+pub fn hold(directory: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let held = rustix::fs::open(directory, flags, Mode::empty())?;
+    flock(&held, FlockOperation::LockExclusive)?;
+    Ok(held)
+}
+
 /// Gives a user another password: the entry is replaced whole, and only where there is one, since whoever has none has no password to change.
 ///
 /// # Errors
 /// When there is none, it cannot be used, or the new one cannot be written.
 pub fn replace(directory: &Path, user: &UserName, hash: &str) -> anyhow::Result<()> {
     let tree = Tree::open(directory)?;
-    // `user passwd` and the website may both be at it.
-    let lock = rustix::fs::open(directory, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    flock(&lock, FlockOperation::LockExclusive)?;
+    let _held = hold(directory)?;
     load(directory, user)?
         .with_context(|| format!("{} is not there", directory.join(user.as_str()).display()))?;
     let line = entry_line(user, hash);

@@ -6,6 +6,7 @@ pub mod settings;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -253,6 +254,7 @@ impl Deployment {
         self.tree.make_dir(&private("auth"))?;
         let line = store::entry_line(name, hash);
         self.forget_entries();
+        let _held = store::hold(&self.root().join("auth")).context("cannot lock auth")?;
         self.tree
             .write(&entry_path(name), store::MODE, line.expose().as_bytes())?;
         Ok(())

@@ -21,6 +21,7 @@ mod people;
 mod pulls;
 mod secrets;
 mod snapshot;
+mod space;
 pub mod steps;
 mod terminal;
 mod tls;

@@ -104,5 +104,7 @@ fn another_website_is_fetched_checked_and_served_with_our_settings() {
         fs::write(here.path("dtaas.yaml"), &spec).unwrap();
         here.dtaas(&["up"]).succeeded();
         assert!(page().contains("static/app.js"));
+        // Nobody's but the operator's, so it would stay.
+        fs::remove_file(here.path("client.zip")).unwrap();
     });
 }

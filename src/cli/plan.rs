@@ -90,6 +90,7 @@ impl Plan {
                 }
             }
         }
+        deployment.note_website()?;
         run::say_notes(&deployment, plans.iter().copied(), &report)?;
         let refused = plans.iter().any(|(_, plan)| !plan.refused.is_empty());
         let due = plans.iter().any(|(_, plan)| !plan.is_empty());

@@ -173,6 +173,7 @@ impl Up {
         run::say_notes(&deployment, plans.iter().copied(), report)?;
         let done: usize = outcomes.iter().flatten().map(|outcome| outcome.done).sum();
         fleet::result(members, outcomes, &run::typed(directory, "up"))?;
+        deployment.forget_websites()?;
         match (done, plans.iter().all(|(_, plan)| plan.held.is_empty())) {
             (0, true) => ui::say("Nothing to do: everything is as it should be, and answers."),
             (0, false) => ui::say("Nothing else to do: everything else is as it should be."),

@@ -9,14 +9,21 @@ use reqwest::Url;
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
-use crate::error::Failure;
+use crate::error::{Failure, failure_of};
 use crate::platform::desired::{Directory, hex};
 use crate::platform::website::{BUILDS, build_file};
 use crate::spec::model::WebsiteBuild;
+use crate::spec::read::website::may_be_fetched;
 use crate::website::build::Build;
 
 /// The largest that is taken, in bytes.
 const LARGEST: usize = 200 * 1024 * 1024;
+
+/// How long all of it may take.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// How often a server may send elsewhere.
+const REDIRECTS: usize = 5;
 
 /// How long a server may say nothing.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -38,9 +45,7 @@ impl Deployment {
             .into());
         }
         let path = build_file(wanted);
-        if let Some(there) = self.tree.read(&path)?
-            && hex(&Sha256::digest(&there)) == wanted.sha256
-        {
+        if self.has_website(wanted)? {
             return Ok(false);
         }
         let bytes = self.bytes_of(wanted).await?;
@@ -63,19 +68,33 @@ impl Deployment {
             self.tree.make_dir(&Directory::plain(directory))?;
         }
         self.tree.write(&path, 0o644, &bytes)?;
-        for (name, _) in self.tree.list(Path::new(BUILDS))? {
-            let old = Path::new(BUILDS).join(name);
-            if old != path {
-                self.tree.remove(&old)?;
-            }
-        }
         Ok(true)
     }
 
+    /// Takes away the websites that nobody serves any more: once another one runs, and not before.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn forget_websites(&self) -> anyhow::Result<()> {
+        let wanted = self.spec.website.as_ref().map(build_file);
+        for (name, _) in self.tree.list(Path::new(BUILDS))? {
+            let old = Path::new(BUILDS).join(name);
+            if Some(&old) != wanted.as_ref() {
+                self.tree.remove(&old)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_website(&self, wanted: &WebsiteBuild) -> anyhow::Result<bool> {
+        let there = self.tree.read(&build_file(wanted))?;
+        Ok(there.is_some_and(|there| hex(&Sha256::digest(&there)) == wanted.sha256))
+    }
+
     /// Tells whoever only looks that it will be fetched.
-    pub(super) fn note_website(&self) -> anyhow::Result<()> {
+    pub fn note_website(&self) -> anyhow::Result<()> {
         if let Some(wanted) = &self.spec.website
-            && self.tree.stat(&build_file(wanted))?.is_none()
+            && !self.has_website(wanted)?
         {
             let source = &wanted.source;
             self.note(format!("`dtaas up` will fetch the website from {source}"));
@@ -88,11 +107,20 @@ impl Deployment {
         match source.contains("://") {
             true => fetched(source)
                 .await
-                .with_context(|| Failure::new(format!("{source} cannot be fetched"))),
+                .map_err(|error| match failure_of(&error) {
+                    Some(_) => error,
+                    None => error.context(
+                        Failure::new(format!("{source} cannot be fetched"))
+                            .hint("does the address open with curl -LO here? Nothing was changed; a file in the deployment does as well"),
+                    ),
+                }),
             false => {
                 let path: PathBuf = self.root().join(source);
                 let size = std::fs::metadata(&path).map(|found| found.len());
-                let cannot = || Failure::new(format!("{} cannot be read", path.display()));
+                let cannot = || {
+                    Failure::new(format!("{} cannot be read", path.display()))
+                        .hint("put the zip there, or write another path as website.source; nothing was changed")
+                };
                 if size.with_context(cannot)? > LARGEST as u64 {
                     return Err(too_large(source).into());
                 }
@@ -110,22 +138,15 @@ fn too_large(source: &str) -> Failure {
     .hint("a website that was built is a few MB: leave its source maps out")
 }
 
-/// Whether something may be fetched: nobody on the way must be able to put another thing in its place unseen, and this machine's own servers are
-/// nobody's.
-fn may_be_fetched(url: &Url) -> bool {
-    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    url.scheme() == "https" || (url.scheme() == "http" && here)
-}
-
 async fn fetched(source: &str) -> anyhow::Result<Vec<u8>> {
     let url = Url::parse(source)?;
-    if !may_be_fetched(&url) {
-        return Err(Failure::usage("only https is fetched").into());
-    }
     let follow = reqwest::redirect::Policy::custom(|attempt| {
-        match attempt.previous().len() < 5 && may_be_fetched(attempt.url()) {
-            true => attempt.follow(),
-            false => attempt.error("it leads elsewhere, and not by https"),
+        if attempt.previous().len() > REDIRECTS {
+            attempt.error("it leads on and on")
+        } else if may_be_fetched(attempt.url()) {
+            attempt.follow()
+        } else {
+            attempt.error("it leads elsewhere, and not by https")
         }
     });
     // Refused when there is one already: it is this one.
@@ -134,8 +155,15 @@ async fn fetched(source: &str) -> anyhow::Result<Vec<u8>> {
         .redirect(follow)
         .connect_timeout(SILENCE)
         .read_timeout(SILENCE)
+        .timeout(LONGEST)
         .build()?;
     let answer = client.get(url).send().await?.error_for_status()?;
+    if answer
+        .content_length()
+        .is_some_and(|size| size > LARGEST as u64)
+    {
+        return Err(too_large(source).into());
+    }
     let mut bytes = Vec::new();
     let mut body = answer.bytes_stream();
     while let Some(piece) = body.next().await {
@@ -145,24 +173,4 @@ async fn fetched(source: &str) -> anyhow::Result<Vec<u8>> {
         }
     }
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_https_and_this_machine_are_asked() {
-        for (url, may) in [
-            ("https://foo.com/x.zip", true),
-            ("http://127.0.0.1:8000/x.zip", true),
-            ("http://localhost/x.zip", true),
-            ("http://foo.com/x.zip", false),
-            ("http://localhost.foo.com/x.zip", false),
-            ("file:///etc/passwd", false),
-            ("ftp://foo.com/x.zip", false),
-        ] {
-            assert_eq!(may_be_fetched(&Url::parse(url).unwrap()), may, "{url}");
-        }
-    }
 }

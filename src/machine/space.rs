@@ -23,11 +23,15 @@ pub struct Space {
     pub files: Option<u64>,
 }
 
-/// The room on the file systems of these paths, each once. What is not there, or does not say, is left out.
+/// The room on the file systems of these paths, each once. What does not say is left out.
 pub fn observe<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<Space> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for path in paths {
+        // Where it is not there yet, it will be on the disk of what is above it.
+        let Some(path) = path.ancestors().find(|above| above.exists()) else {
+            continue;
+        };
         let (Ok(place), Ok(system)) = (stat(path), statvfs(path)) else {
             continue;
         };
@@ -95,6 +99,7 @@ mod tests {
         let found = observe([directory.path(), &inside, &gone, Path::new("/proc")]);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].path, directory.path());
+        assert_eq!(observe([gone.as_path()])[0].path, directory.path());
         assert!(found[0].free > 0);
     }
 }

@@ -8,7 +8,7 @@ mod proxies;
 mod ready_made;
 mod services;
 mod tls;
-mod website;
+pub mod website;
 mod workspace;
 
 use std::collections::BTreeMap;

@@ -44,9 +44,6 @@ pub enum Unfit {
     /// A name leads out of it, or is none.
     #[error("{0:?} in it is no name of a file below it")]
     Name(String),
-    /// Two have the same name.
-    #[error("{0:?} stands in it twice")]
-    Twice(String),
     /// It is a link or a device.
     #[error("{0:?} in it is neither a file nor a folder")]
     Kind(String),
@@ -78,6 +75,8 @@ impl Build {
     /// When it is none, holds what no website holds, is too large, or has no page.
     pub fn read(bytes: &[u8]) -> Result<Self, Unfit> {
         let mut archive = ZipArchive::new(Cursor::new(bytes))?;
+        // Of two entries of one name the crate knows the last alone, and other programs another.
+        archive.validate_header_consistency()?;
         if archive.len() > FILES {
             return Err(Unfit::TooMuch);
         }
@@ -86,11 +85,13 @@ impl Build {
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index)?;
             let name = entry.name()?.into_owned();
-            if entry.is_dir() {
-                continue;
-            }
-            if !is_below(&name) {
+            let folder = entry.is_dir();
+            if !is_below(name.strip_suffix('/').filter(|_| folder).unwrap_or(&name)) {
                 return Err(Unfit::Name(name));
+            }
+            // What macOS keeps beside files.
+            if folder || name.starts_with("__MACOSX/") {
+                continue;
             }
             if entry.is_symlink() || !entry.is_file() {
                 return Err(Unfit::Kind(name));
@@ -110,9 +111,7 @@ impl Build {
                 etag: format!("\"{}\"", &sha256(&body)[..32]),
                 body: body.into(),
             };
-            if files.insert(name.clone(), file).is_some() {
-                return Err(Unfit::Twice(name));
-            }
+            files.insert(name, file);
         }
         Ok(Self {
             files: unwrapped(files)?,
@@ -269,6 +268,15 @@ mod tests {
                 .to_string()
                 .starts_with("it is not a zip")
         );
+        assert_eq!(
+            why(&[("index.html", ""), ("../folder/", "")]),
+            "\"../folder/\" in it is no name of a file below it"
+        );
+        let mac = zip(&[
+            ("build/index.html", "<p>page"),
+            ("__MACOSX/build/._index.html", ""),
+        ]);
+        assert_eq!(body(&Build::read(&mac).unwrap(), "").unwrap().2, "<p>page");
         let whole = zip(&[("index.html", "<p>page")]);
         assert!(Build::read(&whole[..whole.len() - 10]).is_err());
 

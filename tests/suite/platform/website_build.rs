@@ -68,6 +68,8 @@ fn another_website_is_fetched_checked_and_served_with_our_settings() {
         name("client.zip", &sum);
         let planned = here.dtaas(&["plan"]).succeeded();
         assert!(!here.path("data/website").exists(), "{planned:?}");
+        let note = "`dtaas up` will fetch the website from client.zip";
+        assert!(planned.stderr.contains(note), "{}", planned.stderr);
         here.dtaas(&["up"]).succeeded();
         assert_eq!(page(), "<p>theirs");
         let script = here.get("/static/js/main.js").by("alice").send();
@@ -104,6 +106,8 @@ fn another_website_is_fetched_checked_and_served_with_our_settings() {
         fs::write(here.path("dtaas.yaml"), &spec).unwrap();
         here.dtaas(&["up"]).succeeded();
         assert!(page().contains("static/app.js"));
+        let kept: Vec<_> = fs::read_dir(here.path("data/website")).unwrap().collect();
+        assert!(kept.is_empty(), "{kept:?}");
         // Nobody's but the operator's, so it would stay.
         fs::remove_file(here.path("client.zip")).unwrap();
     });

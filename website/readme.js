@@ -39,7 +39,6 @@ function copied(node, folder) {
   const tag = node.tagName.replace(/^H([1-5])$/, (_, level) => `H${Number(level) + 1}`).toLowerCase();
   const made = make(tag, {}, ...children);
   if (tag === 'a') follow(made, node.getAttribute('href') ?? '', folder);
-  if (tag === 'td' || tag === 'th') made.className = `to-${node.getAttribute('align') ?? 'left'}`;
   return tag === 'table' ? make('div', { className: 'wide', tabIndex: 0, role: 'group', ariaLabel: 'Table' }, made) : made;
 }
 

@@ -63,8 +63,6 @@ pub fn rendered(text: &str) -> String {
         ("a", HashSet::from(["href", "title"])),
         ("img", HashSet::from(["alt", "src", "title"])),
         ("ol", HashSet::from(["start"])),
-        ("td", HashSet::from(["align"])),
-        ("th", HashSet::from(["align"])),
     ]
     .into();
     Builder::default()
@@ -92,7 +90,7 @@ mod tests {
             "<h1>Cup</h1>",
             "<em>cools</em>",
             "<a href=\"data/a%20b.csv\" rel=\"noopener noreferrer\">data</a>",
-            "<td align=\"right\">2</td>",
+            "<td>2</td>",
             "<code>1 &lt; 2\n</code>",
             "<img src=\"plot.png\" alt=\"plot\">",
         ] {

@@ -3,6 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, HeaderValue};
+use dtaas::auth::asked::Front;
+use dtaas::auth::endpoint::Directories;
+use dtaas::auth::sessions::Sessions;
+use dtaas::secrets::Secret;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -55,6 +60,7 @@ fn people_sign_in_work_and_sign_out() {
     steps.step("in the browser", || {
         runtime.block_on(in_the_browser(&here, TEST))
     });
+    steps.step("a session that is in use is renewed", || renewed(&here));
     steps.step("a twin is shared", || runtime.block_on(shared(&here)));
 }
 
@@ -255,6 +261,44 @@ async fn upload(browser: &mut Browser, here: &Deployment) {
     browser.until(&format!("{NAMES}.includes('big.bin')")).await;
     let arrived = fs::read(here.path("files/alice/data/big.bin")).unwrap();
     assert_eq!(Sha256::digest(arrived), Sha256::digest(&bytes));
+}
+
+/// A session that was begun two hours ago gets a new cookie through the gateway, and goes on with it.
+fn renewed(here: &Deployment) {
+    let directories = Directories {
+        htpasswd: here.path("auth"),
+        users: here.path("config/auth"),
+    };
+    let key = fs::read_to_string(here.path("config/session/key")).unwrap();
+    let key = Secret::new(key.trim());
+    let sessions = Sessions::new(directories, here.path("sessions"), key, &here.name);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    let front = Front::Gateway(Vec::new());
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let begun = sessions.begin(
+        &"alice".parse().unwrap(),
+        &front.about(&headers),
+        now - 7200,
+    );
+    let begun = begun.unwrap().unwrap();
+    let cookie = begun.to_str().unwrap().split(';').next().unwrap();
+    for path in ["/whoami", "/lib/files/alice/data/rooms.csv"] {
+        let answer = here.get(path).with("Cookie", cookie).send();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let new = answer.header("set-cookie").unwrap();
+        let new = new.split(';').next().unwrap();
+        assert!(
+            new.starts_with("__Host-dtaas-session-") && new != cookie,
+            "{path}: {new}"
+        );
+        let answer = here.get(path).with("Cookie", new).send();
+        assert_eq!(
+            (answer.status, answer.header("set-cookie")),
+            (200, None),
+            "{path}"
+        );
+    }
 }
 
 async fn shared(here: &Deployment) {

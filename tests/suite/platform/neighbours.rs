@@ -179,6 +179,8 @@ fn refuses_what_is_theirs(theirs: &Deployment, ours: &Deployment) {
             pool = theirs.pool
         ),
         listens("auth", &local(ports.auth), "ports.auth"),
+        // Where the gateway asks.
+        listens("auth", &format!("127.0.0.2:{}", ports.auth), "ports.auth"),
         listens("website", &local(ports.website), "ports.website"),
         listens("library", &local(ports.library), "ports.library"),
     ];

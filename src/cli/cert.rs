@@ -1,6 +1,6 @@
 //! `dtaas cert`: the gateway's certificate, looked at and renewed.
 
-mod renew;
+pub(super) mod renew;
 mod show;
 
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -4,6 +4,7 @@ mod agent;
 mod auth;
 mod boxes;
 mod cert;
+mod doctor;
 mod down;
 mod init;
 mod interrupt;
@@ -66,6 +67,7 @@ enum Command {
     Up(up::Up),
     Down(down::Down),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     User(user::User),
     Secret(secret::Secrets),
     Share(share::Shares),
@@ -103,6 +105,7 @@ impl Cli {
             Command::Up(command) => command.run(directory).await,
             Command::Down(command) => command.run(directory).await,
             Command::Status(command) => command.run(directory).await,
+            Command::Doctor(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
             Command::Secret(command) => command.run(directory).await,
             Command::Share(command) => command.run(directory),

@@ -77,6 +77,19 @@ impl RecreateArgs {
 }
 
 impl Up {
+    /// Without anything asked for besides.
+    pub fn plainly(patience: Patience, reaching: Reaching) -> Self {
+        Self {
+            profile: None,
+            json: false,
+            pull_timeout: TO_PULL.as_secs(),
+            install_docker: false,
+            patience,
+            reaching,
+            recreate: RecreateArgs { recreate: None },
+        }
+    }
+
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let report = Report::new(self.json);

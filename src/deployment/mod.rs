@@ -336,6 +336,11 @@ impl Deployment {
         Ok(())
     }
 
+    /// Where what Vagrant reads lies, absolute.
+    pub fn vagrant_directory(&self) -> PathBuf {
+        self.root().join("vagrant")
+    }
+
     /// Where users' files are, absolute.
     pub fn library_root(&self) -> PathBuf {
         self.root().join(&self.spec.library.root)

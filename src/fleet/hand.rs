@@ -7,6 +7,9 @@ use tokio::sync::watch;
 
 use super::{Seen, Wish};
 use crate::deployment::converge::{self, Difference};
+use crate::doctor::machine::Examined;
+use crate::doctor::mend::Mended;
+use crate::doctor::{self, Fix};
 use crate::error::Failure;
 use crate::machine::apply::Outcome;
 use crate::machine::docker::Engine;
@@ -14,6 +17,7 @@ use crate::machine::doors::{self, Door};
 use crate::machine::event::Event;
 use crate::machine::lock::Lock;
 use crate::machine::{observe, wait};
+use crate::platform::desired::Desired;
 use crate::remote::Agent;
 use crate::remote::protocol::{Hold, Look, Reply, Request};
 
@@ -114,6 +118,47 @@ impl Hand {
                 };
                 match agent.ask(request, &|_| {}, note, stop).await? {
                     Reply::Doors(closed) => Ok(closed),
+                    other => Err(out_of_turn(agent, &other)),
+                }
+            }
+        }
+    }
+
+    /// Finds what is not as it should be there.
+    pub async fn examine(
+        &mut self,
+        desired: Desired,
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Examined> {
+        match self {
+            Hand::Local(_) => Ok(doctor::machine::examine(desired).await),
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                let note = &|text: String| note(&text);
+                let request = Request::Examine(Box::new(desired));
+                match agent.ask(request, &|_| {}, note, stop).await? {
+                    Reply::Examined(examined) => Ok(examined),
+                    other => Err(out_of_turn(agent, &other)),
+                }
+            }
+        }
+    }
+
+    /// Puts right there what was found.
+    pub async fn mend(
+        &mut self,
+        fixes: Vec<Fix>,
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Vec<Mended>> {
+        match self {
+            Hand::Local(_) => Ok(doctor::mend::mend(fixes).await),
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                let note = &|text: String| note(&text);
+                match agent.ask(Request::Mend(fixes), &|_| {}, note, stop).await? {
+                    Reply::Mended(mended) => Ok(mended),
                     other => Err(out_of_turn(agent, &other)),
                 }
             }

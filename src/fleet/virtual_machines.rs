@@ -1,7 +1,7 @@
 //! Virtual machines: made and started by Vagrant before they are reached, halted or destroyed at the end. What Vagrant reads lies in the
 //! deployment's directory `vagrant`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::watch;
 
@@ -16,8 +16,6 @@ use crate::vagrant::{
     self, BASE_BOX, Docker, MadeBy, Ports, Provider, State, VirtualBox, VirtualMachine, Watch,
 };
 
-/// What Vagrant reads, relative to the deployment.
-const DIRECTORY: &str = "vagrant";
 /// The private key that `box build` gives the base box, relative to that.
 const KEY: &str = "vagrant";
 /// Where the machines' host keys are known, relative to that: nobody else has seen them when they are made.
@@ -27,10 +25,6 @@ const KNOWN_HOSTS: &str = "known_hosts";
 const USERS_SIDE: (u64, u32) = (16 << 30, 8);
 /// Those of any other.
 const SERVICES: (u64, u32) = (6 << 30, 3);
-
-fn directory(deployment: &Deployment) -> PathBuf {
-    deployment.root().join(DIRECTORY)
-}
 
 /// Has Vagrant make and start the virtual ones among these machines, where that is wanted.
 ///
@@ -47,7 +41,7 @@ pub(super) async fn begin(
         .iter()
         .filter_map(|site| described(site).transpose())
         .collect::<anyhow::Result<_>>()?;
-    let directory = directory(deployment);
+    let directory = deployment.vagrant_directory();
     if make {
         for name in vagrant::left(&directory, &machines)? {
             let text = format!(
@@ -91,7 +85,7 @@ pub fn left(deployment: &Deployment) -> anyhow::Result<Vec<String>> {
         .iter()
         .filter_map(|site| described(site).transpose())
         .collect::<anyhow::Result<_>>()?;
-    vagrant::left(&directory(deployment), &described)
+    vagrant::left(&deployment.vagrant_directory(), &described)
 }
 
 /// Machines that are made anew have new keys.
@@ -107,7 +101,7 @@ fn forget_hosts(directory: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When it does not run.
 pub(super) async fn target(deployment: &Deployment, site: &Site) -> anyhow::Result<Target> {
-    let directory = directory(deployment);
+    let directory = deployment.vagrant_directory();
     let not_there = || {
         Failure::new(format!("{}: the virtual machine does not run", site.name))
             .hint("`dtaas up` makes and starts it")
@@ -144,7 +138,7 @@ pub async fn end_virtual(
     tell: &dyn Tell,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<usize> {
-    let directory = directory(deployment);
+    let directory = deployment.vagrant_directory();
     let left = vagrant::left(&directory, &[])?;
     if sites.is_empty() && left.is_empty() {
         return Ok(0);

@@ -194,6 +194,7 @@ fn can_be_left(step: &Step) -> bool {
         | Step::RecreateContainer { .. }
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
+        | Step::AttachNetwork { .. }
         | Step::StopContainer { .. }
         | Step::UpdateLimits { .. }
         | Step::Reload { .. }
@@ -296,6 +297,7 @@ impl Run<'_> {
             Step::CreateContainer { name }
             | Step::RecreateContainer { name, .. }
             | Step::StartContainer { name, .. }
+            | Step::AttachNetwork { name, .. }
             | Step::RestartContainer { name, .. } => {
                 let container = self.container(name)?;
                 if failed.lacks_file(container.user.as_ref()) {
@@ -380,6 +382,7 @@ impl Run<'_> {
             Step::CreateContainer { name }
             | Step::RecreateContainer { name, .. }
             | Step::StartContainer { name, .. }
+            | Step::AttachNetwork { name, .. }
             | Step::RestartContainer { name, .. } => {
                 failed.containers.insert(name.clone());
             }

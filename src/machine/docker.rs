@@ -2,6 +2,7 @@
 //!
 //! Nothing that came with an interface later than 1.41 (engine 20.10) is used.
 
+mod abilities;
 mod containers;
 mod create;
 mod exec;
@@ -22,6 +23,7 @@ use crate::error::Failure;
 use crate::machine::observed::{Facts, Owner};
 use crate::platform::desired::label;
 
+pub use abilities::Abilities;
 pub use containers::Found;
 
 /// The oldest interface that is spoken: engine 20.10's.

@@ -17,6 +17,8 @@ pub mod files;
 pub mod firewall;
 pub mod hash;
 pub mod image;
+pub mod inside;
+pub mod listening;
 pub mod lock;
 pub mod neighbours;
 pub mod observe;

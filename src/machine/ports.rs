@@ -1,9 +1,9 @@
 //! Addresses of the host that a container is to listen on: whether they are free, and who holds them if not.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 
+use crate::machine::listening::{Listening, listening};
 use crate::machine::neighbours::Neighbour;
 use crate::machine::observed::{Holder, Taken};
 use crate::platform::desired::{Component, Container};
@@ -142,50 +142,12 @@ pub fn hint(taken: &Taken) -> String {
     }
 }
 
-/// The program that listens on an address, out of `/proc`.
+/// The program that listens on an address.
 fn holder(address: SocketAddrV4) -> Option<String> {
-    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+    listening()
         .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listening_inodes(&table, address.port()))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(pid) = process.file_name().to_string_lossy().parse::<u32>() else {
-            continue;
-        };
-        let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else {
-            continue;
-        };
-        let holds = descriptors.flatten().any(|descriptor| {
-            fs::read_link(descriptor.path()).is_ok_and(|target| {
-                inodes
-                    .iter()
-                    .any(|inode| target.as_os_str() == inode.as_str())
-            })
-        });
-        if holds {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (process {pid})", name.trim()));
-        }
-    }
-    None
-}
-
-/// Inodes of the sockets that listen on a port, from a table like `/proc/net/tcp` (see proc(5)).
-fn listening_inodes(table: &str, port: u16) -> Vec<String> {
-    const LISTEN: &str = "0A";
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let (_, hex_port) = fields.get(1)?.rsplit_once(':')?;
-            let listens = *fields.get(3)? == LISTEN;
-            (listens && u16::from_str_radix(hex_port, 16) == Ok(port))
-                .then(|| fields.get(9).map(ToString::to_string))?
-        })
-        .collect()
+        .filter(|one| one.port == address.port())
+        .find_map(Listening::program)
 }
 
 #[cfg(test)]

@@ -131,6 +131,13 @@ pub enum Step {
         /// How it stands.
         why: String,
     },
+    /// Attach a container to its network again, at its address.
+    AttachNetwork {
+        /// The container's name.
+        name: String,
+        /// The network's.
+        network: String,
+    },
     /// Stop a container, and keep it.
     StopContainer {
         /// Its name.
@@ -253,6 +260,7 @@ impl Step {
             | Step::RecreateContainer { .. }
             | Step::StartContainer { .. }
             | Step::RestartContainer { .. }
+            | Step::AttachNetwork { .. }
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. } => Phase::Containers,
             Step::Reload { .. } | Step::SetAccounts { .. } => Phase::Tell,
@@ -322,6 +330,9 @@ impl Step {
             }
             Step::StartContainer { name, why } => format!("start container {name} ({why})"),
             Step::RestartContainer { name, why } => format!("restart container {name} ({why})"),
+            Step::AttachNetwork { name, network } => {
+                format!("attach container {name} to its network {network} again")
+            }
             Step::StopContainer { name } => format!("stop container {name}"),
             Step::UpdateLimits { name, changes, .. } => {
                 format!("change limits of {name} ({})", changes.join(", "))
@@ -375,6 +386,7 @@ impl Step {
             | Step::RecreateContainer { .. }
             | Step::StartContainer { .. }
             | Step::RestartContainer { .. }
+            | Step::AttachNetwork { .. }
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. }
             | Step::Reload { .. }

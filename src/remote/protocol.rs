@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::doctor::Fix;
+use crate::doctor::machine::Examined;
+use crate::doctor::mend::Mended;
 use crate::error::{Exit, Failure, failure_of};
 use crate::machine::apply::Outcome;
 use crate::machine::diff::DiffOptions;
@@ -84,6 +87,10 @@ pub enum Request {
     },
     /// Have a NAT's default route give way. Answers [`Reply::Route`].
     Route,
+    /// Find what is not as it should be. Answers [`Reply::Examined`].
+    Examine(Box<Desired>),
+    /// Put right what was found. Answers [`Reply::Mended`].
+    Mend(Vec<Fix>),
 }
 
 /// What is looked for.
@@ -132,6 +139,10 @@ pub enum Reply {
     Doors(Vec<Option<String>>),
     /// Of [`Request::Route`].
     Route(Box<route::Report>),
+    /// Of [`Request::Examine`].
+    Examined(Examined),
+    /// Of [`Request::Mend`].
+    Mended(Vec<Mended>),
 }
 
 /// What a look found.

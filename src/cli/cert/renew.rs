@@ -40,6 +40,15 @@ pub struct Renew {
 }
 
 impl Renew {
+    /// The certificate alone, without a question.
+    pub fn now() -> Self {
+        Self {
+            if_due: false,
+            authority: false,
+            yes: true,
+        }
+    }
+
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let deployment = Deployment::open(directory)?;

@@ -72,6 +72,7 @@ pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
         | Step::RecreateContainer { .. }
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
+        | Step::AttachNetwork { .. }
         | Step::StopContainer { .. }
         | Step::UpdateLimits { .. }
         | Step::Reload { .. }
@@ -140,6 +141,9 @@ impl Run<'_> {
             }
             Step::StartContainer { name, .. } => engine.start_container(name).await,
             Step::RestartContainer { name, .. } => engine.restart_container(name).await,
+            Step::AttachNetwork { name, .. } => {
+                engine.attach(desired(self.container(name), name)?).await
+            }
             Step::StopContainer { name } => engine.stop_container(name).await,
             Step::UpdateLimits { name, limits, .. } => engine.update_limits(name, *limits).await,
             Step::RemoveContainer { name, .. } => engine.remove_container(name).await,

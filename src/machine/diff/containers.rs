@@ -210,6 +210,15 @@ fn present(
         });
     }
     limits(container, state, &observed.machine, plan);
+    // Somebody detached it, or the engine lost it; what runs in it goes on.
+    if let Some(network) = container.network.network()
+        && !state.networks.contains(network)
+    {
+        plan.steps.push(Step::AttachNetwork {
+            name: container.name.clone(),
+            network: network.to_owned(),
+        });
+    }
     run(container, state, observed, plan);
 }
 

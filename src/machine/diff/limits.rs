@@ -99,6 +99,7 @@ fn about(step: &Step) -> Option<&str> {
         | Step::RemoveFirewall { .. }
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
+        | Step::AttachNetwork { .. }
         | Step::StopContainer { .. }
         | Step::Reload { .. }
         | Step::SetAccounts { .. }

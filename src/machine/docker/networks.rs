@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::models::{
+    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
+    NetworkCreateRequest,
+};
 use bollard::query_parameters::ListNetworksOptions;
 
 use super::{Engine, if_there, owner};
 use crate::machine::hash;
 use crate::machine::observed::NetworkState;
-use crate::platform::desired::{Desired, Network, label};
+use crate::platform::desired::{Attachment, Container, Desired, Network, label};
 
 impl Engine {
     /// Networks by name: those that carry all the labels given (`name=value`), or all there are.
@@ -87,6 +90,28 @@ impl Engine {
         )
         .await?;
         Ok(())
+    }
+
+    /// Attaches a container to its own network again, at its address.
+    pub async fn attach(&self, container: &Container) -> Result<()> {
+        let Attachment::Bridge { network, address } = &container.network else {
+            return Ok(());
+        };
+        let request = NetworkConnectRequest {
+            container: container.name.clone(),
+            endpoint_config: Some(EndpointSettings {
+                ipam_config: Some(EndpointIpamConfig {
+                    ipv4_address: Some(address.to_string()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+        };
+        self.act(
+            &format!("attaching {} to {network}", container.name),
+            self.docker.connect_network(network, request),
+        )
+        .await
     }
 
     /// Removes a network; one that is gone already is as good.

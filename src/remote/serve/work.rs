@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::voice::Voice;
 use super::{docker, facts};
+use crate::doctor;
 use crate::error::{Exit, Failure};
 use crate::machine::apply::{self, Outcome};
 use crate::machine::diff::{self, Scope};
@@ -96,6 +97,11 @@ impl<'a> Worker<'a> {
                 let report = route::apply(&route::Options::default(), &mut say).await?;
                 Ok(Reply::Route(Box::new(report)))
             }
+            Request::Examine(desired) => {
+                let examined = async { Ok(doctor::machine::examine(*desired).await) };
+                Ok(Reply::Examined(unless_stopped(stop, examined).await?))
+            }
+            Request::Mend(fixes) => Ok(Reply::Mended(doctor::mend::mend(fixes).await)),
         }
     }
 

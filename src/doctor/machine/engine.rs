@@ -1,0 +1,115 @@
+//! The docker engine: that it is one we work with, and what it can do.
+
+use futures_util::FutureExt;
+
+use super::{Check, Subject};
+use crate::doctor::{Finding, Fix, Severity};
+use crate::machine::docker::Engine;
+
+pub const CHECK: Check = Check {
+    name: "engine",
+    looks_at: "docker: that it answers, its version and kind, its limits and its storage",
+    run: |subject| check(subject).boxed_local(),
+};
+
+/// Ways to keep layers that docker has given up, or that copy whole images (docs.docker.com/engine/storage/drivers/select-storage-driver).
+const SLOW: [(&str, &str); 4] = [
+    ("vfs", "copies the whole image for every container"),
+    ("devicemapper", "is not in docker any more since version 25"),
+    ("aufs", "is not in docker any more since version 24"),
+    ("overlay", "is not in docker any more since version 24"),
+];
+
+/// Why there is no engine to talk to.
+pub(super) fn not_there(error: &anyhow::Error) -> Finding {
+    let finding = Finding::of(CHECK.name, error);
+    match can_be_started() {
+        true => finding.fixed_by(Fix::StartDocker),
+        false => finding,
+    }
+}
+
+/// Whether docker is installed, stopped, and systemd's to start.
+fn can_be_started() -> bool {
+    let unit = [
+        "/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/etc/systemd/system",
+    ]
+    .iter()
+    .any(|place| std::path::Path::new(place).join("docker.service").exists());
+    unit && std::path::Path::new("/run/systemd/system").is_dir() && !Engine::answers_at_all()
+}
+
+async fn check(subject: &Subject) -> Vec<Finding> {
+    let Some(seen) = &subject.seen else {
+        return Vec::new();
+    };
+    let abilities = match seen.engine.abilities().await {
+        Ok(abilities) => abilities,
+        Err(error) => return vec![Finding::of(CHECK.name, &error)],
+    };
+    let mut found = Vec::new();
+    let slow = SLOW.iter().find(|(name, _)| *name == abilities.storage);
+    if let Some((driver, because)) = slow {
+        found.push(
+            Finding::new(
+                CHECK.name,
+                Severity::Warning,
+                format!("docker keeps images by the storage driver {driver}, which {because}"),
+                "set \"storage-driver\": \"overlay2\" in /etc/docker/daemon.json and restart docker before the first `dtaas up`: images and containers of the old driver are not seen by the new one",
+            )
+            .seen(format!("docker info: Storage Driver: {driver}")),
+        );
+    }
+    let limits = [
+        (
+            abilities.memory,
+            "memory",
+            wants(subject, |limits| limits.memory.is_some()),
+        ),
+        (
+            abilities.processors,
+            "cpus",
+            wants(subject, |limits| limits.cpus.is_some()),
+        ),
+        (
+            abilities.processes,
+            "pids",
+            wants(subject, |limits| limits.pids.is_some()),
+        ),
+    ];
+    for (able, limit, wanted) in limits {
+        if !able && wanted {
+            found.push(
+                Finding::new(
+                    CHECK.name,
+                    Severity::Error,
+                    format!("the kernel lets docker set no limit of {limit}, so one workspace can take all of it"),
+                    "enable the cgroup controller: add cgroup_enable=memory swapaccount=1 to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub), and start the machine anew",
+                )
+                .seen(format!("docker info: cgroup version {}", abilities.cgroup_version)),
+            );
+        }
+    }
+    if !abilities.live_restore && subject.workspaces() > 0 {
+        found.push(
+            Finding::new(
+                CHECK.name,
+                Severity::Note,
+                "when docker is restarted or upgraded, all workspaces stop and start again",
+                "to keep them running: set \"live-restore\": true in /etc/docker/daemon.json, then systemctl reload docker",
+            )
+            .seen("docker info: Live Restore Enabled: false"),
+        );
+    }
+    found
+}
+
+fn wants(subject: &Subject, has: impl Fn(&crate::platform::desired::Limits) -> bool) -> bool {
+    subject
+        .desired
+        .containers
+        .iter()
+        .any(|one| has(&one.limits))
+}

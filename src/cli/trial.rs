@@ -1,6 +1,7 @@
 //! `dtaas trial`: the platform in one process, for a first look.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -216,7 +217,9 @@ fn open_in_browser(url: &str) {
             .arg(url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::null())
+            // Ctrl-C is for the trial.
+            .process_group(0);
         command.spawn().map(drop).map_err(|error| error.to_string())
     });
     if let Err(error) = opened {

@@ -23,9 +23,16 @@ impl Listening {
 
     /// Who listens, such as `sshd (process 812)`, where that can be told.
     pub fn program(&self) -> Option<String> {
+        let process = self.process()?;
+        let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        Some(format!("{} (process {process})", name.trim()))
+    }
+
+    /// The process that listens; only root sees other accounts' ones.
+    pub fn process(&self) -> Option<i32> {
         let socket = format!("socket:[{}]", self.inode);
         for process in fs::read_dir("/proc").ok()?.flatten() {
-            let Ok(pid) = process.file_name().to_string_lossy().parse::<u32>() else {
+            let Ok(pid) = process.file_name().to_string_lossy().parse::<i32>() else {
                 continue;
             };
             let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else {
@@ -36,8 +43,7 @@ impl Listening {
                     .is_ok_and(|target| target.as_os_str() == socket.as_str())
             });
             if holds {
-                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                return Some(format!("{} (process {pid})", name.trim()));
+                return Some(pid);
             }
         }
         None

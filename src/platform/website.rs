@@ -43,13 +43,13 @@ pub struct Links {
     pub notebook: bool,
 }
 
-/// The `env.js` of a trial, at the root of `url`.
+/// The `env.js` of a trial. It has no address of its own: whatever name or tunnel the page is opened by, its tools are where it is.
 ///
 /// # Errors
 /// When the template gives nothing.
-pub fn env_of_trial(templates: &Templates, url: &str, links: Links) -> Result<String, RenderError> {
+pub fn env_of_trial(templates: &Templates, links: Links) -> Result<String, RenderError> {
     let context = Context {
-        url,
+        url: "",
         basename: "",
         workspaces: links.workspaces,
         notebook: links.notebook,

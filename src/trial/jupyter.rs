@@ -17,7 +17,7 @@ use crate::secrets::Secret;
 use crate::spec::names::UserName;
 
 /// What of our environment a notebook sees. Passwords and settings of whoever started the trial are not among it.
-const SEEN: [&str; 15] = [
+const SEEN: [&str; 18] = [
     "PATH",
     "LANG",
     "LC_ALL",
@@ -33,6 +33,10 @@ const SEEN: [&str; 15] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
+    // curl and pip know these alone.
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// A program that starts JupyterLab.

@@ -78,6 +78,18 @@ fn children() -> Vec<Pid> {
         .collect()
 }
 
+/// Whether a process is another one, or was started by it, or by what it started.
+pub fn descends(process: Pid, from: Pid) -> bool {
+    let mut line = Some(process);
+    while let Some(one) = line {
+        if one == from {
+            return true;
+        }
+        line = parent_of(one);
+    }
+    false
+}
+
 fn parent_of(process: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name of the program stands in brackets and may hold anything; state and parent follow.
@@ -94,6 +106,8 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         assert_eq!(parent_of(Pid::from_child(&child)), Some(getpid()));
         assert!(children().contains(&Pid::from_child(&child)));
+        assert!(descends(Pid::from_child(&child), getpid()));
+        assert!(!descends(getpid(), Pid::from_child(&child)));
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -154,12 +154,11 @@ async fn served(
     let sessions = scratch.path().join("sessions");
     users::write(&trial.members, &directories, &sessions)?;
     let secret = Secret::generate(40);
-    let url = place.url();
     let links = Links {
         workspaces: matches!(&trial.workspaces, Some(Some(_))),
         notebook: matches!(&trial.workspaces, Some(Some(jupyter)) if jupyter.has_notebook()),
     };
-    let env = env_of_trial(&Templates::new(&Default::default())?, &url, links)?;
+    let env = env_of_trial(&Templates::new(&Default::default())?, links)?;
     let workspaces = trial.workspaces.as_ref().map(|jupyter| {
         let users = trial.members.iter().map(|member| member.name.clone());
         let directory = scratch.path().join("workspaces");

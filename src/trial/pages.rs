@@ -40,7 +40,7 @@ pub fn failed(said: &str) -> Response {
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<h1>{title}</h1>\n{body}\n</html>\n"
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<h1>{title}</h1>\n{body}\n</html>\n"
     );
     let mut response = (status, [(CONTENT_TYPE, HTML)], text).into_response();
     guard(&mut response);

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -97,11 +97,23 @@ fn remove(path: &Path) -> io::Result<()> {
         last = fs::remove_dir_all(path);
         match &last {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            // A directory that was closed to writing keeps what is in it from everybody but root.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_all(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Ok(()) | Err(_) => return last,
         }
     }
     last
+}
+
+/// Opens all directories below to their owner; links are not followed. What cannot be opened is told by whoever removes it.
+fn open_all(path: &Path) {
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_all(&entry.path());
+        }
+    }
 }
 
 /// Takes the lock of a directory of ours; `None` when somebody has it or the directory is another one or gone by then.
@@ -157,7 +169,7 @@ fn clear(parent: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn what_a_dead_trial_left_goes_and_the_rest_stays() {

@@ -13,11 +13,14 @@ use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use rustix::process::Pid;
 use tokio::process::Child;
 use tokio::sync::watch;
 
 use super::jupyter::{Home, Jupyter};
+use super::keeper::descends;
 use super::pages;
+use crate::machine::listening::listening;
 use crate::proxy::{Proxy, Upstream};
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
@@ -37,8 +40,15 @@ const LINES: usize = 20;
 enum State {
     Asleep,
     Starting,
-    Ready(SocketAddr),
+    Ready(Place),
     Failed(String),
+}
+
+/// Where one that runs is, and what it knows us by: each start has its own.
+#[derive(Clone)]
+struct Place {
+    address: SocketAddr,
+    token: Secret,
 }
 
 /// What watches over one that was started.
@@ -50,7 +60,6 @@ pub struct Workspace {
     jupyter: Jupyter,
     library: PathBuf,
     directory: PathBuf,
-    token: Secret,
     proxy: Proxy,
     over: watch::Receiver<bool>,
     state: Mutex<State>,
@@ -71,7 +80,6 @@ impl Workspace {
             jupyter,
             library,
             directory,
-            token: Secret::generate(40),
             proxy,
             over,
             state: Mutex::new(State::Asleep),
@@ -90,16 +98,16 @@ impl Workspace {
         start: impl FnOnce(Watching),
         end: impl Future<Output = ()> + Send + 'static,
     ) -> Response {
-        let address = {
+        let place = {
             let mut state = self.state();
             match &*state {
-                State::Ready(address) => *address,
+                State::Ready(place) => place.clone(),
                 State::Failed(said) => return pages::failed(said),
                 State::Starting => return pages::starting(),
                 State::Asleep => {
                     let (next, page) = match self.spawn() {
-                        Ok((child, address)) => {
-                            start(Box::pin(Arc::clone(self).watch(child, address)));
+                        Ok((child, place)) => {
+                            start(Box::pin(Arc::clone(self).watch(child, place)));
                             (State::Starting, pages::starting())
                         }
                         Err(error) => {
@@ -112,35 +120,39 @@ impl Workspace {
                 }
             }
         };
-        self.pass(address, path_and_query, request, end).await
+        self.pass(&place, path_and_query, request, end).await
     }
 
-    fn spawn(&self) -> std::io::Result<(Child, SocketAddr)> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    fn spawn(&self) -> std::io::Result<(Child, Place)> {
+        let place = Place {
+            address: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?,
+            token: Secret::generate(40),
+        };
         let child = self.jupyter.start(&Home {
             user: &self.user,
             library: &self.library,
             directory: &self.directory,
-            port: free.port(),
-            token: &self.token,
+            port: place.address.port(),
+            token: &place.token,
         })?;
-        Ok((child, free))
+        Ok((child, place))
     }
 
     async fn pass(
         &self,
-        address: SocketAddr,
+        place: &Place,
         path_and_query: PathAndQuery,
         mut request: Request,
         end: impl Future<Output = ()> + Send + 'static,
     ) -> Response {
-        let Ok(mut token) = HeaderValue::from_str(&format!("token {}", self.token.expose())) else {
+        let Ok(mut token) = HeaderValue::from_str(&format!("token {}", place.token.expose()))
+        else {
             return pages::failed("its token cannot be sent");
         };
         token.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, token);
         let upstream = Upstream {
-            address,
+            address: place.address,
             path_and_query,
         };
         let mut over = self.over.clone();
@@ -154,14 +166,16 @@ impl Workspace {
         self.proxy.pass(request, upstream, end).await
     }
 
-    async fn watch(self: Arc<Self>, mut child: Child, address: SocketAddr) {
+    async fn watch(self: Arc<Self>, mut child: Child, place: Place) {
         // Waiting for a child would close it.
         let sign = child.stdin.take();
         let mut over = self.over.clone();
+        let keeper = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let there = async {
-            let there = tokio::time::timeout(STARTING, self.comes(address)).await;
+            let comes = self.comes(&place, keeper);
+            let there = tokio::time::timeout(STARTING, comes).await;
             if there.is_ok() {
-                *self.state() = State::Ready(address);
+                *self.state() = State::Ready(place.clone());
             }
             there.is_ok()
         };
@@ -183,21 +197,25 @@ impl Workspace {
         }
         *self.state() = match lives {
             true => State::Asleep,
-            false => State::Failed(self.said()),
+            false => State::Failed(self.said(&place.token)),
         };
     }
 
-    /// Ends when it answers to its token.
-    async fn comes(&self, address: SocketAddr) {
+    /// Ends when it answers to its token, which nobody else is told who took its port before it.
+    async fn comes(&self, place: &Place, keeper: Option<Pid>) {
         let Ok(path) = PathAndQuery::try_from(format!("/{}/api/status", self.user)) else {
             return;
         };
         loop {
+            if !keeper.is_some_and(|keeper| is_held_by(place.address, keeper)) {
+                tokio::time::sleep(GLANCE).await;
+                continue;
+            }
             let mut request = Request::new(Body::empty());
             let host = HeaderValue::from_static("localhost");
             request.headers_mut().insert(HOST, host);
             let answer = self
-                .pass(address, path.clone(), request, std::future::pending())
+                .pass(place, path.clone(), request, std::future::pending())
                 .await;
             if answer.status() == StatusCode::OK {
                 return;
@@ -207,11 +225,20 @@ impl Workspace {
     }
 
     /// The end of what it wrote.
-    fn said(&self) -> String {
+    fn said(&self, token: &Secret) -> String {
         let log = fs::read(self.directory.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(LINES)..];
-        last.join("\n").replace(self.token.expose(), "…")
+        last.join("\n").replace(token.expose(), "…")
     }
+}
+
+/// Whether it is a process below this one that listens at an address.
+fn is_held_by(address: SocketAddr, keeper: Pid) -> bool {
+    listening()
+        .iter()
+        .filter(|one| one.port == address.port())
+        .filter_map(|one| Pid::from_raw(one.process()?))
+        .any(|process| descends(process, keeper))
 }

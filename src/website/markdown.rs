@@ -3,10 +3,20 @@
 use std::collections::{HashMap, HashSet};
 
 use ammonia::Builder;
-use pulldown_cmark::{Options, Parser, html};
+use pulldown_cmark::{Event, Options, Parser, html};
 
 /// The longest text that is taken, in bytes.
-pub const LONGEST: usize = 1024 * 1024;
+pub const LONGEST: usize = 512 * 1024;
+
+/// So deep may elements lie in one another. Whoever reads HTML looks at all that are open again and again, so a text that only goes deeper
+/// would take minutes; below this it goes on at the same depth.
+const DEEPEST: usize = 100;
+
+/// Elements without an end (html.spec.whatwg.org, "Void elements"); they lie open nowhere.
+const VOID: [&str; 14] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr",
+];
 
 /// HTML of a text in Markdown (CommonMark, with tables, strikethrough, footnotes and lists of tasks), with HTML that stands in it.
 ///
@@ -18,7 +28,7 @@ pub fn rendered(text: &str) -> String {
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_TASKLISTS;
     let mut raw = String::with_capacity(text.len() * 3 / 2);
-    html::push_html(&mut raw, Parser::new_ext(text, extensions));
+    html::push_html(&mut raw, shallow(Parser::new_ext(text, extensions)));
     let tags: HashSet<&str> = [
         "a",
         "b",
@@ -76,6 +86,57 @@ pub fn rendered(text: &str) -> String {
         .to_string()
 }
 
+/// The same text with nothing deeper in it than [`DEEPEST`]: what Markdown opens below that is left out, and its own HTML is shown as text.
+fn shallow<'a>(events: impl Iterator<Item = Event<'a>>) -> impl Iterator<Item = Event<'a>> {
+    let mut depth = 0_usize;
+    let mut open = 0_usize;
+    events.filter_map(move |event| match event {
+        Event::Start(_) => {
+            depth += 1;
+            (depth <= DEEPEST).then_some(event)
+        }
+        Event::End(_) => {
+            let shown = depth <= DEEPEST;
+            depth = depth.saturating_sub(1);
+            shown.then_some(event)
+        }
+        Event::Html(html) | Event::InlineHtml(html) => {
+            let before = open;
+            open = opened(open, &html);
+            Some(match before.max(open) <= DEEPEST {
+                true => Event::Html(html),
+                false => {
+                    open = before;
+                    Event::Text(html)
+                }
+            })
+        }
+        other => Some(other),
+    })
+}
+
+/// How many elements are open after a piece of HTML, taken generously: an end that has no beginning ends nothing.
+fn opened(mut open: usize, html: &str) -> usize {
+    for tag in html.split('<').skip(1) {
+        let (ends, tag) = match tag.strip_prefix('/') {
+            Some(tag) => (true, tag),
+            None => (false, tag),
+        };
+        let name: String = tag
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        if name.is_empty() || VOID.contains(&name.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        open = match ends {
+            true => open.saturating_sub(1),
+            false => open + 1,
+        };
+    }
+    open
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -96,6 +157,25 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }
+    }
+
+    /// Without a bound each of these takes minutes.
+    #[test]
+    fn what_only_goes_deeper_stays_shallow() {
+        for (piece, element) in [
+            ("> ", "<blockquote>"),
+            ("<b>", "<b>"),
+            ("<details>", "<details>"),
+            ("<ul><li>", "<li>"),
+            ("- ", "<li>"),
+        ] {
+            let html = rendered(&format!("{}the end", piece.repeat(100_000)));
+            // After a paragraph's end HTML opens what was left open once more.
+            assert!(html.matches(element).count() <= 2 * DEEPEST, "{piece}");
+            assert!(html.contains("the end"), "{piece}");
+        }
+        let many = "<b>x</b> <br> ".repeat(1000);
+        assert_eq!(rendered(&many).matches("<b>x</b>").count(), 1000);
     }
 
     #[test]

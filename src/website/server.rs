@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::build::Build;
 use super::{assets, markdown};
@@ -57,12 +58,16 @@ struct Visitor {
     groups: Vec<String>,
 }
 
+/// So many texts are rendered at a time; each keeps a processor busy for some milliseconds.
+const RENDERS: usize = 2;
+
 struct Website {
     env: Env,
     build: Option<Build>,
     base: String,
     secret: Option<Secret>,
     not_found: String,
+    renders: Arc<Semaphore>,
 }
 
 /// Serves until stopped.
@@ -108,6 +113,7 @@ fn router_of(
         build,
         secret,
         // A base path is letters, digits, '.', '_' and '-': nothing that HTML would take for its own.
+        renders: Arc::new(Semaphore::new(RENDERS)),
         not_found: include_str!("../../website/not-found.html").replace("{base}", &base),
         base,
     };
@@ -115,7 +121,7 @@ fn router_of(
 }
 
 /// A text in Markdown as HTML that the page may show.
-async fn rendered(text: Body) -> Response {
+async fn rendered(text: Body, places: Arc<Semaphore>) -> Response {
     let Ok(bytes) = to_bytes(text, markdown::LONGEST).await else {
         let text = "This text is too long to be shown.\n";
         return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
@@ -123,8 +129,16 @@ async fn rendered(text: Body) -> Response {
     let Ok(text) = String::from_utf8(bytes.into()) else {
         return (StatusCode::UNPROCESSABLE_ENTITY, "This is no text.\n").into_response();
     };
-    // A long one takes a while.
-    match tokio::task::spawn_blocking(move || markdown::rendered(&text)).await {
+    // A long one takes a while, and what has begun goes on when nobody waits for it any more: only so many at a time.
+    let Ok(place) = places.acquire_owned().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match tokio::task::spawn_blocking(move || {
+        let _place = place;
+        markdown::rendered(&text)
+    })
+    .await
+    {
         // As text: it is the page that makes it a part of itself, and an address of its own it is not.
         Ok(html) => html.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -150,7 +164,7 @@ impl Website {
             return (StatusCode::FORBIDDEN, "Only the gateway may ask.\n").into_response();
         }
         if request.method == Method::POST && path.strip_prefix(&self.base) == Some("/render") {
-            return rendered(body).await;
+            return rendered(body, Arc::clone(&self.renders)).await;
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let allow = [(ALLOW, "GET, HEAD")];

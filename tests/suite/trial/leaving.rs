@@ -1,11 +1,15 @@
 //! What is left of a trial: nothing.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 
 use rustix::process::Signal;
 
 use super::fixture::{Trial, names_in};
+use crate::library::fixture::client;
 
 #[test]
 fn told_to_stop_it_leaves_nothing() {
@@ -76,4 +80,37 @@ fn what_a_killed_one_left_goes_with_the_next() {
     );
     assert!(next.said.contains(&told), "{:?}", next.said);
     drop((alive, next));
+}
+
+/// Root may remove anything; everybody else only what lies in a directory that they may write to.
+#[tokio::test]
+async fn what_was_closed_to_writing_goes_as_well() {
+    let temporary = tempfile::tempdir().unwrap();
+    let own = temporary.path().join("own");
+    fs::create_dir(&own).unwrap();
+    // Given a trial of an ordinary account, which can come by its program,
+    let program = temporary.path().join("dtaas");
+    fs::copy(crate::rig::binary(), &program).unwrap();
+    fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.args(["trial", "--port", "0", "--jupyter", "/bin/false"]);
+    command.env_clear().env("TMPDIR", &own);
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&own, Some(65534), Some(65534)).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let mut trial = Trial::start(command, "");
+    // whose user opened a workspace, in which a directory is kept from being written to,
+    let user = trial.passwords[0].0.clone();
+    let asked = client().get(format!("{}{user}/lab", trial.url));
+    let answer = asked.header("Authorization", trial.key_of(&user)).send();
+    assert_eq!(answer.await.unwrap().status(), 503);
+    let scratch = own.join(&names_in(&own)[0]);
+    let library = scratch.join("workspaces").join(&user).join("library");
+    let mode = fs::metadata(&library).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o500);
+    // when it is told to stop, then nothing of it is left.
+    trial.signal(Signal::INT);
+    assert_eq!(trial.wait().code(), Some(0), "{:?}", trial.rest());
+    assert_eq!(names_in(&own), [""; 0]);
 }

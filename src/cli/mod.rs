@@ -6,10 +6,15 @@ mod boxes;
 mod cert;
 mod doctor;
 mod down;
+mod exec;
+mod heal;
+mod history;
 mod init;
 mod interrupt;
 mod keep;
 mod lib;
+mod logs;
+mod parts;
 mod passwords;
 mod patience;
 mod plan;
@@ -17,6 +22,7 @@ mod reaching;
 mod recipient;
 mod render;
 mod report;
+mod restart;
 mod route;
 mod run;
 mod secret;
@@ -68,6 +74,11 @@ enum Command {
     Down(down::Down),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Logs(logs::Logs),
+    Restart(restart::Restart),
+    Exec(exec::Exec),
+    Heal(heal::Heal),
+    History(history::History),
     User(user::User),
     Secret(secret::Secrets),
     Share(share::Shares),
@@ -107,6 +118,11 @@ impl Cli {
             Command::Status(command) => command.run(directory).await,
             Command::Doctor(command) => command.run(directory).await,
             Command::User(command) => command.run(directory).await,
+            Command::Logs(command) => command.run(directory).await,
+            Command::Restart(command) => command.run(directory).await,
+            Command::Exec(command) => command.run(directory).await,
+            Command::Heal(command) => command.run(directory).await,
+            Command::History(command) => command.run(directory),
             Command::Secret(command) => command.run(directory).await,
             Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,

@@ -112,7 +112,7 @@ impl Report {
     pub fn event(&self, machine: Option<&str>, event: Event, progress: &Progress) {
         match self.how {
             How::Words => progress.show(machine, event),
-            How::Json => ui::json_line(&Of {
+            How::Json => ui::told_as_json(&Of {
                 event: &event,
                 machine,
             }),
@@ -172,7 +172,7 @@ impl Report {
     fn line(&self, line: &Line<'_>) {
         match self.how {
             How::Words => {}
-            How::Json => ui::json_line(line),
+            How::Json => ui::told_as_json(line),
         }
     }
 }

@@ -1,97 +1,42 @@
 //! `dtaas status`: what runs.
 
+mod shown;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
-use console::style;
-use serde::Serialize;
+use futures_util::future::join_all;
+use time::OffsetDateTime;
 
 use super::interrupt::Interrupt;
+use super::parts;
 use super::reaching::Reaching;
 use super::report;
 use super::run::{self, Told};
 use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
-use crate::fleet::doors::Closed;
-use crate::fleet::{self, How, Wish};
+use crate::fleet::{self, How, Member, Wish};
 use crate::machine::diff::DiffOptions;
-use crate::machine::observed::{ContainerState, Owner, Run};
-use crate::platform::desired::{Container, Desired};
+use crate::machine::observed::Owner;
+use crate::machine::usage::{Question, Usage};
+use crate::platform::desired::{Component, Container, Desired};
 use crate::platform::naming;
 use crate::ui;
-use crate::ui::table::table;
+use shown::{Part, Report, part, text, unknown};
 
 /// Show each part of the platform and whether it answers.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Give it as JSON.
+    /// Give it as JSON; with --watch a line each time.
     #[arg(long)]
     json: bool,
+    /// Look again and again, until Ctrl-C: so many seconds after each other.
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..))]
+    watch: Option<u64>,
     #[command(flatten)]
     reaching: Reaching,
-}
-
-#[derive(Serialize)]
-struct Report {
-    deployment: String,
-    url: String,
-    /// How many steps `up` would do.
-    steps_due: usize,
-    parts: Vec<Part>,
-    /// What should be known of machines.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
-    /// Ports of other machines that are closed to who should reach them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    closed: Vec<Closed>,
-}
-
-#[derive(Serialize)]
-struct Part {
-    /// Where there are several, or another than this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine: Option<String>,
-    component: String,
-    user: Option<String>,
-    container: String,
-    state: State,
-    since: Option<String>,
-    image: String,
-}
-
-/// How a part stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    /// It runs and answers.
-    Ready,
-    /// It runs and does not answer.
-    Silent,
-    /// The engine starts it again and again.
-    Restarting,
-    /// It is stopped, and should run.
-    Stopped,
-    /// It does not run, and should not.
-    Disabled,
-    /// It is not there.
-    Missing,
-    /// Its machine cannot be looked at.
-    Unknown,
-}
-
-impl State {
-    fn as_str(self) -> &'static str {
-        match self {
-            State::Ready => "ready",
-            State::Silent => "silent",
-            State::Restarting => "restarting",
-            State::Stopped => "stopped",
-            State::Disabled => "disabled",
-            State::Missing => "missing",
-            State::Unknown => "unknown",
-        }
-    }
 }
 
 impl Status {
@@ -114,262 +59,164 @@ impl Status {
             interrupt.wanted(),
         )
         .await?;
-        let desired: BTreeMap<&str, Desired> = deployment
-            .sites
-            .iter()
-            .map(|site| Ok((site.name.as_str(), deployment.desired_to_look(site)?)))
-            .collect::<anyhow::Result<_>>()?;
-        let wish = |site: &Site| {
-            Ok(Wish {
-                desired: desired[site.name.as_str()].clone(),
-                options: DiffOptions::default(),
-                holder: None,
-                answers: true,
-            })
-        };
-        let looks = fleet::look(&mut members, wish, &told, interrupt.wanted()).await;
-        if looks.iter().all(Option::is_none) {
+        let desired = parts::desired(&deployment)?;
+        let Some(seconds) = self.watch else {
+            let Some(report) = look(&deployment, &mut members, &desired, &told, &interrupt).await?
+            else {
+                return fleet::result(members, Vec::new(), "dtaas status");
+            };
+            match self.json {
+                true => ui::json(&report)?,
+                false => ui::data(text(&report)),
+            }
+            for note in report.notes.iter().filter(|_| !self.json) {
+                told_by.note(&format!("Note: {note}."));
+            }
+            run::say_own_notes(&deployment, &told_by);
             return fleet::result(members, Vec::new(), "dtaas status");
-        }
-        let mut report = Report {
-            deployment: deployment.spec.name.to_string(),
-            url: deployment.page(),
-            steps_due: 0,
-            parts: Vec::new(),
-            notes: Vec::new(),
-            closed: fleet::doors::closed(&mut members, &desired, &told, interrupt.wanted()).await,
         };
-        let component = |container| naming::part(&deployment.spec.name, container);
-        for (member, seen) in members.iter().zip(&looks) {
-            let desired = &desired[member.site.name.as_str()];
-            let owner = Owner::of(desired);
-            match seen {
-                Some(seen) => {
-                    report.steps_due += seen.plan.steps.len();
-                    report
-                        .notes
-                        .extend(seen.plan.space.iter().map(|note| match member.called {
-                            Some(machine) => format!("{machine}: {note}"),
-                            None => note.clone(),
-                        }));
-                    let parts = desired.containers.iter().zip(&seen.answers);
-                    report.parts.extend(parts.map(|(container, answers)| {
-                        part(
-                            member.called,
-                            component(container),
-                            &owner,
-                            container,
-                            &seen.containers,
-                            *answers,
-                        )
-                    }));
-                }
-                None => {
-                    let parts = desired.containers.iter();
-                    report
-                        .parts
-                        .extend(parts.map(|one| unknown(member.called, component(one), one)));
-                }
+        while let Some(report) =
+            look(&deployment, &mut members, &desired, &told, &interrupt).await?
+        {
+            match self.json {
+                true => ui::json_line(&report),
+                false => ui::screen(&text(&report)),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+                () = interrupt.comes() => return Ok(()),
             }
         }
-        match self.json {
-            true => ui::json(&report)?,
-            false => ui::data(text(&report)),
-        }
-        for note in report.notes.iter().filter(|_| !self.json) {
-            told_by.note(&format!("Note: {note}."));
-        }
-        run::say_own_notes(&deployment, &told_by);
         fleet::result(members, Vec::new(), "dtaas status")
     }
 }
 
-/// A part on a machine that cannot be looked at.
-fn unknown(machine: Option<&str>, component: &str, container: &Container) -> Part {
-    Part {
-        machine: machine.map(str::to_owned),
-        component: component.to_owned(),
-        user: container.user.as_ref().map(ToString::to_string),
-        container: container.name.clone(),
-        state: State::Unknown,
-        since: None,
-        image: container.image.clone(),
+/// Looks at all machines once; `None` when none of them can be looked at.
+async fn look(
+    deployment: &Deployment,
+    members: &mut [Member<'_>],
+    desired: &BTreeMap<String, Desired>,
+    told: &Told<'_>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<Report>> {
+    let wish = |site: &Site| {
+        Ok(Wish {
+            desired: desired[&site.name].clone(),
+            options: DiffOptions::default(),
+            holder: None,
+            answers: true,
+        })
+    };
+    let looks = fleet::look(members, wish, told, interrupt.wanted()).await;
+    if looks.iter().all(Option::is_none) {
+        return Ok(None);
     }
+    let usages = usages(members, desired, interrupt).await;
+    let now = OffsetDateTime::now_utc();
+    let by_name = desired
+        .iter()
+        .map(|(name, desired)| (name.as_str(), desired.clone()))
+        .collect();
+    let mut report = Report {
+        deployment: deployment.spec.name.to_string(),
+        url: deployment.page(),
+        steps_due: 0,
+        // What is wrong with one that cannot be read is told by `doctor` and `cert show`.
+        certificate_days: deployment
+            .certificate_as_it_is()
+            .ok()
+            .flatten()
+            .map(|(_, facts)| facts.days_left(now)),
+        parts: Vec::new(),
+        notes: Vec::new(),
+        closed: fleet::doors::closed(members, &by_name, told, interrupt.wanted()).await,
+    };
+    let component = |container| naming::part(&deployment.spec.name, container);
+    for ((member, seen), usage) in members.iter().zip(&looks).zip(usages) {
+        let desired = &desired[&member.site.name];
+        let owner = Owner::of(desired);
+        let Some(seen) = seen else {
+            let parts = desired.containers.iter();
+            report
+                .parts
+                .extend(parts.map(|one| unknown(member.called, component(one), one)));
+            continue;
+        };
+        report.steps_due += seen.plan.steps.len();
+        let notes = seen.plan.space.iter();
+        report
+            .notes
+            .extend(notes.map(|note| ui::of(member.called, note)));
+        for (container, answers) in desired.containers.iter().zip(&seen.answers) {
+            let part = part(
+                member.called,
+                component(container),
+                &owner,
+                container,
+                &seen.containers,
+                *answers,
+            );
+            let user = container.user.as_ref();
+            report.parts.push(Part {
+                used: usage.containers.get(&container.name).copied(),
+                files: user.and_then(|user| usage.files.get(user.as_str()).copied()),
+                address: address(deployment, member.site, container),
+                ..part
+            });
+        }
+    }
+    Ok(Some(report))
 }
 
-/// How a container of this deployment stands; one of somebody else's that has its name is not it.
-fn part(
-    machine: Option<&str>,
-    component: &str,
-    owner: &Owner,
-    container: &Container,
-    observed: &BTreeMap<String, ContainerState>,
-    answers: bool,
-) -> Part {
-    let ours = |found: &&ContainerState| found.owner == *owner;
-    let found = observed.get(&container.name).filter(ours);
-    let state = match found.map(|found| found.run) {
-        None if !container.running => State::Disabled,
-        None => State::Missing,
-        Some(Run::Running) if answers => State::Ready,
-        Some(Run::Running | Run::Paused) => State::Silent,
-        Some(Run::Restarting) => State::Restarting,
-        Some(Run::Created | Run::Exited | Run::Dead) if container.running => State::Stopped,
-        Some(Run::Created | Run::Exited | Run::Dead) => State::Disabled,
-    };
-    Part {
-        machine: machine.map(str::to_owned),
-        component: component.to_owned(),
-        user: container.user.as_ref().map(ToString::to_string),
-        container: container.name.clone(),
-        state,
-        since: found.and_then(|found| found.since.clone()),
-        image: found.map_or_else(|| container.image.clone(), |found| found.image.clone()),
-    }
-}
-
-fn text(report: &Report) -> String {
-    let several = report.parts.iter().any(|part| part.machine.is_some());
-    let rows: Vec<[String; 6]> = report
-        .parts
-        .iter()
-        .map(|part| {
-            let state = part.state.as_str();
-            let state = match part.state {
-                State::Ready => style(state).green(),
-                State::Disabled => style(state).dim(),
-                State::Silent | State::Restarting => style(state).yellow(),
-                State::Stopped | State::Missing | State::Unknown => style(state).red(),
-            };
-            [
-                part.machine.clone().unwrap_or_default(),
-                part.component.clone(),
-                part.user.clone().unwrap_or_default(),
-                state.to_string(),
-                // 2026-01-31T12:00:00, without the fraction.
-                part.since
-                    .as_deref()
-                    .map(|since| since.chars().take(19).collect::<String>())
-                    .unwrap_or_default(),
-                part.image.clone(),
-            ]
-        })
-        .collect();
-    let closed: String = report
-        .closed
-        .iter()
-        .map(|closed| {
-            let from = match &closed.from {
-                Some(machine) => format!("from {machine}"),
-                None => "from here".to_owned(),
-            };
-            format!(
-                "\n{} {}:{} ({}) is closed {from}: {}",
-                style("!").yellow(),
-                closed.door.host,
-                closed.door.port,
-                closed.door.component.as_str(),
-                closed.because
-            )
-        })
-        .collect();
-    let due = match report.steps_due {
-        0 => String::new(),
-        1 => "\n`dtaas up` would do 1 step.".to_owned(),
-        many => format!("\n`dtaas up` would do {many} steps."),
-    };
-    format!(
-        "{} at {}\n\n{}{closed}{due}",
-        report.deployment,
-        report.url,
-        match several {
-            true => table(
-                [
-                    "MACHINE",
-                    "COMPONENT",
-                    "USER",
-                    "STATE",
-                    "SINCE (UTC)",
-                    "IMAGE"
-                ],
-                &rows
-            ),
-            false => {
-                let rows = rows.into_iter().map(|[_, rest @ ..]| rest);
-                table(
-                    ["COMPONENT", "USER", "STATE", "SINCE (UTC)", "IMAGE"],
-                    &rows.collect::<Vec<[String; 5]>>(),
-                )
+/// What is used on each machine; nothing where it does not say.
+async fn usages(
+    members: &mut [Member<'_>],
+    desired: &BTreeMap<String, Desired>,
+    interrupt: &Interrupt,
+) -> Vec<Usage> {
+    join_all(members.iter_mut().map(|member| {
+        let desired = &desired[&member.site.name];
+        let containers = desired.containers.iter();
+        let users = containers.clone().filter_map(|one| one.user.as_ref());
+        let question = Question {
+            containers: containers.map(|one| one.name.clone()).collect(),
+            library: desired.library.clone(),
+            users: users.map(ToString::to_string).collect(),
+        };
+        let stop = interrupt.wanted();
+        async move {
+            match &mut member.hand {
+                Ok(hand) => hand.usage(question, stop).await.unwrap_or_default(),
+                Err(_) => Usage::default(),
             }
         }
-    )
+    }))
+    .await
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::platform::desired::{Attachment, Capabilities, Component, Limits};
-
-    fn state(running: bool, found: Option<(&str, Run)>) -> State {
-        let container = Container {
-            name: "dtaas-foo-workspace-alice".into(),
-            component: Component::Workspace,
-            user: "alice".parse().ok(),
-            image: "workspace:1".into(),
-            command: Vec::new(),
-            environment: Default::default(),
-            mounts: Vec::new(),
-            network: Attachment::Host,
-            hosts: Default::default(),
-            listens: Vec::new(),
-            run_as: None,
-            read_only: false,
-            capabilities: Capabilities::Only(Vec::new()),
-            shm: None,
-            limits: Limits::default(),
-            config_digest: None,
-            precious: true,
-            running,
-            ready: None,
-        };
-        let mut observed = BTreeMap::new();
-        if let Some((deployment, run)) = found {
-            let state = ContainerState {
-                owner: owner(deployment),
-                run,
-                ..ContainerState::default()
-            };
-            observed.insert(container.name.clone(), state);
+/// Where people and programs reach a part; what listens on loopback alone is nobody's.
+fn address(deployment: &Deployment, site: &Site, container: &Container) -> Option<String> {
+    if let Some(user) = &container.user {
+        return Some(deployment.workspace_page(user));
+    }
+    match container.component {
+        Component::Gateway => Some(deployment.page()),
+        Component::Workspace | Component::Auth | Component::Website | Component::Library => None,
+        Component::RabbitMq
+        | Component::Mosquitto
+        | Component::InfluxDb
+        | Component::Grafana
+        | Component::Custom => {
+            let open = container
+                .listens
+                .iter()
+                .filter(|one| !one.ip().is_loopback());
+            let ports: Vec<String> = open.map(|one| one.port().to_string()).collect();
+            let first = ports.first()?;
+            Some(match ports.len() {
+                1 => format!("{}:{first}", site.hostname),
+                _ => format!("{}:{}", site.hostname, ports.join(",")),
+            })
         }
-        part(
-            None,
-            "workspace",
-            &owner("foo"),
-            &container,
-            &observed,
-            true,
-        )
-        .state
-    }
-
-    fn owner(deployment: &str) -> Owner {
-        Owner {
-            deployment: Some(deployment.into()),
-            instance: Some("1".into()),
-        }
-    }
-
-    #[test]
-    fn a_part_is_what_runs_of_this_deployment() {
-        assert_eq!(state(true, Some(("foo", Run::Running))), State::Ready);
-        assert_eq!(state(true, Some(("bar", Run::Running))), State::Missing);
-        assert_eq!(state(true, None), State::Missing);
-    }
-
-    #[test]
-    fn who_is_disabled_and_never_ran_is_not_missed() {
-        assert_eq!(state(false, None), State::Disabled);
-        assert_eq!(state(false, Some(("foo", Run::Exited))), State::Disabled);
-        assert_eq!(state(true, Some(("foo", Run::Exited))), State::Stopped);
     }
 }

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::room::Room;
 use super::users::{generate_password, hashes, user_text};
-use super::{Deployment, Missing, certificates};
+use super::{Deployment, Missing, certificates, runs};
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
@@ -106,6 +106,7 @@ pub fn make(directory: &Path, request: &Request, hand_out: HandOut<'_>) -> anyho
     let lock = Lock::take(directory, "dtaas init")?;
     unchanged(directory, request, &draft)?;
     let deployment = Deployment::with_spec(directory, draft.spec)?;
+    runs::begin(deployment.root());
     deployment.sweep(&lock)?;
     deployment.secrets(Missing::Keep)?;
     for ((name, _), hash) in draft.credentials.iter().zip(hashes) {

@@ -7,6 +7,7 @@ mod keep;
 mod profile;
 pub mod purge;
 pub mod room;
+pub mod runs;
 mod services;
 mod shares;
 pub mod sites;
@@ -124,6 +125,7 @@ impl Deployment {
         lock: Lock,
     ) -> anyhow::Result<(Self, Lock)> {
         let deployment = Self::with_profile(directory, profile)?;
+        runs::begin(deployment.root());
         deployment.sweep(&lock)?;
         Ok((deployment, lock))
     }

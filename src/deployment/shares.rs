@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::{Deployment, private};
+use super::{Deployment, private, runs};
 use crate::auth::shares::{self, Share, Wanted};
 use crate::error::Failure;
 use crate::platform::auth::SHARES;
@@ -42,6 +42,7 @@ impl Deployment {
     pub fn share(&self, user: &UserName, wanted: Wanted) -> anyhow::Result<(Share, String)> {
         self.require_user(user)?;
         let directory = self.shares_directory()?;
+        runs::begin(self.root());
         let what = format!("{user}/{}", wanted.name);
         let (share, token) =
             shares::add(&directory, user, wanted, now()).map_err(|error| match error
@@ -68,6 +69,7 @@ impl Deployment {
     /// When there is nothing of that name, or the user's file cannot be written.
     pub fn unshare(&self, user: &UserName, name: &ShareName) -> anyhow::Result<()> {
         let directory = self.shares_directory()?;
+        runs::begin(self.root());
         match shares::remove(&directory, user, name, now())? {
             true => Ok(()),
             false => Err(Failure::usage(format!("{user}/{name} is not shared"))

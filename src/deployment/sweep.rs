@@ -9,7 +9,9 @@ use crate::machine::lock::Lock;
 use crate::machine::observed::Kind;
 
 /// Where only we write. Users' files and services' data are not looked at.
-const OURS: [&str; 6] = ["auth", "config", "secrets", "sessions", "shares", "users"];
+const OURS: [&str; 7] = [
+    "auth", "config", "history", "secrets", "sessions", "shares", "users",
+];
 
 impl Deployment {
     /// Removes temporary files of ours. Whoever writes holds the lock, so with it in hand nobody is writing one.

@@ -12,10 +12,12 @@ use crate::doctor::mend::Mended;
 use crate::doctor::{self, Fix};
 use crate::error::Failure;
 use crate::machine::apply::Outcome;
-use crate::machine::docker::Engine;
+use crate::machine::docker::{Ended, Engine};
 use crate::machine::doors::{self, Door};
 use crate::machine::event::Event;
+use crate::machine::journal::{self, Line, Wanted};
 use crate::machine::lock::Lock;
+use crate::machine::usage::{self, Question, Usage};
 use crate::machine::{observe, wait};
 use crate::platform::desired::Desired;
 use crate::remote::Agent;
@@ -159,6 +161,80 @@ impl Hand {
                 let note = &|text: String| note(&text);
                 match agent.ask(Request::Mend(fixes), &|_| {}, note, stop).await? {
                     Reply::Mended(mended) => Ok(mended),
+                    other => Err(out_of_turn(agent, &other)),
+                }
+            }
+        }
+    }
+
+    /// What containers use there, and users' files take.
+    pub async fn usage(
+        &mut self,
+        question: Question,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Usage> {
+        match self {
+            Hand::Local(local) => usage::observe(&local.engine, question).await,
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                match agent
+                    .ask(Request::Usage(question), &|_| {}, &|_| {}, stop)
+                    .await?
+                {
+                    Reply::Usage(usage) => Ok(usage),
+                    other => Err(out_of_turn(agent, &other)),
+                }
+            }
+        }
+    }
+
+    /// Reads what containers wrote there, telling each line.
+    pub async fn read_logs(
+        &mut self,
+        wanted: Wanted,
+        tell: &(dyn Fn(Line) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Hand::Local(local) => journal::read(&local.engine, &wanted, tell, stop).await,
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                let event = |event: Event| {
+                    if let Event::Line(line) = event {
+                        tell(line);
+                    }
+                };
+                match agent
+                    .ask(Request::Logs(wanted), &event, &|_| {}, stop)
+                    .await?
+                {
+                    Reply::Told => Ok(()),
+                    other => Err(out_of_turn(agent, &other)),
+                }
+            }
+        }
+    }
+
+    /// Runs a program in a container there, to its end.
+    pub async fn run_in(
+        &mut self,
+        container: &str,
+        argv: Vec<String>,
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Ended> {
+        match self {
+            Hand::Local(local) => {
+                let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+                local.engine.run_in(container, &words, "").await
+            }
+            Hand::Remote(remote) => {
+                let agent = &mut remote.agent;
+                let note = &|text: String| note(&text);
+                let container = container.to_owned();
+                let request = Request::RunIn { container, argv };
+                match agent.ask(request, &|_| {}, note, stop).await? {
+                    Reply::Ended(ended) => Ok(ended),
                     other => Err(out_of_turn(agent, &other)),
                 }
             }

@@ -190,6 +190,8 @@ fn can_be_left(step: &Step) -> bool {
         | Step::RemoveNetwork { .. }
         | Step::SetFirewall { .. }
         | Step::RemoveFirewall { .. }
+        | Step::SetHealing { .. }
+        | Step::RemoveHealing
         | Step::CreateContainer { .. }
         | Step::RecreateContainer { .. }
         | Step::StartContainer { .. }
@@ -346,6 +348,8 @@ impl Run<'_> {
             | Step::MakeImage { .. }
             | Step::RemoveImage { .. }
             | Step::SetFirewall { .. }
+            | Step::SetHealing { .. }
+            | Step::RemoveHealing
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. }
             | Step::RemoveContainer { .. } => None,
@@ -390,6 +394,8 @@ impl Run<'_> {
             | Step::SetAside { .. }
             | Step::RemoveImage { .. }
             | Step::RemoveFirewall { .. }
+            | Step::SetHealing { .. }
+            | Step::RemoveHealing
             | Step::StopContainer { .. }
             | Step::Reload { .. }
             | Step::SetAccounts { .. }

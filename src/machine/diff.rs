@@ -105,6 +105,7 @@ pub fn diff(desired: &Desired, observed: &Observed, options: &DiffOptions) -> Pl
     if !options.leave_rules {
         rules(desired, observed, &mut plan);
     }
+    healing(desired, observed, options, &mut plan);
     containers::diff(desired, observed, options, &remade, &mut plan);
     limits::diff(desired, observed, options, &mut plan);
     accounts::diff(desired, observed, options, &mut plan);
@@ -124,6 +125,27 @@ pub fn only_paths(desired: &Desired, observed: &Observed) -> Plan {
     plan.steps.retain(|step| step.phase() != Phase::Tell);
     plan.steps.sort_by_key(Step::phase);
     plan
+}
+
+/// The timer by which the machine looks after its workspaces.
+fn healing(desired: &Desired, observed: &Observed, options: &DiffOptions, plan: &mut Plan) {
+    if options.scope != Scope::All {
+        return;
+    }
+    match (&desired.healing, observed.healing) {
+        (Some(_), Boot::Missing) => plan.steps.push(Step::SetHealing {
+            why: "it does not yet".to_owned(),
+        }),
+        (Some(_), Boot::Differs) => plan.steps.push(Step::SetHealing {
+            why: "its units differ".to_owned(),
+        }),
+        (Some(_), Boot::NoSystemd) => plan.notes.push(
+            "systemd does not run here: workspaces are healed when `dtaas heal` is run, such as by cron every five minutes"
+                .to_owned(),
+        ),
+        (Some(_), Boot::Installed) | (None, Boot::NoSystemd | Boot::Missing) => {}
+        (None, Boot::Differs | Boot::Installed) => plan.steps.push(Step::RemoveHealing),
+    }
 }
 
 /// Whether an object's labels are this deployment's.

@@ -7,7 +7,10 @@ mod containers;
 mod create;
 mod exec;
 mod images;
+mod logs;
 mod networks;
+mod stats;
+mod terminal;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -25,6 +28,8 @@ use crate::platform::desired::label;
 
 pub use abilities::Abilities;
 pub use containers::Found;
+pub use exec::Ended;
+pub use stats::Sample;
 
 /// The oldest interface that is spoken: engine 20.10's.
 const OLDEST: (u64, u64) = (1, 41);

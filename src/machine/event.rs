@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::journal::Line;
+
 /// Something that happened. `step` is the step's index in the plan; its text is [`crate::machine::step::Step::describe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -60,6 +62,8 @@ pub enum Event {
         /// How long that took, in milliseconds.
         millis: u64,
     },
+    /// A container wrote a line, and was asked for it.
+    Line(Line),
     /// A container does not answer, and will not be waited for any longer.
     NotReady {
         /// Its name.

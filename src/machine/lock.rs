@@ -22,6 +22,8 @@ pub const FILE: &str = ".lock";
 /// The machine's: for what several deployments on it would race for, which are the packet filter, ports and ranges of addresses.
 /// Only root makes files there.
 const MACHINE: &str = "/run/dtaas.lock";
+/// What a holder is called who did not sign.
+const SOMEBODY: &str = "another run";
 /// How long is waited without a word.
 const MOMENT: Duration = Duration::from_millis(500);
 /// How long a machine's lock is waited for. It is held while images are pulled as well.
@@ -47,8 +49,14 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self::signed(file, command)),
             Err(TryLockError::WouldBlock) => {
+                let holder = signature(&path);
+                // Nobody signs for long: it has just been let go of.
+                if holder.is_none() && file.try_lock().is_ok() {
+                    return Ok(Self::signed(file, command));
+                }
+                let holder = holder.unwrap_or_else(|| SOMEBODY.to_owned());
                 Err(
-                    Failure::new(format!("{} is held by {}", root.display(), holder(&path)))
+                    Failure::new(format!("{} is held by {holder}", root.display()))
                         .hint("wait until it is done, then run this again")
                         .exit(Exit::Locked)
                         .into(),
@@ -164,15 +172,20 @@ fn not_taken(path: &Path, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("cannot take the lock {}", path.display()))
 }
 
-/// Who has a lock. This is only for talking about it: who has only just taken it signs in a moment.
+/// Who has a lock. This is only for talking about it.
 fn holder(path: &Path) -> String {
+    signature(path).unwrap_or_else(|| SOMEBODY.to_owned())
+}
+
+/// What whoever has a lock has signed it with; who has only just taken it signs in a moment.
+fn signature(path: &Path) -> Option<String> {
     let begun = Instant::now();
     loop {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         match text.trim() {
             "" if begun.elapsed() < MOMENT => std::thread::sleep(LOOK),
-            "" => return "another run".to_owned(),
-            holder => return holder.to_owned(),
+            "" => return None,
+            holder => return Some(holder.to_owned()),
         }
     }
 }

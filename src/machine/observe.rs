@@ -12,9 +12,9 @@ use crate::machine::docker::{Engine, Found};
 use crate::machine::files::{Stat, Tree, is_root};
 use crate::machine::neighbours::{self, Neighbour};
 use crate::machine::observed::{
-    ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
+    Boot, ContainerState, ImageState, Kind, NetworkState, Observed, Owner, PathState, Taken,
 };
-use crate::machine::{accounts, firewall, ports, routes, space};
+use crate::machine::{accounts, firewall, ports, routes, space, systemd};
 use crate::platform::desired::{Component, Container, Content, Desired, File, label, sha256};
 use crate::platform::naming;
 
@@ -51,6 +51,10 @@ pub async fn observe(engine: &Engine, desired: &Desired, scope: &Scope) -> Resul
         firewall,
         taken,
         not_here: not_here(desired, scope),
+        healing: match scope {
+            Scope::All => systemd::healing::observe(desired),
+            Scope::Users(_) => Boot::NoSystemd,
+        },
         routes,
         name_servers: routes::name_servers(),
         neighbours,

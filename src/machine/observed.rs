@@ -32,6 +32,8 @@ pub struct Observed {
     pub taken: Vec<Taken>,
     /// Addresses that a container is to listen on and that this machine does not have.
     pub not_here: BTreeSet<Ipv4Addr>,
+    /// How the timer stands by which the machine looks after its workspaces.
+    pub healing: Boot,
     /// What the machine has and reaches, bridges of containers included.
     pub routes: Vec<Route>,
     /// Its name servers.

@@ -12,7 +12,7 @@ use crate::machine::lock::Lock;
 
 /// What is ours in a deployment's directory, besides the library. What makes it a deployment goes last: a run that is killed in
 /// between is simply repeated.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "users",
     "secrets",
     "auth",
@@ -20,6 +20,7 @@ const OURS: [&str; 11] = [
     "shares",
     "config",
     "data",
+    "history",
     "templates",
     "images.lock",
     "dtaas.yaml",

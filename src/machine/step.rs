@@ -101,6 +101,13 @@ pub enum Step {
         /// The chain's name.
         chain: String,
     },
+    /// Have the machine look after its workspaces by itself.
+    SetHealing {
+        /// What differs.
+        why: String,
+    },
+    /// Have it do so no more.
+    RemoveHealing,
     /// Make a container, and start it.
     CreateContainer {
         /// Its name.
@@ -248,6 +255,8 @@ impl Step {
             Step::RemoveNetwork { .. } => Phase::RemoveNetworks,
             Step::SetAside { .. } => Phase::SetAside,
             Step::RemoveFirewall { .. } => Phase::RemoveFirewall,
+            // What is about to go is not to be restarted.
+            Step::RemoveHealing => Phase::RemoveFiles,
             Step::MakeDirectory { .. } | Step::SetMode { .. } | Step::SetOwner { .. } => {
                 Phase::Directories
             }
@@ -263,7 +272,7 @@ impl Step {
             | Step::AttachNetwork { .. }
             | Step::StopContainer { .. }
             | Step::UpdateLimits { .. } => Phase::Containers,
-            Step::Reload { .. } | Step::SetAccounts { .. } => Phase::Tell,
+            Step::Reload { .. } | Step::SetAccounts { .. } | Step::SetHealing { .. } => Phase::Tell,
             Step::RemoveImage { .. } => Phase::RemoveImages,
         }
     }
@@ -314,6 +323,10 @@ impl Step {
             }
             Step::SetFirewall { chain, why } => format!("set firewall rules {chain} ({why})"),
             Step::RemoveFirewall { chain } => format!("remove firewall rules {chain}"),
+            Step::SetHealing { why } => {
+                format!("have this machine look after its workspaces ({why})")
+            }
+            Step::RemoveHealing => "have this machine look after its workspaces no more".to_owned(),
             Step::CreateContainer { name } => format!("create container {name}"),
             Step::RecreateContainer {
                 name,
@@ -382,6 +395,8 @@ impl Step {
             | Step::RemoveNetwork { .. }
             | Step::SetFirewall { .. }
             | Step::RemoveFirewall { .. }
+            | Step::SetHealing { .. }
+            | Step::RemoveHealing
             | Step::CreateContainer { .. }
             | Step::RecreateContainer { .. }
             | Step::StartContainer { .. }

@@ -1,5 +1,7 @@
 //! A unit of systemd that puts the packet filter's rules back after a reboot, before the engine starts any workspace.
 
+pub mod healing;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -114,8 +114,33 @@ pub struct Desired {
     pub containers: Vec<Container>,
     /// Users' accounts at services, each of which is told of them when it answers.
     pub accounts: Vec<Accounts>,
+    /// How the machine looks after its workspaces by itself; `None` where it does not.
+    pub healing: Option<Healing>,
     /// The limits that stand in a user's own file; the others stand in the deployment's.
     pub own_limits: BTreeMap<UserName, BTreeSet<LimitKey>>,
+}
+
+/// How a machine looks after its workspaces by itself. All times are in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healing {
+    /// Between two looks.
+    pub every: u64,
+    /// A workspace is restarted no sooner after its last start.
+    pub at_most_every: u64,
+    /// Workspaces are restarted so long after their last start, whatever they have.
+    pub restart_every: Option<u64>,
+    /// Where the gateway listens for workspaces: see [`gateway_of_workspaces`].
+    pub gateway: Option<(u16, Option<Ipv4Addr>)>,
+}
+
+/// Where workspaces reach the gateway: its port, and its address where that is not all of the machine's; `None` where it is on loopback
+/// alone.
+pub fn gateway_of_workspaces(firewall: Option<&Firewall>) -> Option<(u16, Option<Ipv4Addr>)> {
+    let firewall = firewall?;
+    match firewall.address {
+        Some(address) if address.is_loopback() => None,
+        address => Some((*firewall.ports.first()?, address)),
+    }
 }
 
 /// A folder that is set aside, so that nobody who gets its name later inherits what is in it.
@@ -400,6 +425,7 @@ impl Desired {
             firewall: None,
             containers: Vec::new(),
             accounts: Vec::new(),
+            healing: None,
             own_limits: BTreeMap::new(),
         }
     }

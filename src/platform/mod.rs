@@ -14,7 +14,10 @@ pub mod workspace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use desired::{Component, Container, Content, Desired, Directory, File, Firewall, Image};
+use desired::{
+    Component, Container, Content, Desired, Directory, File, Firewall, Healing, Image,
+    gateway_of_workspaces,
+};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -146,6 +149,12 @@ fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderErro
     for name in input.spec.users.keys() {
         workspace::add(input, name, desired)?;
     }
+    desired.healing = input.spec.healing.map(|healing| Healing {
+        every: healing.every.0,
+        at_most_every: healing.at_most_every.0,
+        restart_every: healing.restart_every.map(|every| every.0),
+        gateway: gateway_of_workspaces(desired.firewall.as_ref()),
+    });
     Ok(())
 }
 

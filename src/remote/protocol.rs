@@ -14,10 +14,13 @@ use crate::doctor::mend::Mended;
 use crate::error::{Exit, Failure, failure_of};
 use crate::machine::apply::Outcome;
 use crate::machine::diff::DiffOptions;
+use crate::machine::docker::Ended;
 use crate::machine::doors::Door;
 use crate::machine::event::{Event, StepFailure};
+use crate::machine::journal::Wanted;
 use crate::machine::observed::ContainerState;
 use crate::machine::plan::Plan;
+use crate::machine::usage::{Question, Usage};
 use crate::platform::desired::Desired;
 use crate::route;
 
@@ -91,6 +94,17 @@ pub enum Request {
     Examine(Box<Desired>),
     /// Put right what was found. Answers [`Reply::Mended`].
     Mend(Vec<Fix>),
+    /// Look what containers use and users' files take. Answers [`Reply::Usage`].
+    Usage(Question),
+    /// Read what containers wrote, each line an event. Answers [`Reply::Told`].
+    Logs(Wanted),
+    /// Run a program in a container, with nothing on its standard input. Answers [`Reply::Ended`].
+    RunIn {
+        /// Which container.
+        container: String,
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
 }
 
 /// What is looked for.
@@ -143,6 +157,12 @@ pub enum Reply {
     Examined(Examined),
     /// Of [`Request::Mend`].
     Mended(Vec<Mended>),
+    /// Of [`Request::Usage`].
+    Usage(Usage),
+    /// Of [`Request::Logs`].
+    Told,
+    /// Of [`Request::RunIn`].
+    Ended(Ended),
 }
 
 /// What a look found.

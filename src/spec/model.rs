@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::custom::Custom;
 use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
-use super::quantity::{Bytes, Cpus};
+use super::quantity::{Bytes, Cpus, Span};
 use super::services::{Grafana, InfluxDb, Mosquitto, RabbitMq};
 
 /// A deployment's spec.
@@ -46,6 +46,8 @@ pub struct Spec {
     pub gateway: Gateway,
     /// What each user's workspace is.
     pub workspace: Workspace,
+    /// Whether and how machines look after workspaces by themselves.
+    pub healing: Option<Healing>,
     /// RabbitMQ, where the profile places it.
     pub rabbitmq: RabbitMq,
     /// Mosquitto, where the profile places it.
@@ -60,6 +62,17 @@ pub struct Spec {
     pub machines: BTreeMap<String, Machine>,
     /// The users, by name.
     pub users: BTreeMap<UserName, User>,
+}
+
+/// How a machine looks after its workspaces by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Healing {
+    /// Between two looks.
+    pub every: Span,
+    /// A workspace is restarted no sooner after its last start.
+    pub at_most_every: Span,
+    /// Workspaces are restarted so long after their last start, whatever they have.
+    pub restart_every: Option<Span>,
 }
 
 /// TCP ports. The gateway's are for the outside, the others are on 127.0.0.1.

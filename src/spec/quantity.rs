@@ -19,6 +19,11 @@ pub struct Cpus {
     pub nano: i64,
 }
 
+/// A time, in whole seconds. Written with its unit: `90s`, `5m`, `1h`, `3d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "String")]
+pub struct Span(pub u64);
+
 /// YAML gives `2` as a number and `2g` as text; both are meant.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -73,6 +78,41 @@ impl fmt::Display for Bytes {
     }
 }
 
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Self, String> {
+        let wrong = || format!("{value:?} is not a time; write 90s, 5m, 1h or 3d");
+        let value = value.trim();
+        let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &value[digits.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        // Clocks count in signed numbers.
+        number
+            .checked_mul(unit)
+            .filter(|seconds| i64::try_from(*seconds).is_ok())
+            .map(Span)
+            .ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (seconds, unit) in [(86_400, "d"), (3600, "h"), (60, "m")] {
+            if self.0 != 0 && self.0.is_multiple_of(seconds) {
+                return write!(f, "{}{unit}", self.0 / seconds);
+            }
+        }
+        write!(f, "{}s", self.0)
+    }
+}
+
 impl FromStr for Cpus {
     type Err = String;
 
@@ -114,6 +154,7 @@ macro_rules! through_text {
 
 through_text!(Bytes);
 through_text!(Cpus);
+through_text!(Span);
 
 #[cfg(test)]
 mod tests {
@@ -136,6 +177,17 @@ mod tests {
         assert_eq!("1.5".parse::<Cpus>().unwrap().nano, 1_500_000_000);
         for text in ["", "0", "-1", "two", "NaN", "inf"] {
             assert!(text.parse::<Cpus>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn times_are_read_and_written() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h", 3600), ("3d", 259_200)] {
+            assert_eq!(text.parse::<Span>().unwrap(), Span(seconds));
+            assert_eq!(Span(seconds).to_string(), text);
+        }
+        for text in ["", "5", "m", "-5m", "1.5h", "5 m", "99999999999999999d"] {
+            assert!(text.parse::<Span>().is_err(), "{text:?} was taken");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod custom;
 pub mod default;
+mod healing;
 mod image;
 mod machines;
 mod proxies;
@@ -23,6 +24,7 @@ use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Sp
 use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
 use custom::custom;
+use healing::healing;
 use image::{image, is_image};
 use machines::machines;
 use proxies::trusted_proxies;
@@ -95,6 +97,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
     gateway.finish();
     let website = website(top.section("website"));
     let workspace = workspace(top.section("workspace"));
+    let healing = healing(top.section("healing"));
     let mut given = Given::new(ports);
     let rabbitmq = rabbitmq(top.section("rabbitmq"), &mut given);
     let mosquitto = mosquitto(top.section("mosquitto"), &mut given);
@@ -123,6 +126,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         gateway: gateway_model,
         website,
         workspace: workspace?,
+        healing,
         rabbitmq,
         mosquitto,
         influxdb,
@@ -227,6 +231,7 @@ const OWN_DIRECTORIES: &[&str] = &[
     "auth",
     "config",
     "data",
+    "history",
     "secrets",
     "sessions",
     "shares",

@@ -5,12 +5,15 @@ pub mod printable;
 pub mod progress;
 pub mod prompt;
 pub mod table;
+pub mod transcript;
 pub mod transfer;
 
 use std::io::Write;
 
 /// Says a line to the operator.
 pub fn say(text: impl std::fmt::Display) {
+    let text = text.to_string();
+    transcript::line(&text);
     // When nobody listens any more there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -18,6 +21,13 @@ pub fn say(text: impl std::fmt::Display) {
 /// Gives a line of data. Whoever reads it may have closed the pipe; that is not an error of ours.
 pub fn data(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Shows a text in place of what is on the screen; below it, where it is no terminal.
+pub fn screen(text: &str) {
+    // Whoever looks may have gone.
+    let _ = console::Term::stdout().clear_screen();
+    data(text);
 }
 
 /// Gives a value as JSON, indented.
@@ -32,6 +42,14 @@ pub fn json_line(value: &impl serde::Serialize) {
         Ok(line) => data(line),
         Err(error) => say(format!("cannot write this as JSON: {error}")),
     }
+}
+
+/// Tells something as JSON, on one line of standard output.
+pub fn told_as_json(value: &impl serde::Serialize) {
+    if let Ok(line) = serde_json::to_string(value) {
+        transcript::line(&line);
+    }
+    json_line(value);
 }
 
 /// A text about one machine of several, with its name before it.

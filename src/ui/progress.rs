@@ -71,6 +71,8 @@ impl Progress {
                 let text = super::of(machine, &format!("{container} answers"));
                 self.answers(&key(What::Ready(container)), &text, millis);
             }
+            // That is data, and whoever asked for it gives it.
+            Event::Line(_) => {}
             Event::NotReady { container, failure } => {
                 self.fail(&key(What::Ready(container)), &failure);
             }
@@ -82,6 +84,7 @@ impl Progress {
         if self.bars.is_hidden() {
             super::say(text);
         } else {
+            super::transcript::line(&text);
             // A terminal that went away has nobody in front of it.
             let _ = self.bars.println(text);
         }

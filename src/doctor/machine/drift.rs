@@ -73,11 +73,13 @@ fn word(step: &Step) -> &'static str {
         | Step::RemoveImage { .. }
         | Step::RemoveNetwork { .. }
         | Step::RemoveFirewall { .. }
+        | Step::RemoveHealing
         | Step::RemoveContainer { .. } => "unexpected",
         Step::SetMode { .. }
         | Step::SetOwner { .. }
         | Step::WriteFile { .. }
         | Step::SetFirewall { .. }
+        | Step::SetHealing { .. }
         | Step::RecreateContainer { .. }
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
@@ -107,6 +109,7 @@ fn object(step: &Step) -> String {
         Step::SetFirewall { chain, .. } | Step::RemoveFirewall { chain } => {
             format!("firewall rules {chain}")
         }
+        Step::SetHealing { .. } | Step::RemoveHealing => "the timer of dtaas heal".to_owned(),
         Step::CreateContainer { name }
         | Step::RecreateContainer { name, .. }
         | Step::StartContainer { name, .. }

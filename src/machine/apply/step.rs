@@ -12,7 +12,7 @@ use crate::machine::event::Event;
 use crate::machine::files::Tree;
 use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::step::Step;
-use crate::machine::{accounts, docker, firewall, hash, image, ports, wait};
+use crate::machine::{accounts, docker, firewall, hash, image, ports, systemd, wait};
 use crate::platform::desired::{Container, Desired, Directory, File, Network};
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
@@ -68,6 +68,8 @@ pub(super) fn act_on_paths(state: &Desired, step: &Step) -> Result<bool> {
         | Step::RemoveNetwork { .. }
         | Step::SetFirewall { .. }
         | Step::RemoveFirewall { .. }
+        | Step::SetHealing { .. }
+        | Step::RemoveHealing
         | Step::CreateContainer { .. }
         | Step::RecreateContainer { .. }
         | Step::StartContainer { .. }
@@ -124,6 +126,11 @@ impl Run<'_> {
                 firewall::apply(self.desired, wanted).await
             }
             Step::RemoveFirewall { .. } => firewall::remove(self.desired).await,
+            Step::SetHealing { why } => {
+                let wanted = desired(self.desired.healing.as_ref(), why)?;
+                systemd::healing::install(self.desired, wanted).await
+            }
+            Step::RemoveHealing => systemd::healing::remove(self.desired).await,
             Step::CreateContainer { name } => {
                 let container = desired(self.container(name), name)?;
                 self.create(container, true).await

@@ -97,6 +97,8 @@ fn about(step: &Step) -> Option<&str> {
         | Step::RemoveNetwork { .. }
         | Step::SetFirewall { .. }
         | Step::RemoveFirewall { .. }
+        | Step::SetHealing { .. }
+        | Step::RemoveHealing
         | Step::StartContainer { .. }
         | Step::RestartContainer { .. }
         | Step::AttachNetwork { .. }

@@ -1,6 +1,7 @@
 //! Networks.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use anyhow::Result;
 use bollard::models::{
@@ -97,8 +98,13 @@ impl Engine {
         let Attachment::Bridge { network, address } = &container.network else {
             return Ok(());
         };
+        self.attach_at(&container.name, network, *address).await
+    }
+
+    /// Attaches a container to a network, at this address.
+    pub async fn attach_at(&self, name: &str, network: &str, address: Ipv4Addr) -> Result<()> {
         let request = NetworkConnectRequest {
-            container: container.name.clone(),
+            container: name.to_owned(),
             endpoint_config: Some(EndpointSettings {
                 ipam_config: Some(EndpointIpamConfig {
                     ipv4_address: Some(address.to_string()),
@@ -108,7 +114,7 @@ impl Engine {
             }),
         };
         self.act(
-            &format!("attaching {} to {network}", container.name),
+            &format!("attaching {name} to {network}"),
             self.docker.connect_network(network, request),
         )
         .await

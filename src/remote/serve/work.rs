@@ -22,7 +22,7 @@ use crate::machine::event::Event;
 use crate::machine::lock::Lock;
 use crate::machine::observed::Observed;
 use crate::machine::plan::Plan;
-use crate::machine::{doors, observe, purge, wait};
+use crate::machine::{doors, journal, observe, purge, usage, wait};
 use crate::platform::desired::Desired;
 use crate::remote::protocol::{Difference, Hold, Look, Reply, Request, Said};
 use crate::route;
@@ -100,6 +100,23 @@ impl<'a> Worker<'a> {
             Request::Examine(desired) => {
                 let examined = async { Ok(doctor::machine::examine(*desired).await) };
                 Ok(Reply::Examined(unless_stopped(stop, examined).await?))
+            }
+            Request::Usage(question) => {
+                let engine = Engine::connect(None).await?;
+                let observed = usage::observe(&engine, question);
+                Ok(Reply::Usage(unless_stopped(stop, observed).await?))
+            }
+            Request::Logs(wanted) => {
+                let engine = Engine::connect(None).await?;
+                let tell = |line| self.voice.say(Said::Event(Event::Line(line)));
+                journal::read(&engine, &wanted, &tell, stop).await?;
+                Ok(Reply::Told)
+            }
+            Request::RunIn { container, argv } => {
+                let engine = Engine::connect(None).await?;
+                let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+                let ended = async { engine.run_in(&container, &words, "").await };
+                Ok(Reply::Ended(unless_stopped(stop, ended).await?))
             }
             Request::Mend(fixes) => Ok(Reply::Mended(doctor::mend::mend(fixes).await)),
         }

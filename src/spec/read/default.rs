@@ -52,6 +52,10 @@ pub const GRAFANA: u16 = 3000;
 pub const GRAFANA_MEMORY: &str = "1g";
 /// Ports in the clear are nowhere, and processors without a limit, unless the spec says otherwise.
 pub const NONE: &str = "none";
+/// How often workspaces are looked after.
+pub const HEALING: &str = "5m";
+/// How often one is restarted at most.
+pub const HEALING_AT_MOST: &str = "1h";
 /// v0.2's workspace.
 pub const WORKSPACE_IMAGE: &str = "mltooling/ml-workspace:0.13.2";
 /// ml-workspace's services run as root inside.

@@ -52,6 +52,7 @@ const BUILD: &[(&str, &str)] = &[
         "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'",
     ),
 ];
+const HEALING: &[(&str, &str)] = &[("healing.enabled", "true")];
 const WRITABLE: &[(&str, &str)] = &[("library.writable", "true")];
 /// A profile with the services on a machine of their own.
 const BY_SSH: &[(&str, &str)] = &[
@@ -236,6 +237,19 @@ const SPEC: &[Row] = &[
     row("workspace.limits.pids", "100"),
     row("workspace.limits.shm", "1g"),
     row("workspace.environment", "{TZ: Europe/Copenhagen}"),
+    row("healing.enabled", "true"),
+    Row {
+        beside: HEALING,
+        ..row("healing.every", "10m")
+    },
+    Row {
+        beside: HEALING,
+        ..row("healing.at_most_every", "2h")
+    },
+    Row {
+        beside: HEALING,
+        ..row("healing.restart_every", "3d")
+    },
     Row {
         beside: MOUNT,
         ..row("workspace.mounts[].source", "/srv/b")

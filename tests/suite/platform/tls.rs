@@ -109,6 +109,9 @@ fn certificates_come_and_change_while_the_platform_runs() {
                 "{}",
                 status.stderr
             );
+            let doctor = here.dtaas(&["doctor"]);
+            let line = "✗ certificate: the certificate of foo.com has expired\n";
+            assert!(doctor.stdout.contains(line), "{}", doctor.stdout);
             assert_eq!(shown(&here), before);
             assert_eq!(engine::life(&here.container("gateway")), gateway);
         },

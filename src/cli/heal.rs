@@ -1,0 +1,110 @@
+//! `dtaas heal`: one look after this machine's workspaces.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use clap::Args;
+
+use super::run;
+use crate::deployment::sites::Site;
+use crate::deployment::{Deployment, runs};
+use crate::error::Failure;
+use crate::machine::docker::Engine;
+use crate::machine::heal::{self, Options};
+use crate::machine::observed::Owner;
+use crate::platform::desired::{Desired, Healing};
+use crate::spec::names::DeploymentName;
+use crate::ui;
+
+/// Look once whether each workspace of this machine has its network, and restart those that have lost it: what is installed in them
+/// stays. With healing.enabled in dtaas.yaml, systemd does so by itself.
+#[derive(Debug, Args)]
+pub struct Heal {
+    /// What systemd's unit knows, on a machine that has no dtaas.yaml.
+    #[arg(long, hide = true)]
+    deployment: Option<DeploymentName>,
+    #[arg(long, hide = true, default_value_t = 3600)]
+    at_most_every: u64,
+    #[arg(long, hide = true)]
+    restart_every: Option<u64>,
+    #[arg(long, hide = true)]
+    gateway_port: Option<u16>,
+    #[arg(long, hide = true)]
+    gateway_address: Option<Ipv4Addr>,
+}
+
+impl Heal {
+    /// Runs the command.
+    pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
+        let (owner, healing) = match self.deployment {
+            Some(name) => {
+                let root = std::fs::canonicalize(directory)?;
+                let healing = Healing {
+                    every: 0,
+                    at_most_every: self.at_most_every,
+                    restart_every: self.restart_every,
+                    gateway: self.gateway_port.map(|port| (port, self.gateway_address)),
+                };
+                (Owner::of(&Desired::nothing(name, root)), healing)
+            }
+            None => of_spec(directory)?,
+        };
+        run::require_root("dtaas heal")?;
+        let engine = Engine::connect(None).await?;
+        let options = Options {
+            owner,
+            gateway: healing.gateway,
+            at_most_every: seconds(healing.at_most_every),
+            restart_every: healing.restart_every.map(seconds),
+        };
+        let healed = heal::heal(&engine, &options).await?;
+        if healed.is_empty() {
+            return Ok(());
+        }
+        // Only what was done is kept.
+        runs::begin(&std::fs::canonicalize(directory)?);
+        let mut failed = 0;
+        for one in &healed {
+            let (container, why) = (&one.container, &one.why);
+            match &one.done {
+                Ok(()) => ui::say(format!("{container} was restarted: {why}")),
+                Err(error) => {
+                    failed += 1;
+                    ui::say(format!(
+                        "{container} was not restarted, though {why}: {error}"
+                    ));
+                }
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::new(format!("{failed} workspaces are not well"))
+                .hint("`dtaas doctor` says more")
+                .into()),
+        }
+    }
+}
+
+fn of_spec(directory: &Path) -> anyhow::Result<(Owner, Healing)> {
+    let deployment = Deployment::open(directory)?;
+    let Some(site) = deployment.users_site().filter(|site| Site::is_local(site)) else {
+        return Err(
+            Failure::usage("the workspaces are on another machine than this one")
+                .hint("with healing.enabled in dtaas.yaml that machine looks after them by itself")
+                .into(),
+        );
+    };
+    run::require_root("dtaas heal")?;
+    let desired = deployment.desired_to_look(site)?;
+    let healing = desired.healing.clone().unwrap_or_else(|| Healing {
+        every: 0,
+        at_most_every: 3600,
+        restart_every: None,
+        gateway: crate::platform::desired::gateway_of_workspaces(desired.firewall.as_ref()),
+    });
+    Ok((Owner::of(&desired), healing))
+}
+
+fn seconds(span: u64) -> i64 {
+    i64::try_from(span).unwrap_or(i64::MAX)
+}

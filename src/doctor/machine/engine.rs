@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 
 use super::{Check, Subject};
 use crate::doctor::{Finding, Fix, Severity};
-use crate::machine::docker::Engine;
+use crate::machine::docker::{Abilities, Engine};
 
 pub const CHECK: Check = Check {
     name: "engine",
@@ -49,6 +49,16 @@ async fn check(subject: &Subject) -> Vec<Finding> {
         Ok(abilities) => abilities,
         Err(error) => return vec![Finding::of(CHECK.name, &error)],
     };
+    let limits = [
+        wants(subject, |limits| limits.memory.is_some()),
+        wants(subject, |limits| limits.cpus.is_some()),
+        wants(subject, |limits| limits.pids.is_some()),
+    ];
+    of_abilities(&abilities, limits, subject.workspaces() > 0)
+}
+
+/// What an engine's abilities mean where limits of memory, processors and processes are wanted, and where there are workspaces.
+fn of_abilities(abilities: &Abilities, wanted: [bool; 3], workspaces: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let slow = SLOW.iter().find(|(name, _)| *name == abilities.storage);
     if let Some((driver, because)) = slow {
@@ -63,23 +73,11 @@ async fn check(subject: &Subject) -> Vec<Finding> {
         );
     }
     let limits = [
-        (
-            abilities.memory,
-            "memory",
-            wants(subject, |limits| limits.memory.is_some()),
-        ),
-        (
-            abilities.processors,
-            "cpus",
-            wants(subject, |limits| limits.cpus.is_some()),
-        ),
-        (
-            abilities.processes,
-            "pids",
-            wants(subject, |limits| limits.pids.is_some()),
-        ),
+        (abilities.memory, "memory"),
+        (abilities.processors, "cpus"),
+        (abilities.processes, "pids"),
     ];
-    for (able, limit, wanted) in limits {
+    for ((able, limit), wanted) in limits.into_iter().zip(wanted) {
         if !able && wanted {
             found.push(
                 Finding::new(
@@ -92,7 +90,7 @@ async fn check(subject: &Subject) -> Vec<Finding> {
             );
         }
     }
-    if !abilities.live_restore && subject.workspaces() > 0 {
+    if !abilities.live_restore && workspaces {
         found.push(
             Finding::new(
                 CHECK.name,
@@ -112,4 +110,45 @@ fn wants(subject: &Subject, has: impl Fn(&crate::platform::desired::Limits) -> b
         .containers
         .iter()
         .any(|one| has(&one.limits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine that lacks something cannot be had here, so what it would tell of itself is given.
+    #[test]
+    fn what_an_engine_cannot_do_is_told_where_it_is_wanted() {
+        let able = Abilities {
+            storage: "overlay2".into(),
+            cgroup_version: "2".into(),
+            memory: true,
+            processors: true,
+            processes: true,
+            live_restore: true,
+        };
+        let messages = |abilities: &Abilities, wanted| -> Vec<String> {
+            let found = of_abilities(abilities, wanted, true);
+            found.into_iter().map(|one| one.message).collect()
+        };
+        assert_eq!(messages(&able, [true; 3]), [""; 0]);
+        let without_memory = Abilities {
+            memory: false,
+            ..able.clone()
+        };
+        assert_eq!(messages(&without_memory, [false; 3]), [""; 0]);
+        let told = messages(&without_memory, [true; 3]);
+        assert_eq!(
+            told,
+            ["the kernel lets docker set no limit of memory, so one workspace can take all of it"]
+        );
+        let slow = Abilities {
+            storage: "vfs".into(),
+            live_restore: false,
+            ..able
+        };
+        let told = messages(&slow, [true; 3]);
+        assert!(told[0].ends_with("driver vfs, which copies the whole image for every container"));
+        assert!(told[1].starts_with("when docker is restarted"));
+    }
 }

@@ -25,7 +25,8 @@ fn help_names_each_command_and_hides_the_platforms_own() {
         commands,
         [
             "init", "render", "plan", "up", "down", "status", "doctor", "logs", "restart", "exec",
-            "heal", "history", "user", "secret", "share", "cert", "lib", "trial", "route", "box", "help"
+            "heal", "history", "user", "secret", "share", "cert", "lib", "trial", "route", "box",
+            "help"
         ]
     );
     for command in commands.into_iter().filter(|command| *command != "help") {

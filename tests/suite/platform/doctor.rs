@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::within;
 use super::deployment::Deployment;
-use super::engine::{docker, out, rules, run};
+use super::engine::{docker, hook, out, run};
 use super::steps::Steps;
 use crate::rig::rig;
 
@@ -91,12 +91,10 @@ fn what_is_wrong_is_found_and_mended() {
         let entry = fs::read(here.path("auth/bob")).unwrap();
         fs::remove_file(here.path("auth/bob")).unwrap();
         // Somebody opens a port of the machine to workspaces.
-        let rules = rules(&here.name);
-        let chain = rules.iter().find_map(|rule| rule.strip_prefix(":"));
-        let chain = chain.unwrap().split_whitespace().next().unwrap();
+        let (_, chain) = hook(&here.name);
         let port = port.to_string();
         let accept = ["-p", "tcp", "--dport", &port, "-j", "ACCEPT"];
-        let insert = ["-w", "-t", "mangle", "-I", chain, "1"];
+        let insert = ["-w", "-t", "mangle", "-I", &chain, "1"];
         out("iptables", &[&insert[..], &accept].concat());
 
         let program = format!("(process {})", std::process::id());

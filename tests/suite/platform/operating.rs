@@ -181,7 +181,7 @@ fn logs_restart_exec_and_history() {
         // The gateway ends as soon as it starts.
         let broken = here.path("templates/gateway/static/traefik.yml.hbs");
         std::fs::create_dir_all(broken.parent().unwrap()).unwrap();
-        std::fs::write(&broken, "entryPoints: {web: {address: nonsense}}\n").unwrap();
+        std::fs::write(&broken, "entryPoints:\n  web:\n    address: nonsense\n").unwrap();
         let ran = here.dtaas(&["up"]);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         let last = ran.stderr.lines().last().unwrap();

@@ -12,6 +12,7 @@ import tempfile
 
 import cuts
 import library
+import mayhem
 import slow
 from deployment import Dtaas
 from interruptions import WAYS, soak
@@ -19,7 +20,7 @@ from subjects import MAKERS
 from talk import machine, say
 
 HERE = pathlib.Path(__file__).resolve().parent.parent.parent
-OTHERS = {"cut": cuts.soak, "library": library.soak, "slow": slow.soak}
+OTHERS = {"cut": cuts.soak, "library": library.soak, "mayhem": mayhem.soak, "slow": slow.soak}
 SUBJECTS = [*MAKERS, *OTHERS]
 
 
@@ -33,6 +34,8 @@ def arguments(about):
     parser.add_argument("--cuts", type=int, default=10, help="how many `cut` makes")
     parser.add_argument("--requests", type=int, default=2_000_000, help="how many `library` makes")
     parser.add_argument("--connections", type=int, default=10_000, help="how many `slow` holds")
+    parser.add_argument("--crowd", type=int, default=50, help="how many users `mayhem` has")
+    parser.add_argument("--minutes", type=float, default=10, help="how long `mayhem` goes on")
     parser.add_argument("--binary", type=pathlib.Path, help="dtaas; the release build, unless given")
     parser.add_argument("--out", type=pathlib.Path, help="where the figures go")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 //! `dtaas exec`: a program in a workspace, or in another part.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -14,11 +14,12 @@ use super::parts;
 use super::reaching::Reaching;
 use super::report::Report;
 use super::run::{self, Told};
-use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
-use crate::error::Failure;
-use crate::fleet::{self, How};
+use crate::deployment::{Deployment, runs};
+use crate::error::{Exit, Failure};
+use crate::fleet;
 use crate::machine::docker::Engine;
+use crate::machine::observed::Owner;
 use crate::ui;
 
 /// What runs where nothing is named.
@@ -59,18 +60,32 @@ impl Exec {
             [] => SHELL.map(str::to_owned).to_vec(),
             command => command.to_vec(),
         };
-        let site = deployment.sites.iter().find(|one| one.name == *site);
-        let code = match site {
-            Some(site) if !site.is_local() => {
-                self.there(&deployment, site, container, command).await?
+        let owner = Owner::of(&desired[*site]);
+        let there = deployment
+            .sites
+            .iter()
+            .find(|one| one.name == *site && !one.is_local());
+        // What is done in users' workspaces is kept, too.
+        runs::begin(deployment.root());
+        let ran = match there {
+            Some(site) => {
+                self.there(&deployment, site, container, owner, command)
+                    .await
             }
-            Some(_) | None => {
-                run::require_root("dtaas exec")?;
-                here(&Engine::connect(None).await?, container, &command).await?
-            }
+            None => self.here(container, &owner, &command).await,
         };
-        // Whoever reads standard input is not to be waited for.
-        std::process::exit(i32::try_from(code).unwrap_or(1));
+        // Whoever reads standard input is not to be waited for, so the process ends here.
+        match ran {
+            Ok(code) => {
+                runs::end(Exit::Done);
+                std::process::exit(i32::try_from(code).unwrap_or(1))
+            }
+            Err(error) => {
+                let exit = ui::failure::print(&error);
+                runs::end(exit);
+                std::process::exit(exit as i32)
+            }
+        }
     }
 
     /// On another machine: to its end, with nothing on its standard input.
@@ -79,6 +94,7 @@ impl Exec {
         deployment: &Deployment,
         site: &Site,
         container: &str,
+        owner: Owner,
         command: Vec<String>,
     ) -> anyhow::Result<i64> {
         if self.command.is_empty() {
@@ -95,33 +111,42 @@ impl Exec {
         let interrupt = Interrupt::listen()?;
         let report = Report::new(false);
         let told = Told::by(&report);
-        let how = How {
-            ..self.reaching.how()
-        };
+        let how = self.reaching.how();
         let mut members = fleet::reach(deployment, [site], how, &told, interrupt.wanted()).await?;
-        let hand = match members.remove(0).hand {
-            Ok(hand) => hand,
-            Err(error) => return Err(error),
-        };
-        let mut hand = hand;
+        let mut hand = members.remove(0).hand?;
         let ended = hand
-            .run_in(
-                container,
-                command,
-                &|note| ui::say(note),
-                interrupt.wanted(),
-            )
+            .run_in(container, owner, command, interrupt.wanted())
             .await?;
-        use std::io::Write;
+        let (out, errors) = ended.wrote();
         // Whoever reads it may have closed the pipe.
-        let _ = std::io::stdout().write_all(ended.out.as_bytes());
-        let _ = std::io::stderr().write_all(ended.err.as_bytes());
-        Ok(ended.code.unwrap_or(1))
+        let _ = std::io::stdout().write_all(&out);
+        let _ = std::io::stderr().write_all(&errors);
+        Ok(ended.code)
+    }
+
+    /// On this one, until it ends or we are told to.
+    async fn here(
+        &self,
+        container: &str,
+        owner: &Owner,
+        command: &[String],
+    ) -> anyhow::Result<i64> {
+        run::require_root("dtaas exec")?;
+        let engine = Engine::connect(None).await?;
+        engine.require_own(container, owner).await?;
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut hangup = listen(SignalKind::hangup())?;
+        tokio::select! {
+            code = joined(&engine, container, command) => code,
+            _ = terminate.recv() => Ok(128 + 15),
+            _ = hangup.recv() => Ok(128 + 1),
+        }
     }
 }
 
 /// On this machine, joined with our own standard input, output and error.
-async fn here(engine: &Engine, container: &str, command: &[String]) -> anyhow::Result<i64> {
+async fn joined(engine: &Engine, container: &str, command: &[String]) -> anyhow::Result<i64> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let raw = terminal.then(Raw::enter).transpose()?;
     let sizes = match &raw {

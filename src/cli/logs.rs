@@ -18,14 +18,18 @@ use super::reaching::Reaching;
 use super::report::Report;
 use super::run::{self, Told};
 use crate::deployment::Deployment;
+use crate::error::Failure;
 use crate::fleet::{self, How, Member};
 use crate::machine::journal::{self, Line, Wanted};
+use crate::machine::observed::Owner;
 use crate::spec::quantity::Span;
 use crate::ui;
 use crate::ui::printable::printable;
 
 /// What comes from several machines within this is put in order before it is shown.
 const TOGETHER: Duration = Duration::from_millis(300);
+/// More lines than these are not put in order: they would take half a gigabyte of memory.
+const MOST: usize = 1_000_000;
 
 /// Show what the parts of the platform wrote, from all machines, in the order of time.
 #[derive(Debug, Args)]
@@ -118,6 +122,7 @@ impl Logs {
         let sites = sites.filter(|site| meant.contains_key(site.name.as_str()));
         let mut members = fleet::reach(&deployment, sites, how, &told, interrupt.wanted()).await?;
         let wanted = |member: &Member<'_>, since: Option<OffsetDateTime>, follow: bool| Wanted {
+            owner: Owner::of(&desired[&member.site.name]),
             containers: meant
                 .get(member.site.name.as_str())
                 .into_iter()
@@ -138,6 +143,11 @@ impl Logs {
             json: self.json,
             lines: Mutex::default(),
             until: Mutex::default(),
+            last: Mutex::default(),
+            most: match self.follow {
+                true => usize::MAX,
+                false => MOST,
+            },
         };
         let began = OffsetDateTime::now_utc();
         shown
@@ -147,12 +157,14 @@ impl Logs {
                 &interrupt,
             )
             .await;
+        shown.enough()?;
         shown.show();
+        shown.remember();
         if self.follow {
             let follow = |member: &Member<'_>| wanted(member, Some(began), true);
             tokio::select! {
                 () = shown.read(&mut members, &follow, &interrupt) => {}
-                () = shown.keep_showing() => {}
+                () = shown.keep_showing() => return Ok(()),
             }
             shown.show();
         }
@@ -165,8 +177,12 @@ struct Shown<'a> {
     called: &'a BTreeMap<&'a str, String>,
     json: bool,
     lines: Mutex<Vec<(Option<String>, Line)>>,
-    /// The time of the last line that was shown of each container.
+    /// The time of the last line of each container that was shown before following began.
     until: Mutex<BTreeMap<String, String>>,
+    /// The same of the last that was shown at all.
+    last: Mutex<BTreeMap<String, String>>,
+    /// So many lines are read before any is shown.
+    most: usize,
 }
 
 impl Shown<'_> {
@@ -184,9 +200,11 @@ impl Shown<'_> {
                 let Ok(hand) = &mut member.hand else {
                     return;
                 };
-                let tell = |line: Line| {
+                let tell = |some: Vec<Line>| {
                     let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-                    lines.push((called.clone(), line));
+                    if lines.len() <= self.most {
+                        lines.extend(some.into_iter().map(|line| (called.clone(), line)));
+                    }
                 };
                 if let Err(error) = hand.read_logs(wanted, &tell, stop).await {
                     member.hand = Err(error);
@@ -196,42 +214,62 @@ impl Shown<'_> {
         join_all(reading).await;
     }
 
+    /// Ends when nobody reads it any more.
     async fn keep_showing(&self) {
-        loop {
+        while self.show() {
             tokio::time::sleep(TOGETHER).await;
-            self.show();
         }
     }
 
-    /// Shows what was read, in the order of time.
-    fn show(&self) {
+    /// Fails where there are more lines than can be put in order.
+    fn enough(&self) -> anyhow::Result<()> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.len() > self.most {
+            false => Ok(()),
+            true => Err(Failure::new(format!("there are more than {MOST} lines"))
+                .hint("name some parts, or narrow it with --since, --tail or --grep")
+                .into()),
+        }
+    }
+
+    /// What was shown is read again where following begins.
+    fn remember(&self) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        until.clone_from(&last);
+    }
+
+    /// Shows what was read, in the order of time; answers whether anybody reads it.
+    fn show(&self) -> bool {
         let mut lines =
             std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
         lines.sort_by(|(_, one), (_, other)| one.time.cmp(&other.time));
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         for (machine, line) in lines {
-            // What was shown before is read again where following begins.
-            if until
-                .get(&line.container)
-                .is_some_and(|until| line.time <= *until)
-            {
+            let shown = until.get(&line.container);
+            if shown.is_some_and(|until| line.time <= *until) {
                 continue;
             }
-            until.insert(line.container.clone(), line.time.clone());
-            self.one(machine.as_deref(), &line);
+            if !self.one(machine.as_deref(), &line) {
+                return false;
+            }
+            last.insert(line.container, line.time);
         }
+        true
     }
 
-    fn one(&self, machine: Option<&str>, line: &Line) {
+    fn one(&self, machine: Option<&str>, line: &Line) -> bool {
         let part = self.called.get(line.container.as_str());
         let part = part.map_or(line.container.as_str(), String::as_str);
         if self.json {
-            ui::json_line(&From {
+            let line = From {
                 machine,
                 part,
                 line,
-            });
-            return;
+            };
+            // A line is plain data, and always can be.
+            return serde_json::to_string(&line).is_ok_and(|line| ui::is_read(&line));
         }
         const COLORS: [Color; 5] = [
             Color::Cyan,
@@ -247,13 +285,13 @@ impl Shown<'_> {
         };
         // 2026-01-31T12:00:00.123
         let time: String = line.time.chars().take(23).collect();
-        ui::data(format!(
+        ui::is_read(&format!(
             "{} {} {}",
             style(time).dim(),
             style(name).fg(COLORS[sum % COLORS.len()]),
             // Colours of their own are for another terminal.
             printable(&console::strip_ansi_codes(&line.text))
-        ));
+        ))
     }
 }
 

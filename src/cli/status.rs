@@ -78,9 +78,12 @@ impl Status {
         while let Some(report) =
             look(&deployment, &mut members, &desired, &told, &interrupt).await?
         {
-            match self.json {
-                true => ui::json_line(&report),
+            let read = match self.json {
+                true => ui::is_read(&serde_json::to_string(&report)?),
                 false => ui::screen(&text(&report)),
+            };
+            if !read {
+                return Ok(());
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(seconds)) => {}

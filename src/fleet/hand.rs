@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::{Seen, Wish};
@@ -12,16 +13,17 @@ use crate::doctor::mend::Mended;
 use crate::doctor::{self, Fix};
 use crate::error::Failure;
 use crate::machine::apply::Outcome;
-use crate::machine::docker::{Ended, Engine};
+use crate::machine::docker::Engine;
 use crate::machine::doors::{self, Door};
 use crate::machine::event::Event;
 use crate::machine::journal::{self, Line, Wanted};
 use crate::machine::lock::Lock;
+use crate::machine::observed::Owner;
 use crate::machine::usage::{self, Question, Usage};
 use crate::machine::{observe, wait};
 use crate::platform::desired::Desired;
 use crate::remote::Agent;
-use crate::remote::protocol::{Hold, Look, Reply, Request};
+use crate::remote::protocol::{Ended, Hold, Look, Reply, Request};
 
 /// How long another run on the same deployment is waited for on another machine: what lost its connection ends within that.
 const OTHERS: Duration = Duration::from_secs(60);
@@ -188,20 +190,26 @@ impl Hand {
         }
     }
 
-    /// Reads what containers wrote there, telling each line.
+    /// Reads what containers wrote there, telling the lines.
     pub async fn read_logs(
         &mut self,
         wanted: Wanted,
-        tell: &(dyn Fn(Line) + Sync),
+        tell: &(dyn Fn(Vec<Line>) + Sync),
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         match self {
-            Hand::Local(local) => journal::read(&local.engine, &wanted, tell, stop).await,
+            Hand::Local(local) => {
+                let tell = |lines| {
+                    tell(lines);
+                    std::future::ready(()).boxed_local()
+                };
+                journal::read(&local.engine, &wanted, &tell, stop).await
+            }
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
                 let event = |event: Event| {
-                    if let Event::Line(line) = event {
-                        tell(line);
+                    if let Event::Lines { lines } = event {
+                        tell(lines);
                     }
                 };
                 match agent
@@ -215,25 +223,25 @@ impl Hand {
         }
     }
 
-    /// Runs a program in a container there, to its end.
+    /// Runs a program in a container of another machine, to its end. On this one it has a terminal: see
+    /// [`Engine::run_before`](crate::machine::docker::Engine::run_before).
     pub async fn run_in(
         &mut self,
         container: &str,
+        owner: Owner,
         argv: Vec<String>,
-        note: &(dyn Fn(&str) + Sync),
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Ended> {
         match self {
-            Hand::Local(local) => {
-                let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-                local.engine.run_in(container, &words, "").await
-            }
+            Hand::Local(_) => Err(Failure::new("this machine has no agent").into()),
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
-                let container = container.to_owned();
-                let request = Request::RunIn { container, argv };
-                match agent.ask(request, &|_| {}, note, stop).await? {
+                let request = Request::RunIn {
+                    container: container.to_owned(),
+                    owner,
+                    argv,
+                };
+                match agent.ask(request, &|_| {}, &|_| {}, stop).await? {
                     Reply::Ended(ended) => Ok(ended),
                     other => Err(out_of_turn(agent, &other)),
                 }

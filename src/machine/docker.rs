@@ -28,7 +28,6 @@ use crate::platform::desired::label;
 
 pub use abilities::Abilities;
 pub use containers::Found;
-pub use exec::Ended;
 pub use stats::Sample;
 
 /// The oldest interface that is spoken: engine 20.10's.

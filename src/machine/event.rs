@@ -62,8 +62,11 @@ pub enum Event {
         /// How long that took, in milliseconds.
         millis: u64,
     },
-    /// A container wrote a line, and was asked for it.
-    Line(Line),
+    /// What containers wrote, for whoever asked for it.
+    Lines {
+        /// In the order of each container.
+        lines: Vec<Line>,
+    },
     /// A container does not answer, and will not be waited for any longer.
     NotReady {
         /// Its name.

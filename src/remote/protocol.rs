@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::doctor::Fix;
@@ -14,18 +16,17 @@ use crate::doctor::mend::Mended;
 use crate::error::{Exit, Failure, failure_of};
 use crate::machine::apply::Outcome;
 use crate::machine::diff::DiffOptions;
-use crate::machine::docker::Ended;
 use crate::machine::doors::Door;
 use crate::machine::event::{Event, StepFailure};
 use crate::machine::journal::Wanted;
-use crate::machine::observed::ContainerState;
+use crate::machine::observed::{ContainerState, Owner};
 use crate::machine::plan::Plan;
 use crate::machine::usage::{Question, Usage};
 use crate::platform::desired::Desired;
 use crate::route;
 
 /// The version of what is said. Both ends are the same executable, unless the operator gave another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// No line is longer, in bytes.
 const LONGEST: usize = 256 << 20;
 
@@ -102,6 +103,8 @@ pub enum Request {
     RunIn {
         /// Which container.
         container: String,
+        /// Whose it must be.
+        owner: Owner,
         /// The program and its arguments.
         argv: Vec<String>,
     },
@@ -163,6 +166,34 @@ pub enum Reply {
     Told,
     /// Of [`Request::RunIn`].
     Ended(Ended),
+}
+
+/// How a program ended, and what it wrote, whatever bytes these are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i64,
+    /// Standard output, in base64.
+    out: String,
+    /// Standard error, likewise.
+    errors: String,
+}
+
+impl Ended {
+    /// One that wrote this.
+    pub fn of(code: i64, out: &[u8], errors: &[u8]) -> Self {
+        Self {
+            code,
+            out: STANDARD.encode(out),
+            errors: STANDARD.encode(errors),
+        }
+    }
+
+    /// What it wrote, to standard output and to standard error.
+    pub fn wrote(&self) -> (Vec<u8>, Vec<u8>) {
+        let bytes = |text: &str| STANDARD.decode(text).unwrap_or_default();
+        (bytes(&self.out), bytes(&self.errors))
+    }
 }
 
 /// What a look found.

@@ -23,11 +23,19 @@ pub fn data(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Shows a text in place of what is on the screen; below it, where it is no terminal.
-pub fn screen(text: &str) {
-    // Whoever looks may have gone.
-    let _ = console::Term::stdout().clear_screen();
-    data(text);
+/// Gives a line of data; answers whether anybody reads it still, for whoever would give more and more.
+pub fn is_read(text: &str) -> bool {
+    writeln!(std::io::stdout(), "{text}").is_ok()
+}
+
+/// Shows a text in place of what is on the screen, or below what was shown before, where it is no terminal; answers whether anybody reads it.
+pub fn screen(text: &str) -> bool {
+    let terminal = console::Term::stdout();
+    if terminal.is_term() {
+        // Whoever looks may have gone.
+        let _ = terminal.clear_screen();
+    }
+    is_read(text)
 }
 
 /// Gives a value as JSON, indented.

@@ -72,7 +72,7 @@ impl Progress {
                 self.answers(&key(What::Ready(container)), &text, millis);
             }
             // That is data, and whoever asked for it gives it.
-            Event::Line(_) => {}
+            Event::Lines { .. } => {}
             Event::NotReady { container, failure } => {
                 self.fail(&key(What::Ready(container)), &failure);
             }

@@ -16,6 +16,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::{Engine, create, if_there, owner, status};
+use crate::error::Failure;
 use crate::machine::hash;
 use crate::machine::observed::{ContainerState, Owner, RawLimits, Run};
 use crate::platform::desired::{self, Container, Desired, Limits, label};
@@ -100,6 +101,21 @@ impl Engine {
             )
             .await?;
         Ok(found.map(|container| state(container, key)))
+    }
+
+    /// Fails where a container is not there, or is somebody else's: what has our name need not be ours.
+    pub async fn require_own(&self, name: &str, owner: &Owner) -> Result<ContainerState> {
+        match self.container(name, &Secret::new("")).await? {
+            Some(state) if state.owner == *owner => Ok(state),
+            Some(_) => Err(Failure::new(format!(
+                "the container {name} is not this deployment's; it is left alone"
+            ))
+            .hint("`dtaas plan` says whose it is")
+            .into()),
+            None => Err(Failure::new(format!("there is no container {name}"))
+                .hint("`dtaas up` makes it")
+                .into()),
+        }
     }
 
     /// Makes a container, and does not start it.

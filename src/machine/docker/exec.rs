@@ -7,7 +7,6 @@ use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
 use super::Engine;
@@ -16,7 +15,7 @@ use super::Engine;
 const TO_END: Duration = Duration::from_secs(120);
 
 /// How a program in a container ended, and what it said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Its exit code.
     pub code: Option<i64>,

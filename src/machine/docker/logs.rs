@@ -22,9 +22,8 @@ impl Engine {
             stderr: true,
             timestamps: true,
             follow,
-            since: since
-                .and_then(|since| i32::try_from(since).ok())
-                .unwrap_or_default(),
+            // The engine's interface has no more digits.
+            since: since.map_or(0, |since| i32::try_from(since).unwrap_or(i32::MAX)),
             tail: tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string()),
             ..Default::default()
         };
@@ -34,7 +33,8 @@ impl Engine {
             .logs(name, Some(options))
             .map(move |piece| match piece {
                 Ok(piece) => Ok(Some(line(&container, piece))),
-                Err(error) if status(&error) == Some(404) => Ok(None),
+                // It is gone, or is just going.
+                Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(None),
                 Err(error) => Err(failed(&doing, error)),
             })
     }

@@ -56,6 +56,19 @@ impl Voice {
         }
     }
 
+    /// Says something when there is room for it: for what there is much of, and can wait.
+    pub(super) async fn say_when_taken(&self, said: Said) {
+        let queue = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.clone()
+        };
+        if let Some(queue) = queue
+            && queue.send(said).await.is_err()
+        {
+            self.broken.send_replace(true);
+        }
+    }
+
     /// Ends when what is said is not taken any more.
     pub(super) async fn broken(&self) {
         // It cannot be closed while this is there.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::voice::Voice;
@@ -20,11 +21,11 @@ use crate::machine::diff::{self, Scope};
 use crate::machine::docker::Engine;
 use crate::machine::event::Event;
 use crate::machine::lock::Lock;
-use crate::machine::observed::Observed;
+use crate::machine::observed::{Observed, Owner};
 use crate::machine::plan::Plan;
 use crate::machine::{doors, journal, observe, purge, usage, wait};
 use crate::platform::desired::Desired;
-use crate::remote::protocol::{Difference, Hold, Look, Reply, Request, Said};
+use crate::remote::protocol::{Difference, Ended, Hold, Look, Reply, Request, Said};
 use crate::route;
 
 pub(super) struct Worker<'a> {
@@ -108,14 +109,21 @@ impl<'a> Worker<'a> {
             }
             Request::Logs(wanted) => {
                 let engine = Engine::connect(None).await?;
-                let tell = |line| self.voice.say(Said::Event(Event::Line(line)));
+                let voice = self.voice;
+                let tell = |lines| {
+                    let said = Said::Event(Event::Lines { lines });
+                    voice.say_when_taken(said).boxed_local()
+                };
                 journal::read(&engine, &wanted, &tell, stop).await?;
                 Ok(Reply::Told)
             }
-            Request::RunIn { container, argv } => {
+            Request::RunIn {
+                container,
+                owner,
+                argv,
+            } => {
                 let engine = Engine::connect(None).await?;
-                let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-                let ended = async { engine.run_in(&container, &words, "").await };
+                let ended = run_in(&engine, &container, &owner, &argv);
                 Ok(Reply::Ended(unless_stopped(stop, ended).await?))
             }
             Request::Mend(fixes) => Ok(Reply::Mended(doctor::mend::mend(fixes).await)),
@@ -222,6 +230,23 @@ impl<'a> Worker<'a> {
             }),
         }
     }
+}
+
+/// Runs a program to its end, and gives what it wrote.
+async fn run_in(engine: &Engine, container: &str, owner: &Owner, argv: &[String]) -> Result<Ended> {
+    engine.require_own(container, owner).await?;
+    let (mut out, mut errors) = (Vec::new(), Vec::new());
+    let code = engine
+        .run_before(
+            container,
+            argv,
+            tokio::io::empty(),
+            &mut out,
+            &mut errors,
+            None,
+        )
+        .await?;
+    Ok(Ended::of(code, &out, &errors))
 }
 
 fn purge(root: &Path, library: Option<&Path>, command: &str) -> Result<()> {

@@ -68,6 +68,9 @@ fn links_are_joined_as_documented_for_env_js() {
         }
         const env = { ...foo, REACT_APP_URL_DTLINK: '/lab', REACT_APP_WORKBENCHLINK_VSCODE: '/tools/vscode/',
             REACT_APP_WORKBENCHLINK_MINE: 'mine', REACT_APP_WORKBENCHLINK_: 'nothing' };
+        // One that leads nowhere takes nothing from the others.
+        const bad = { ...env, REACT_APP_URL: 'javascript:alert(1)//' };
+        assert.deepEqual(tools(bad, 'alice', here).map(({ name, href }) => [name, href]), [['VS Code', undefined], ['Mine', undefined]]);
         assert.deepEqual(tools(env, 'alice', here), [
             { name: 'VS Code', href: 'https://foo.com/alice/tools/vscode' },
             { name: 'Mine', href: 'https://foo.com/alice/mine' },
@@ -99,7 +102,7 @@ fn sizes_links_and_tables_are_read() {
     const TEST: &str = "website_scripts::sizes_links_and_tables_are_read";
     let script = r#"
         import assert from 'node:assert/strict';
-        const { resolve, size, table } = await import(process.argv[1]);
+        const { badName, resolve, size, slug, table } = await import(process.argv[1]);
         assert.deepEqual([0, 1, 999, 1500, 12_345_678, '10000000000'].map(size),
             ['0 bytes', '1 byte', '999 bytes', '1.5 KB', '12 MB', '10 GB']);
 
@@ -114,42 +117,291 @@ fn sizes_links_and_tables_are_read() {
         assert.deepEqual(table('a\tb\n1\t2\n3\t4', 2), [['a', 'b'], ['1', '2']]);
         assert.deepEqual(table('', 10), []);
         assert.deepEqual(table('"never closed', 10), [['never closed']]);
+        // A line ends as it did on any machine, and has no more cells than a page can bear.
+        assert.deepEqual(table('1\r2\r\n3\n\n', 10), [['1'], ['2'], ['3'], ['']]);
+        assert.deepEqual(table(`${','.repeat(256_000)}\n1,2,3,4`, 10, 3), [['', '', ''], ['1', '2', '3']]);
+
+        for (const [name, wrong] of [
+            ['a b.csv', undefined], ['..x', undefined],
+            ['', 'It needs a name.'],
+            ['..', '“..” is no name: it stands for a folder.'],
+            ['a/b', 'A name has no “/”: that stands between folders.'],
+        ]) assert.equal(badName(name), wrong);
+        for (const [text, called] of [['#How%20it-runs', 'how-it-runs'], ['How it runs?', 'how-it-runs'], ['50% of ä', '50-of-ä']])
+            assert.equal(slug(text), called);
     "#;
     in_node(TEST, "words.js", script);
 }
 
 #[test]
+fn a_fragment_names_a_part_of_the_page() {
+    const TEST: &str = "website_scripts::a_fragment_names_a_part_of_the_page";
+    let script = r##"
+        import assert from 'node:assert/strict';
+        const { partOf, subjectOf } = await import(process.argv[1]);
+        for (const [fragment, part, rest, subject] of [
+            ['', 'library', [], undefined],
+            ['#files/alice/50%25%20%231%3F', 'library', ['files', 'alice', '50% #1?'], '50% #1?'],
+            ['#files/', 'library', ['files', ''], undefined],
+            ['#view/alice/100%', 'library', ['view', 'alice', '100%'], '100%'],
+            ['#search/a%2Fb', 'library', ['search', 'a/b'], '“a/b”'],
+            ['#twins/twin/alice/digital%20twins/50%', 'twins', ['twin', 'alice', 'digital twins', '50%'], '50%'],
+            ['#twins/execute', 'twins', ['execute'], undefined],
+            ['#account', 'account', [], undefined],
+            ['#constructor', 'library', [], undefined],
+            ['#toString/x', 'library', [], undefined],
+        ]) {
+            assert.deepEqual(partOf(fragment), { part, rest }, fragment);
+            assert.equal(subjectOf(partOf(fragment)), subject, fragment);
+        }
+    "##;
+    in_node(TEST, "route.js", script);
+}
+
+#[test]
+fn an_answer_is_told_in_its_own_words() {
+    const TEST: &str = "website_scripts::an_answer_is_told_in_its_own_words";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { reason } = await import(process.argv[1]);
+        const answer = (type, body) => new Response(body, { status: 409, headers: { 'content-type': type } });
+        for (const [type, body, said] of [
+            ['application/json', '{"error": "taken"}', 'taken.'],
+            ['application/json', '{"errors": [{"message": "no room"}]}', 'no room.'],
+            ['application/json', '{"error": {"message": "deep"}}', 'deep.'],
+            ['application/json', '{"error": {}}', 'Sharing did not work (409).'],
+            ['application/json', '{"errors": []}', 'Sharing did not work (409).'],
+            ['application/json', 'null', 'Sharing did not work (409).'],
+            ['application/json', '{', 'Sharing did not work (409).'],
+            ['text/plain; charset=utf-8', ' Too busy; try again.\n', 'Too busy; try again.'],
+            ['text/plain', ' \n', 'Sharing did not work (409).'],
+            ['text/html', '<p>no', 'Sharing did not work (409).'],
+        ]) assert.equal(await reason(answer(type, body), 'Sharing'), said, body);
+    "#;
+    in_node(TEST, "reason.js", script);
+}
+
+#[test]
+fn what_is_deleted_goes_before_something_else_takes_its_name() {
+    const TEST: &str =
+        "website_scripts::what_is_deleted_goes_before_something_else_takes_its_name";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { removals } = await import(process.argv[1]);
+        const log = [];
+        let answer = () => Promise.resolve();
+        const deleted = removals((path, condition) => { log.push(['DELETE', path, condition]); return answer(); });
+        const add = (path) => deleted.add(path, {
+            condition: `if ${path}`, over: () => log.push(['over', path]), failed: ({ message }) => log.push(['failed', path, message]),
+        });
+
+        // Nothing is sent as long as it can be had back.
+        add('alice/a');
+        assert.ok(deleted.hides('alice/a') && deleted.hides('alice/a/x') && !deleted.hides('alice/ab'));
+        assert.equal(deleted.takeBack('alice/a'), true);
+        assert.deepEqual([await deleted.settleAll(), log], [[], []]);
+
+        // Whoever takes the name, or one above or below it, waits until it is gone.
+        for (const path of ['alice/a/x', 'alice/a', 'alice/a/x/y']) {
+            add('alice/a/x');
+            add('alice/b');
+            let gone;
+            answer = () => new Promise((resolve) => { gone = resolve; });
+            let settled = false;
+            const settling = deleted.settle('alice/other', path).then((came) => { settled = true; return came; });
+            assert.deepEqual(log.splice(0), [['over', 'alice/a/x'], ['DELETE', 'alice/a/x', 'if alice/a/x']], path);
+            // By now it cannot be had back, and is not sent twice.
+            assert.equal(deleted.takeBack('alice/a/x'), false);
+            const again = deleted.settle(path);
+            await new Promise(setImmediate);
+            assert.ok(!settled && deleted.hides('alice/a/x'));
+            gone();
+            assert.deepEqual([await settling, await again, log.splice(0)], [[true], [true], []]);
+            assert.ok(!deleted.hides('alice/a/x') && deleted.hides('alice/b'));
+            assert.ok(deleted.takeBack('alice/b'));
+        }
+
+        // One that was changed meanwhile stays, and is shown again.
+        answer = () => Promise.reject(new Error('changed'));
+        add('alice/a');
+        assert.deepEqual(await deleted.settleAll(), [false]);
+        assert.deepEqual(log.at(-1), ['failed', 'alice/a', 'changed']);
+        assert.ok(!deleted.hides('alice/a'));
+    "#;
+    in_node(TEST, "removals.js", script);
+}
+
+#[test]
+fn a_file_is_removed_as_it_was_when_it_was_deleted() {
+    const TEST: &str = "website_scripts::a_file_is_removed_as_it_was_when_it_was_deleted";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        globalThis.location = { origin: 'http://localhost:1', pathname: '/dtaas/' };
+        const asked = [];
+        let answers;
+        globalThis.fetch = async (address, { method, headers }) => {
+            asked.push([method, address, headers]);
+            return answers.shift();
+        };
+        const { conditionOf, remove, writable } = await import(process.argv[1]);
+        answers = [new Response(null, { headers: { etag: 'W/"x"' } }), new Response(null, { status: 204 })];
+        const condition = await conditionOf({ path: 'alice/a b' });
+        assert.deepEqual(condition, { 'if-match': '"x"' });
+        await remove('alice/a b', condition);
+        assert.deepEqual(asked.map(([method]) => method), ['HEAD', 'DELETE']);
+        assert.deepEqual(asked[1], ['DELETE', 'http://localhost:1/dtaas/lib/files/alice/a%20b?recursive', condition]);
+        assert.deepEqual(await conditionOf({ path: 'alice/f', folder: true, modified: '2024-05-01T10:20:30.5Z' }),
+            { 'if-unmodified-since': 'Wed, 01 May 2024 10:20:30 GMT' });
+
+        answers = [new Response(null, { status: 404 }), new Response(null, { status: 412 })];
+        await remove('alice/x', {});
+        await assert.rejects(remove('alice/x', {}), { message: 'x was changed after you had deleted it, so it stays.' });
+
+        // A question that was not answered is asked again.
+        const allow = { headers: { allow: 'GET, PUT' } };
+        answers = [new Response('busy', { status: 503 }), new Response(null, allow)];
+        assert.deepEqual([await writable(), await writable(), await writable(), answers.length], [false, true, true, 0]);
+    "#;
+    in_node(TEST, "api.js", script);
+}
+
+#[test]
+fn work_takes_turns() {
+    const TEST: &str = "website_scripts::work_takes_turns";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { once, turns } = await import(process.argv[1]);
+        const turn = turns(3);
+        let [now, most] = [0, 0];
+        const work = (n) => async () => {
+            now += 1;
+            most = Math.max(most, now);
+            await new Promise(setImmediate);
+            now -= 1;
+            if (n === 4) throw new Error('four');
+            return n;
+        };
+        const came = await Promise.allSettled([0, 1, 2, 3, 4, 5, 6, 7].map((n) => turn(work(n))));
+        assert.deepEqual(came.map(({ value, reason }) => value ?? reason.message), [0, 1, 2, 3, 'four', 5, 6, 7]);
+        assert.equal(most, 3);
+
+        // However many ask while it goes on, it is done once more.
+        let done = 0;
+        const listed = once(async () => { done += 1; await new Promise(setImmediate); });
+        const first = listed();
+        for (let n = 0; n < 50; n += 1) listed();
+        await first;
+        assert.equal(done, 2);
+        await listed();
+        assert.equal(done, 3);
+    "#;
+    in_node(TEST, "turns.js", script);
+}
+
+#[test]
+fn folders_are_not_sent() {
+    const TEST: &str = "website_scripts::folders_are_not_sent";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { aboutFolders, dropped } = await import(process.argv[1]);
+        const item = (name, isDirectory) => ({ kind: 'file', webkitGetAsEntry: () => ({ name, isDirectory }) });
+        const [a, models, b] = [{ name: 'a' }, { name: 'models' }, { name: 'b' }];
+        const items = [{ kind: 'string' }, item('a', false), item('models', true), item('b', false)];
+        assert.deepEqual(dropped({ items, files: [a, models, b] }), { folders: ['models'], files: [a, b] });
+        assert.deepEqual(dropped({ files: [a] }), { folders: [], files: [a] });
+        assert.equal(aboutFolders([]), undefined);
+        assert.equal(aboutFolders(['models']),
+            '“models” is a folder, and was not sent: make it here with “New folder”, and drop the files that are in it there.');
+    "#;
+    in_node(TEST, "dropped.js", script);
+}
+
+#[test]
+fn no_more_of_a_file_is_read_than_is_shown() {
+    const TEST: &str = "website_scripts::no_more_of_a_file_is_read_than_is_shown";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { beginning } = await import(process.argv[1]);
+        const read = async (body, status, headers, most = 4) => {
+            const { bytes, total, whole } = await beginning(new Response(body, { status, headers }), most);
+            return [new TextDecoder().decode(bytes), total, whole];
+        };
+        assert.deepEqual(await read('0123', 206, { 'content-range': 'bytes 0-3/10' }), ['0123', 10, false]);
+        assert.deepEqual(await read('0123', 206, { 'content-range': 'bytes 0-3/4' }), ['0123', 4, true]);
+        assert.deepEqual(await read('0123', 206, { 'content-range': 'bytes 0-3/*' }), ['0123', undefined, false]);
+        assert.deepEqual(await read('012', 206, { 'content-range': 'bytes 0-2/*' }), ['012', 3, true]);
+        assert.deepEqual(await read('012', 200, {}), ['012', 3, true]);
+        assert.deepEqual(await read('012345', 200, { 'content-length': '6' }), ['0123', 6, false]);
+        assert.deepEqual(await read(null, 200, {}), ['', 0, true]);
+        // A server that sends everything is stopped.
+        let stopped = false;
+        let sent = 0;
+        const endless = new ReadableStream({
+            pull(control) { sent += 1; control.enqueue(new Uint8Array(1024)); },
+            cancel() { stopped = true; },
+        });
+        assert.deepEqual(await beginning(new Response(endless), 2000), { bytes: new Uint8Array(2000), total: undefined, whole: false });
+        assert.ok(stopped && sent < 5);
+    "#;
+    in_node(TEST, "beginning.js", script);
+}
+
+#[test]
+fn a_tool_that_starts_is_asked_again() {
+    const TEST: &str = "website_scripts::a_tool_that_starts_is_asked_again";
+    let script = r#"
+        import assert from 'node:assert/strict';
+        const { STATES, again, stateOf } = await import(process.argv[1]);
+        for (const [status, words] of [[200, 'answers'], [404, 'is not there'], [403, 'is closed to you'], [503, 'is starting'], [502, 'does not answer']])
+            assert.equal(STATES[stateOf(new Response(null, { status }))].words, words);
+        assert.equal(stateOf({ type: 'opaqueredirect', status: 0, ok: false }), 'answers');
+        for (const [headers, seconds] of [[{ refresh: '1' }, 1], [{ 'retry-after': '5' }, 5], [{}, 1], [{ refresh: '3600' }, 10], [{ 'retry-after': 'Wed, 1 May' }, 1]])
+            assert.equal(again(new Headers(headers)), seconds);
+    "#;
+    in_node(TEST, "answering.js", script);
+}
+
+/// What the tests of uploads have in common: nine MB, and a library that answers as it is told.
+const UPLOADS: &str = r#"
+    import assert from 'node:assert/strict';
+    const { standing, upload, uploadName } = await import(process.argv[1]);
+    const pauses = [];
+    globalThis.setTimeout = (work, milliseconds) => { pauses.push(milliseconds); queueMicrotask(work); };
+    globalThis.clearTimeout = () => {};
+    const MB = 1024 * 1024;
+    const file = new File([new Uint8Array(9 * MB)], 'a b.bin', { lastModified: 7 });
+    const answer = (status, headers = {}, message) => new Response(message && JSON.stringify({ errors: [{ message }] }),
+        { status, headers: { 'content-type': 'application/json', ...headers } });
+    const at = (bytes) => answer(308, bytes ? { range: `bytes=0-${bytes - 1}` } : {});
+    // `script` are the answers, one after the other; a function gives all of them.
+    const run = async (script, { signal = new AbortController().signal, replace, sent = file } = {}) => {
+        pauses.splice(0);
+        const [asked, moved, conditions] = [[], [], []];
+        const ask = async (address, { method, headers, body }) => {
+            asked.push(headers['content-range'] ?? 'whole');
+            conditions.push(headers['if-none-match'] ?? headers['repr-digest']);
+            assert.equal(method, 'PUT');
+            assert.match(address, /^lib\/files\/alice\/a%20b\.bin/);
+            assert.ok(asked.length < 100, 'it goes on for ever');
+            const next = typeof script === 'function' ? script(headers, body) : script.shift();
+            if (next instanceof Error) throw next;
+            return next;
+        };
+        const came = await upload(sent, 'alice/a b.bin', { ask, moved: (bytes) => moved.push(bytes), signal, replace }).catch((error) => error);
+        return { asked, moved, came, conditions, pauses: [...pauses] };
+    };
+"#;
+
+#[test]
 fn an_upload_that_breaks_off_goes_on_where_it_stood() {
     const TEST: &str = "website_scripts::an_upload_that_breaks_off_goes_on_where_it_stood";
     let script = r#"
-        import assert from 'node:assert/strict';
-        const { standing, upload, uploadName } = await import(process.argv[1]);
         assert.equal(standing('bytes=0-41'), 42);
         assert.equal(standing(null), 0);
-        globalThis.setTimeout = (work) => queueMicrotask(work);
-
-        const MB = 1024 * 1024;
-        const file = new File([new Uint8Array(9 * MB)], 'a b.bin', { lastModified: 7 });
-        const answer = (status, headers = {}) => ({ status, headers: new Headers(headers), json: async () => ({ errors: [{ message: 'too large' }] }) });
-        const run = async (script, signal = new AbortController().signal) => {
-            const asked = [];
-            const moved = [];
-            const ask = async (address, { method, headers, body }) => {
-                asked.push(headers ? headers['content-range'] : 'whole');
-                assert.equal(method, 'PUT');
-                assert.match(address, /^lib\/files\/alice\/a%20b\.bin/);
-                const next = script.shift();
-                if (next instanceof Error) throw next;
-                return next;
-            };
-            const came = await upload(file, 'alice/a b.bin', { ask, moved: (bytes) => moved.push(bytes), signal }).catch((error) => error);
-            return { asked, moved, came };
-        };
-        const at = (bytes) => answer(308, bytes ? { range: `bytes=0-${bytes - 1}` } : {});
 
         // Given a connection that breaks off in the second part, of which a piece arrived,
         const { asked, moved, came } = await run([at(0), at(4 * MB), new TypeError('cut'), at(5 * MB), answer(201)]);
-        assert.equal(came, 'whole');
+        assert.deepEqual(came, { state: 'whole' });
         assert.deepEqual(asked, [
             `bytes */${9 * MB}`, `bytes 0-${4 * MB - 1}/${9 * MB}`, `bytes ${4 * MB}-${8 * MB - 1}/${9 * MB}`,
             `bytes */${9 * MB}`, `bytes ${5 * MB}-${9 * MB - 1}/${9 * MB}`,
@@ -160,10 +412,21 @@ fn an_upload_that_breaks_off_goes_on_where_it_stood() {
         const gone = await run(Array.from({ length: 6 }, () => new TypeError('gone')));
         assert.equal(gone.came.message, 'The platform cannot be reached.');
         assert.equal(gone.asked.length, 6);
-        assert.equal((await run([answer(413)])).came, 'too large');
+        assert.deepEqual((await run([answer(413, {}, 'too large')])).came, { state: 'refused', words: 'too large.' });
         const stop = new AbortController();
         stop.abort();
-        assert.deepEqual((await run([], stop.signal)).came, 'stopped');
+        assert.deepEqual((await run([], { signal: stop.signal })).came, { state: 'stopped' });
+
+        // Of which all lies aside without its name, that is sent anew: no part could follow.
+        const aside = await run([at(9 * MB), at(4 * MB), at(8 * MB), answer(201)]);
+        assert.deepEqual(aside.came, { state: 'whole' });
+        assert.equal(aside.asked[1], `bytes 0-${4 * MB - 1}/${9 * MB}`);
+
+        // Of which the last answer was lost, that is found again by its sum.
+        const lost = await run([at(8 * MB), new TypeError('cut'), answer(204)]);
+        assert.deepEqual(lost.came, { state: 'whole' });
+        assert.match(lost.conditions[2], /^sha-256=:[A-Za-z0-9+/=]{44}:$/);
+        assert.deepEqual(lost.conditions.slice(0, 2), [undefined, '*']);
 
         // The same file to the same place is the same upload, also from a page that was loaded anew.
         const name = await uploadName(file, 'alice/a b.bin');
@@ -171,7 +434,55 @@ fn an_upload_that_breaks_off_goes_on_where_it_stood() {
         assert.equal(await uploadName(new File([new Uint8Array(9 * MB)], 'a b.bin', { lastModified: 7 }), 'alice/a b.bin'), name);
         assert.notEqual(await uploadName(file, 'alice/other.bin'), name);
     "#;
-    in_node(TEST, "upload.js", script);
+    in_node(TEST, "upload.js", &format!("{UPLOADS}{script}"));
+}
+
+#[test]
+fn an_upload_that_cannot_end_is_given_up_with_the_reason() {
+    const TEST: &str = "website_scripts::an_upload_that_cannot_end_is_given_up_with_the_reason";
+    let script = r#"
+        // Given a library without room for it, nothing is sent a second time.
+        const full = await run((headers, body) => (body ? answer(507, {}, 'there is no room for "alice/a b.bin"') : at(4 * MB)));
+        assert.deepEqual(full.came, { state: 'refused', words: 'there is no room for "alice/a b.bin".' });
+        assert.equal(full.asked.length, 2);
+
+        // Given one that is in trouble for long, it is told in its words.
+        for (const status of [500, 502, 503, 408]) {
+            const trouble = await run((headers, body) => (body ? answer(status, {}, 'it is mended') : at(4 * MB)));
+            assert.equal(trouble.came.message, 'it is mended.', status);
+            assert.deepEqual(trouble.pauses, [500, 1000, 2000, 4000, 8000]);
+        }
+        // It is asked again when it said so.
+        const later = await run([answer(503, { 'retry-after': '3' }), at(8 * MB), answer(201)]);
+        assert.deepEqual([later.came, later.pauses], [{ state: 'whole' }, [3000]]);
+        // One that takes parts and has none of them ends as well.
+        const forgetful = await run(() => at(0));
+        assert.ok(forgetful.came instanceof Error);
+        // What gets on, however often it breaks off, goes on.
+        let there = 0;
+        let odd = false;
+        const slow = await run((headers, body) => {
+            if (!body) return at(there);
+            odd = !odd;
+            there += MB;
+            return there === 9 * MB ? answer(201) : answer(500);
+        });
+        assert.deepEqual(slow.came, { state: 'whole' });
+
+        // A name that is taken is told, and taken only when that is wanted.
+        const taken = await run([at(0), answer(412)]);
+        assert.deepEqual([taken.came, taken.conditions], [{ state: 'taken' }, [undefined, '*']]);
+        const replaced = await run([at(0), at(4 * MB), at(8 * MB), answer(204)], { replace: true });
+        assert.deepEqual([replaced.came, replaced.conditions], [{ state: 'whole' }, [undefined, undefined, undefined, undefined]]);
+
+        // A file that cannot be read is no fault of the platform.
+        for (const size of [0, 9]) {
+            const folder = { name: 'models', size, lastModified: 7, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('no')) }) };
+            const unread = await run([at(0)], { sent: folder });
+            assert.equal(unread.came.words, 'models cannot be read: it is a folder, or was changed or moved since it was chosen.');
+        }
+    "#;
+    in_node(TEST, "upload.js", &format!("{UPLOADS}{script}"));
 }
 
 #[test]

@@ -34,6 +34,7 @@ function toolOf({ name, href }) {
     state.textContent = STATES[key].words;
     state.className = `answers ${STATES[key].look}`;
   };
+  says('asking');
   return { href, says, item: make('li', {}, way, state) };
 }
 

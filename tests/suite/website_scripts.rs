@@ -183,8 +183,7 @@ fn an_answer_is_told_in_its_own_words() {
 
 #[test]
 fn what_is_deleted_goes_before_something_else_takes_its_name() {
-    const TEST: &str =
-        "website_scripts::what_is_deleted_goes_before_something_else_takes_its_name";
+    const TEST: &str = "website_scripts::what_is_deleted_goes_before_something_else_takes_its_name";
     let script = r#"
         import assert from 'node:assert/strict';
         const { removals } = await import(process.argv[1]);

@@ -6,7 +6,7 @@ use super::fixture::{Trial, trial};
 use crate::browser::Browser;
 use crate::npm::installed;
 
-const NAMES: &str =
+pub const NAMES: &str =
     "[...document.querySelectorAll('#entries .name a')].map((one) => one.textContent).join(', ')";
 
 /// A trial of its sample library that alice may change.
@@ -24,7 +24,7 @@ fn writable(temporary: &std::path::Path) -> Trial {
 }
 
 /// Presses the button of this name.
-fn press(name: &str) -> String {
+pub fn press(name: &str) -> String {
     let name = json!(name);
     format!(
         "[...document.querySelectorAll('button')].find((one) => (one.ariaLabel ?? one.textContent) === {name} || one.textContent === {name}).click()"

@@ -83,7 +83,8 @@ function requests(file, path, name, { replace }) {
       return [inParts, { method: 'PUT', headers }];
     },
     async part(first, end) {
-      const body = await bytesOf(file, first, end);
+      // The browser keeps a Blob where it likes, and need not have it in the page's memory.
+      const body = new Blob([await bytesOf(file, first, end)]);
       if (file.size === 0) return [addressOf(path), { method: 'PUT', headers: condition, body }];
       return [inParts, { method: 'PUT', headers: { 'content-range': `bytes ${first}-${end - 1}/${file.size}`, ...condition }, body }];
     },

@@ -1,4 +1,8 @@
-//! What people read in the website's pages: links, notebooks, and where the page says that they are.
+//! What people read in the website's pages: links, notebooks, how the tools are, and where the page says that they are.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -6,6 +10,7 @@ use super::fixture::{Trial, trial};
 use super::pages::{NAMES, press};
 use crate::browser::Browser;
 use crate::library::fixture::Library;
+use crate::rig::there_is;
 
 const README: &str = "# Cup\n\n[terms](LICENSE), [old](v1.2/), [older](v1.1), [how](#how-it-cools)\n\n![](plot.png)\n\n## How it cools\n";
 
@@ -163,4 +168,132 @@ async fn moving_between_tabs_asks_for_nothing_and_forms_keep_who_they_are_for() 
         .until("document.querySelector('.toast')?.innerText === 'The platform cannot be reached. Is the network there?'")
         .await;
     browser.offline(false).await;
+}
+
+/// What stands for a JupyterLab that takes its time: it answers once a file is there.
+const SLOW: &str = r#"#!/bin/sh
+for one; do case $one in --ServerApp.port=*) port=${one#*=} ;; esac; done
+until [ -e "$(dirname "$0")/go" ]; do sleep 0.1; done
+exec /usr/bin/python3 -c '
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()' "$port"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_is_starting_is_told_and_asked_again() {
+    const TEST: &str = "trial::reading::a_tool_that_is_starting_is_told_and_asked_again";
+    let Some(mut browser) = Browser::start(TEST).await else {
+        return;
+    };
+    let python = Path::new("/usr/bin/python3").exists();
+    if !there_is("/usr/bin/python3", python, TEST) {
+        return;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let program = temporary.path().join("jupyter-lab");
+    fs::write(&program, SLOW).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = trial(temporary.path());
+    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
+    command.arg("--jupyter").arg(&program);
+    let trial = Trial::start(command, "alices-password\n");
+    browser
+        .open_as(&trial.url, "alice", "alices-password")
+        .await;
+    browser.value("location.hash = '#workbench'").await;
+    let all = |words: &str| {
+        format!(
+            "document.querySelector('.answers') && [...document.querySelectorAll('.answers')].every((one) => one.textContent === '{words}')"
+        )
+    };
+    browser.until(&all("is starting")).await;
+    fs::write(temporary.path().join("go"), "").unwrap();
+    browser.until(&all("answers")).await;
+}
+
+/// Holds back the next request whose address ends so, until `window.release()`.
+fn hold(end: &str) -> String {
+    format!(
+        "(() => {{
+            const real = window.fetch;
+            window.fetch = (...asked) => {{
+                if (!String(asked[0]).endsWith('{end}')) return real(...asked);
+                window.fetch = real;
+                return new Promise((resolve) => {{ window.release = () => resolve(real(...asked)); }});
+            }};
+        }})()"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_is_not_shown_over_what_was_wanted_since() {
+    const TEST: &str = "trial::reading::what_comes_late_is_not_shown_over_what_was_wanted_since";
+    let Some(mut browser) = Browser::start(TEST).await else {
+        return;
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let library = Library::new();
+    for twin in ["cold", "warm"] {
+        library.make_directory(&format!("alice/digital twins/{twin}"));
+        library.write(
+            &format!("alice/digital twins/{twin}/README.md"),
+            format!("The {twin} one."),
+        );
+    }
+    library.make_directory("alice/work");
+    library.write("alice/work/rows.csv", "1,2\n");
+    let mut command = trial(temporary.path());
+    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
+    command.arg(library.root());
+    let trial = Trial::start(command, "alices-password\n");
+    browser
+        .open_as(&trial.url, "alice", "alices-password")
+        .await;
+    let twin = |name: &str| format!("location.hash = '#twins/twin/alice/digital%20twins/{name}'");
+    // A moment in which everything that was held back and let go has arrived.
+    let arrived =
+        "release(); new Promise((resolve) => { setTimeout(resolve, 500); }).then(() => true)";
+
+    // The README of a twin that was left is not put under another one's name,
+    browser.value("location.hash = '#twins'").await;
+    browser.until("document.querySelector('.cards li')").await;
+    browser.value(&hold("/render")).await;
+    browser.value(&twin("cold")).await;
+    browser.until("window.release").await;
+    browser.value(&twin("warm")).await;
+    browser
+        .until("document.querySelector('.twin .readme')")
+        .await;
+    browser.value(arrived).await;
+    let readmes =
+        "[...document.querySelectorAll('.twin h2, .twin .readme')].map((one) => one.innerText)";
+    assert_eq!(
+        browser.value(readmes).await,
+        json!(["warm", "The warm one."])
+    );
+
+    // nor a folder over a file.
+    browser
+        .value("delete window.release; location.hash = '#files/alice'")
+        .await;
+    browser.until(&format!("{NAMES}.includes('work')")).await;
+    browser.value(&hold("/lib")).await;
+    browser.value("location.hash = '#files/alice/work'").await;
+    browser.until("window.release").await;
+    browser
+        .value("location.hash = '#view/alice/work/rows.csv'")
+        .await;
+    browser.until("document.querySelector('.sheet')").await;
+    browser.value(arrived).await;
+    assert_eq!(browser.text(NAMES).await, "");
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('.sheet').length")
+            .await,
+        json!(1)
+    );
 }

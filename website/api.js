@@ -62,8 +62,9 @@ export async function question(query, variables) {
   if (!/^application\/(graphql-response\+)?json/.test(kind)) {
     throw new Problem(`The library answered ${answer.status}. Try again in a moment.`, { status: answer.status });
   }
-  const { data, errors } = await answer.json();
-  if (errors?.length) throw new Problem(sentence(errors[0].message), { code: errors[0].extensions?.code });
+  const { data, errors } = (await answer.json().catch(() => undefined)) ?? {};
+  if (errors?.length) throw new Problem(sentence(errors[0].message ?? 'The library gives no reason'), { code: errors[0].extensions?.code });
+  if (!data) throw new Problem('The library answered nothing that can be shown. Try again in a moment.');
   return data;
 }
 
@@ -102,6 +103,6 @@ export async function remove(path, condition) {
   } catch (error) {
     if (error.status === 404) return;
     if (error.status !== 412) throw error;
-    throw new Problem(`${nameOf(path)} was changed after you had deleted it, so it stays.`, { status: 412 });
+    throw new Problem(`${nameOf(path)} was changed meanwhile, so it stays.`, { status: 412 });
   }
 }

@@ -254,7 +254,7 @@ fn a_file_is_removed_as_it_was_when_it_was_deleted() {
 
         answers = [new Response(null, { status: 404 }), new Response(null, { status: 412 })];
         await remove('alice/x', {});
-        await assert.rejects(remove('alice/x', {}), { message: 'x was changed after you had deleted it, so it stays.' });
+        await assert.rejects(remove('alice/x', {}), { message: 'x was changed meanwhile, so it stays.' });
 
         // A question that was not answered is asked again.
         const allow = { headers: { allow: 'GET, PUT' } };
@@ -456,7 +456,7 @@ fn an_upload_that_cannot_end_is_given_up_with_the_reason() {
         assert.deepEqual([later.came, later.pauses], [{ state: 'whole' }, [3000]]);
         // One that takes parts and has none of them ends as well.
         const forgetful = await run(() => at(0));
-        assert.ok(forgetful.came instanceof Error);
+        assert.ok(forgetful.came instanceof Error && forgetful.asked.length < 20);
         // What gets on, however often it breaks off, goes on.
         let there = 0;
         let odd = false;

@@ -115,7 +115,7 @@ async fn a_file_that_comes_under_a_deleted_name_stays() {
     browser.until(&format!("{NAMES} === 'moved'")).await;
     browser.value(&press("Sign out")).await;
     browser
-        .until("document.querySelector('.toast')?.innerText === 'notes.md was changed after you had deleted it, so it stays.'")
+        .until("document.querySelector('.toast')?.innerText === 'notes.md was changed meanwhile, so it stays.'")
         .await;
     browser
         .until(&format!("{NAMES} === 'moved, notes.md'"))

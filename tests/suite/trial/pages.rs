@@ -107,7 +107,13 @@ async fn the_first_page_is_small_and_the_rest_comes_when_it_is_wanted() {
         .value("performance.getEntriesByType('resource').reduce((sum, one) => sum + one.transferSize, performance.getEntriesByType('navigation')[0].transferSize)")
         .await;
     assert!(bytes.as_f64().unwrap() < 100_000.0, "{bytes} bytes");
-    for later in ["notebook.js", "twins.js", "account.js", "upload.js"] {
+    for later in [
+        "notebook.js",
+        "twins.js",
+        "account.js",
+        "sending.js",
+        "upload.js",
+    ] {
         assert!(
             !browser.asked.iter().any(|url| url.ends_with(later)),
             "{later}"

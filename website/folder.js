@@ -7,11 +7,23 @@ import { make } from './element.js';
 import { frame } from './frame.js';
 import { ROWS, found, list, readmeShown } from './listing.js';
 import { addressOf, archiveOf, searchOf, viewOf } from './places.js';
-import { receive } from './receiving.js';
+import { choosing, receive } from './receiving.js';
 import { rowOf } from './rows.js';
 import { once } from './turns.js';
 import { above, nameOf } from './words.js';
 
+const downloading = (path) => make('a', { className: 'button quiet', href: here + archiveOf(path), download: '', id: 'archive' }, 'Download as zip');
+
+/** What to say of a folder that cannot be shown; `owned` is one that its user may make. */
+const wrong = (error, owned) => (error.code === 'NOT_FOUND' && owned ? 'There is no such folder yet.' : `This folder cannot be shown: ${error.message}`);
+
+/** What to say of what was found. */
+function aboutFound({ rows, more }) {
+  const said = rows.length ? `${rows.length} found.` : 'Nothing in your library has such a name.';
+  return more ? `${said} There may be more: use a longer part of the name.` : said;
+}
+
+/** Puts the three views together in `place`, and gives what shows each: a folder or a file by its path, and what has some words in its name. */
 export function folderView(context, place, owners) {
   const { user, groups, removals } = context;
   const shown = frame(place, owners, (words) => { location.hash = searchOf(words); });
@@ -37,37 +49,19 @@ export function folderView(context, place, owners) {
     done: () => arrived(),
   });
 
+  const changing = (path) => [
+    ...choosing((files) => take(files, path)),
+    button('New folder', () => toRows.newFolder(path, shown.actions), { className: 'quiet' }),
+  ];
+
   function offer(path, mayChange, any) {
     const next = JSON.stringify([path, mayChange]);
     // Who is giving a name there is left alone.
     if (offered !== next) {
       offered = next;
-      shown.actions.replaceChildren(...offers(path, mayChange));
+      shown.actions.replaceChildren(...(mayChange ? changing(path) : []), downloading(path));
     }
     shown.actions.querySelector('#archive').hidden = !path || !any;
-  }
-
-  function offers(path, mayChange) {
-    const archive = make('a', { className: 'button quiet', href: here + archiveOf(path), download: '', id: 'archive' }, 'Download as zip');
-    if (!mayChange) return [archive];
-    const choose = make('input', {
-      type: 'file',
-      multiple: true,
-      hidden: true,
-      on: {
-        change: () => {
-          take([...choose.files], path);
-          // The same file can be chosen again.
-          choose.value = '';
-        },
-      },
-    });
-    return [
-      choose,
-      button('Upload', () => choose.click()),
-      button('New folder', () => toRows.newFolder(path, shown.actions), { className: 'quiet' }),
-      archive,
-    ];
   }
 
   /** Leaves the folder: nothing of it can be changed. */
@@ -82,11 +76,6 @@ export function folderView(context, place, owners) {
     return wanted;
   }
 
-  function wrong(path, error) {
-    const owned = ['common', user].includes(path.split('/')[0]);
-    return error.code === 'NOT_FOUND' && owned ? 'There is no such folder yet.' : `This folder cannot be shown: ${error.message}`;
-  }
-
   async function folder(path, keep) {
     const mine = { kind: 'folder', path };
     wanted = mine;
@@ -98,7 +87,7 @@ export function folderView(context, place, owners) {
       listed = answer;
       mayChange = may && ours(path);
     } catch (error) {
-      said = wrong(path, error);
+      said = wrong(error, ['common', user].includes(path.split('/')[0]));
       if (error.code === 'NOT_A_DIRECTORY' && wanted === mine) {
         location.replace(viewOf(path));
         return;
@@ -116,6 +105,8 @@ export function folderView(context, place, owners) {
     const fixed = `${user}/common`;
     shown.rows('What is in this folder', rows.map((row) => rowOf(row, mayChange && row.path !== fixed && toRows)), keep);
     shown.says(said ?? '');
+    // Another folder's README goes at once; this one's stays until it is there anew.
+    if (!keep) shown.more.replaceChildren();
     const readme = listed.readme && !removals.hides(listed.readme.path) && await readmeShown(listed.readme, path);
     if (wanted === mine) shown.more.replaceChildren(readme || '');
   }
@@ -138,8 +129,7 @@ export function folderView(context, place, owners) {
     try {
       const answer = await found(words);
       rows = answer.rows.filter((row) => !removals.hides(row.path));
-      said = rows.length ? `${rows.length} found.` : 'Nothing in your library has such a name.';
-      if (answer.more) said += ' There may be more: use a longer part of the name.';
+      said = aboutFound({ rows, more: answer.more });
     } catch (error) {
       said = `The search did not work: ${error.message}`;
     }

@@ -1,7 +1,8 @@
 // What the page asks the platform: the library by GraphQL and as files, and the account.
 
 import { addressOf } from './places.js';
-import { sentence } from './words.js';
+import { reason } from './reason.js';
+import { nameOf, sentence } from './words.js';
 
 /** Where the page is, with the slash at its end. Not location.href: a name and a password may stand there. */
 export const here = new URL('.', location.origin + location.pathname).href;
@@ -36,17 +37,6 @@ export async function ask(path, options = {}) {
   return answer;
 }
 
-async function reason(answer, what) {
-  const kind = answer.headers.get('content-type') ?? '';
-  if (kind.startsWith('application/json')) {
-    const said = await answer.json().catch(() => ({}));
-    const text = said.error ?? said.errors?.[0]?.message;
-    if (text) return sentence(text);
-  }
-  if (kind.startsWith('text/plain')) return (await answer.text()).trim();
-  return `${what} did not work (${answer.status}).`;
-}
-
 /** The answer where it is a good one. */
 export async function good(path, options, what = 'That') {
   const answer = await ask(path, options);
@@ -55,7 +45,7 @@ export async function good(path, options, what = 'That') {
 }
 
 /** JSON sent, and the answer. */
-export const send = (method, path, value, what) => good(path, {
+export const sendJson = (method, path, value, what) => good(path, {
   method,
   headers: { 'content-type': 'application/json', accept: 'application/json' },
   body: JSON.stringify(value),
@@ -72,18 +62,22 @@ export async function question(query, variables) {
   if (!/^application\/(graphql-response\+)?json/.test(kind)) {
     throw new Problem(`The library answered ${answer.status}. Try again in a moment.`, { status: answer.status });
   }
-  const { data, errors } = await answer.json();
-  if (errors?.length) throw new Problem(sentence(errors[0].message), { code: errors[0].extensions?.code });
+  const { data, errors } = (await answer.json().catch(() => undefined)) ?? {};
+  if (errors?.length) throw new Problem(sentence(errors[0].message ?? 'The library gives no reason'), { code: errors[0].extensions?.code });
+  if (!data) throw new Problem('The library answered nothing that can be shown. Try again in a moment.');
   return data;
 }
 
 let writing;
 
-/** Whether anything can be changed in the library. */
+/** Whether anything can be changed in the library. Where that cannot be found out, it is asked anew the next time. */
 export function writable() {
-  writing ??= ask('lib/files/', { method: 'OPTIONS' })
+  writing ??= good('lib/files/', { method: 'OPTIONS' })
     .then((answer) => (answer.headers.get('allow') ?? '').includes('PUT'))
-    .catch(() => false);
+    .catch(() => {
+      writing = undefined;
+      return false;
+    });
   return writing;
 }
 
@@ -94,5 +88,21 @@ export const move = (from, to) => good(addressOf(from), {
   headers: { destination: new URL(here + addressOf(to)).pathname, overwrite: 'F' },
 }, 'Renaming');
 
-/** Removes something; also when the page is left just then. */
-export const remove = (path) => good(`${addressOf(path)}?recursive`, { method: 'DELETE', keepalive: true }, 'Deleting');
+/** What has to hold of a file or a folder so that it is the one that is there now, in headers. Links to what is not here have none. */
+export async function conditionOf({ path, folder, modified }) {
+  // A folder has no tag, and the moment when something was put into it or taken out last.
+  if (folder) return modified ? { 'if-unmodified-since': new Date(modified).toUTCString() } : {};
+  const tag = (await ask(addressOf(path), { method: 'HEAD' })).headers.get('etag');
+  return tag ? { 'if-match': tag.replace(/^W\//, '') } : {};
+}
+
+/** Removes something under a condition; also when the page is left just then. What is gone already is no fault. */
+export async function remove(path, condition) {
+  try {
+    await good(`${addressOf(path)}?recursive`, { method: 'DELETE', headers: condition, keepalive: true }, 'Deleting');
+  } catch (error) {
+    if (error.status === 404) return;
+    if (error.status !== 412) throw error;
+    throw new Problem(`${nameOf(path)} was changed meanwhile, so it stays.`, { status: 412 });
+  }
+}

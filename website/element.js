@@ -17,36 +17,6 @@ export function inATab(properties, ...children) {
   return make('a', { target: '_blank', rel: 'noopener', ...properties }, ...children);
 }
 
-/** A button with its work; while that goes on it cannot be pressed again. */
-export function button(text, work, properties = {}) {
-  const made = make('button', { type: 'button', ...properties }, text);
-  made.addEventListener('click', async () => {
-    made.disabled = true;
-    try {
-      await work();
-    } finally {
-      made.disabled = false;
-    }
-  });
-  return made;
-}
-
-/** Says something at the edge of the page for a while, with something to do about it perhaps. Gives what takes it away. */
-export function toast(text, { action, label, seconds = 6 } = {}) {
-  const said = make('div', { className: 'toast' }, make('span', {}, text));
-  const away = () => said.remove();
-  if (action) {
-    said.append(make('button', {
-      type: 'button',
-      className: 'plain',
-      on: { click: () => { away(); action(); } },
-    }, label));
-  }
-  find('toasts').append(said);
-  setTimeout(away, seconds * 1000);
-  return away;
-}
-
 /** Tabs as WAI-ARIA has them: arrows move, one of them is in the order of the Tab key. `choose` is given the chosen one's key. */
 export function tabs(list, panel, entries, choose) {
   const made = entries.map(({ key, name }) => make('button', {

@@ -1,9 +1,9 @@
 // The library's page: tabs for the kinds of assets, one's own and everybody's, and the folders behind them.
 
-import { here, writable } from './api.js';
+import { here } from './api.js';
 import { find, make, tabs } from './element.js';
 import { folderView } from './folder.js';
-import { link } from './links.js';
+import { linkIfAny } from './links.js';
 import { placeOf } from './places.js';
 
 const KINDS = [
@@ -47,7 +47,7 @@ function kindOf(path) {
   return KINDS.find((kind) => kind.key === path.split('/')[1]) ?? ALL;
 }
 
-export async function begin(context) {
+export function begin(context) {
   const { env, user, workspaces } = context;
   const entries = [...KINDS, ALL].map((kind) => ({ key: keyOf(kind), name: kind.name }));
   let owner = user;
@@ -58,32 +58,29 @@ export async function begin(context) {
   const mark = tabs(find('kinds'), find('kind'), entries, (key) => { location.hash = placeOf(home(key)); });
   if (workspaces) {
     const manager = find('manager');
-    Object.assign(manager, { href: link(env, user, env.REACT_APP_URL_LIBLINK, here), target: '_blank', rel: 'noopener' });
-    manager.hidden = false;
+    const href = linkIfAny(env, user, env.REACT_APP_URL_LIBLINK, here);
+    if (href) Object.assign(manager, { href, target: '_blank', rel: 'noopener', hidden: false });
+    else manager.replaceWith(make('p', { className: 'state' }, 'The address of the file manager in env.js is none.'));
   }
-  const whose = make('div', { className: 'whose', role: 'group', ariaLabel: 'Whose assets' });
+  const owners = make('div', { className: 'whose', role: 'group', ariaLabel: 'Whose assets' });
   const [mine, common] = [[user, 'Mine'], ['common', 'Common']].map(([name, text]) => make('a', { data: { owner: name } }, text));
-  whose.append(mine, common);
-  const view = folderView(context, find('files'), { whose, mayWrite: await writable() });
+  owners.append(mine, common);
+  const view = folderView(context, find('files'), owners);
 
-  return async (rest) => {
-    const [what, ...segments] = rest;
-    const path = segments.map((segment) => {
-      try { return decodeURIComponent(segment); } catch { return segment; }
-    }).filter(Boolean).join('/');
-    const shown = what === undefined ? `${user}/functions` : path;
+  return async ([what, ...segments]) => {
     if (what === 'search') {
       mark('all');
       find('help').textContent = ALL.help;
-      whose.hidden = true;
-      await view.search(path);
+      owners.hidden = true;
+      await view.search(segments.join('/'));
       return;
     }
+    const shown = what === undefined ? `${user}/functions` : segments.filter(Boolean).join('/');
     const kind = kindOf(shown);
     owner = shown.split('/')[0] === 'common' ? 'common' : user;
     mark(keyOf(kind));
     find('help').textContent = kind.help;
-    whose.hidden = kind === ALL;
+    owners.hidden = kind === ALL;
     for (const anchor of [mine, common]) {
       anchor.href = placeOf(`${anchor.dataset.owner}/${kind.key}`);
       if (anchor.dataset.owner === owner) anchor.setAttribute('aria-current', 'true');

@@ -33,12 +33,21 @@ export function toolName(key) {
     .join(' ');
 }
 
-/** The workbench's tools in the order of env.js: [{ name, href }]. */
+/** The same; undefined where that is no address. */
+export function linkIfAny(env, user, value, here) {
+  try {
+    return link(env, user, value, here);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The workbench's tools in the order of env.js: [{ name, href }], without `href` where what stands there is no address. */
 export function tools(env, user, here) {
   return Object.keys(env)
     .filter((key) => key.startsWith(TOOL) && key.length > TOOL.length)
     .map((key) => ({
       name: toolName(key.slice(TOOL.length)),
-      href: link(env, user, env[key], here),
+      href: linkIfAny(env, user, env[key], here),
     }));
 }

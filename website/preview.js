@@ -1,25 +1,26 @@
 // What a file looks like, without leaving the page.
 
 import { ask, here } from './api.js';
+import { beginning } from './beginning.js';
 import { inATab, make } from './element.js';
 import { addressOf } from './places.js';
+import { reason } from './reason.js';
 import { above, nameOf, size, table } from './words.js';
 
 // More of a text than anyone reads.
 const MOST = 256 * 1024;
 const ROWS = 500;
+const COLUMNS = 100;
 const NOTEBOOK = 8 * 1024 * 1024;
 
 const PICTURES = /\.(png|jpe?g|gif|webp|avif|bmp|ico|svg)$/i;
 
-/** The first bytes of a file, and how large it is. */
+/** The first bytes of a file, how large it is, and whether they are all of it. */
 async function start(path, most) {
   const answer = await ask(addressOf(path), { headers: { range: `bytes=0-${most - 1}` } });
-  if (answer.status === 416) return { bytes: new Uint8Array(), total: 0 };
-  if (!answer.ok) throw new Error(answer.status === 404 ? 'It is not there any more.' : `The library answered ${answer.status}.`);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  const total = Number(answer.headers.get('content-range')?.split('/')[1] ?? bytes.length);
-  return { bytes, total };
+  if (answer.status === 416) return { bytes: new Uint8Array(), total: 0, whole: true };
+  if (answer.ok) return beginning(answer, most);
+  throw new Error(answer.status === 404 ? 'It is not there any more.' : await reason(answer, 'Reading it'));
 }
 
 /** The text in bytes that may end within a letter; undefined where it is none. */
@@ -32,15 +33,20 @@ function textOf(bytes, whole) {
   }
 }
 
-function sheet(text) {
-  const rows = table(text, ROWS + 1);
+const note = (words) => make('p', { className: 'state' }, words);
+
+function spreadsheet(text) {
+  const all = table(text, ROWS + 1, COLUMNS + 1);
+  const wide = all.some((row) => row.length > COLUMNS);
+  const rows = all.map((row) => row.slice(0, COLUMNS));
   const [head = [], ...rest] = rows;
   const named = head.some((cell) => Number.isNaN(Number(cell)));
   const body = named ? rest : rows;
   const made = make('table', { className: 'sheet' },
     named && make('thead', {}, make('tr', {}, ...head.map((cell) => make('th', { scope: 'col' }, cell)))),
     make('tbody', {}, ...body.slice(0, ROWS).map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell))))));
-  return make('div', { className: 'wide', tabIndex: 0, role: 'group', ariaLabel: 'Table' }, made);
+  const group = make('div', { className: 'wide', tabIndex: 0, role: 'group', ariaLabel: 'Table' }, made);
+  return wide ? make('div', {}, note(`The first ${COLUMNS} columns.`), group) : group;
 }
 
 async function shape(path) {
@@ -50,22 +56,22 @@ async function shape(path) {
   }
   const notebook = /\.ipynb$/i.test(name);
   const most = notebook ? NOTEBOOK : MOST;
-  const { bytes, total } = await start(path, most);
-  const text = textOf(bytes, total <= most);
-  const note = (words) => make('p', { className: 'state' }, words);
-  if (text === undefined) return note(`This is not text (${size(total)}). Download it to open it with a program of yours.`);
+  const { bytes, total, whole } = await start(path, most);
+  const text = textOf(bytes, whole);
+  const large = total === undefined ? '' : ` (${size(total)})`;
+  if (text === undefined) return note(`This is not text${large}. Download it to open it with a program of yours.`);
   if (text === '') return note('This file is empty.');
-  if (notebook && total <= most) {
+  if (notebook && whole) {
     const { cells } = await import('./notebook.js');
     const made = await cells(text, above(path));
     if (made) return made;
   }
-  if (/\.(md|markdown)$/i.test(name) && total <= most) {
+  if (/\.(md|markdown)$/i.test(name) && whole) {
     const { readmeOf } = await import('./readme.js');
     return readmeOf(text, above(path));
   }
-  const cut = total > most ? note(`The first ${size(bytes.length)} of ${size(total)}.`) : null;
-  if (/\.(csv|tsv)$/i.test(name)) return make('div', {}, cut, sheet(text));
+  const cut = whole ? null : note(`The first ${size(bytes.length)}${total === undefined ? '' : ` of ${size(total)}`}.`);
+  if (/\.(csv|tsv)$/i.test(name)) return make('div', {}, cut, spreadsheet(text));
   return make('div', {}, cut, make('pre', { className: 'text', tabIndex: 0, ariaLabel: name }, text));
 }
 

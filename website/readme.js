@@ -2,29 +2,50 @@
 
 import { Problem, good, here } from './api.js';
 import { make } from './element.js';
-import { addressOf, placeOf, viewOf } from './places.js';
-import { nameOf, resolve } from './words.js';
+import { addressOf, placeOf } from './places.js';
+import { resolve, slug } from './words.js';
 
 // The platform's own answer is clean already; what is not in this list is text nevertheless.
 const TAGS = new Set(['A', 'B', 'BLOCKQUOTE', 'BR', 'CODE', 'DD', 'DEL', 'DETAILS', 'DL', 'DT', 'EM', 'H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'HR', 'I',
   'IMG', 'KBD', 'LI', 'OL', 'P', 'PRE', 'S', 'STRONG', 'SUB', 'SUMMARY', 'SUP', 'TABLE', 'TBODY', 'TD', 'TH', 'THEAD', 'TR', 'UL']);
 
-/** A link of a file in `folder`: into the library it stays in this page, elsewhere it opens a tab. */
+/** A link of a file in `folder`: into the library it stays in this page, elsewhere it opens a tab. Where it leads to no folder, the page finds out. */
 function follow(anchor, href, folder) {
   const path = resolve(folder, href);
   if (path !== undefined) {
-    anchor.href = nameOf(path).includes('.') ? viewOf(path) : placeOf(path);
+    anchor.href = placeOf(path);
+  } else if (href.startsWith('#')) {
+    anchor.dataset.heading = slug(href);
   } else if (/^(https?:|mailto:)/i.test(href)) {
     Object.assign(anchor, { href, target: '_blank', rel: 'noopener noreferrer' });
   }
 }
 
+/** Lets links lead to the headings that they name in the same text. */
+function join(text) {
+  const headings = new Map([...text.querySelectorAll('h2, h3, h4, h5, h6')].reverse().map((heading) => [slug(heading.textContent), heading]));
+  for (const anchor of text.querySelectorAll('a[data-heading]')) {
+    const heading = headings.get(anchor.dataset.heading);
+    if (!heading) continue;
+    heading.tabIndex = -1;
+    // The page's own fragment says what is shown, so it stays.
+    anchor.href = location.hash || '#';
+    anchor.addEventListener('click', (event) => {
+      event.preventDefault();
+      heading.focus();
+      heading.scrollIntoView();
+    });
+  }
+  return text;
+}
+
 function picture(image, folder) {
   const source = image.getAttribute('src') ?? '';
-  const alt = image.getAttribute('alt') || source;
   const path = resolve(folder, source);
-  if (path !== undefined) return make('img', { src: here + addressOf(path), alt, loading: 'lazy' });
-  const elsewhere = make('a', {}, `${alt} (a picture from elsewhere)`);
+  // One without words is there for its looks alone.
+  const alt = image.getAttribute('alt');
+  if (path !== undefined) return make('img', { src: here + addressOf(path), alt: alt ?? source, loading: 'lazy' });
+  const elsewhere = make('a', {}, `${alt || source} (a picture from elsewhere)`);
   follow(elsewhere, source, folder);
   return elsewhere;
 }
@@ -50,7 +71,7 @@ export async function markdown(text, folder) {
     body: text,
   }, 'Showing this text');
   const { body } = new DOMParser().parseFromString(await answer.text(), 'text/html');
-  return make('div', { className: 'markdown' }, ...[...body.childNodes].map((node) => copied(node, folder)));
+  return join(make('div', { className: 'markdown' }, ...[...body.childNodes].map((node) => copied(node, folder))));
 }
 
 /** A folder's README. */

@@ -36,6 +36,25 @@ export const above = (path) => path.split('/').slice(0, -1).join('/');
 /** What something is called. */
 export const nameOf = (path) => path.split('/').at(-1);
 
+/** What a heading is called in links to it, as GitHub does it; of such a link, what it names. */
+export function slug(text) {
+  let words = text;
+  try {
+    words = decodeURIComponent(text);
+  } catch {
+    // It is meant as it stands.
+  }
+  return words.trim().toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+}
+
+/** What is wrong with a name for something in a folder; undefined where it is one. */
+export function badName(name) {
+  if (name === '') return 'It needs a name.';
+  if (name === '.' || name === '..') return `“${name}” is no name: it stands for a folder.`;
+  if (name.includes('/')) return 'A name has no “/”: that stands between folders.';
+  return undefined;
+}
+
 /** Where a relative link in a file of `folder` leads in the library; undefined where it leads out, or elsewhere. */
 export function resolve(folder, link) {
   if (/^([a-z][a-z0-9+.-]*:|\/|#|\?)/i.test(link)) return undefined;
@@ -57,16 +76,22 @@ export function resolve(folder, link) {
   return path.join('/');
 }
 
-/** The rows of a text of comma-separated values (RFC 4180), `most` of them; also with semicolons or tabs, as the first line has more of. */
-export function table(text, most) {
-  const first = text.split('\n', 1)[0];
+/**
+ * The rows of a text of comma-separated values (RFC 4180), `most` of them with their first `widest` cells; also with semicolons or tabs, as the
+ * first line has more of.
+ */
+export function table(text, most, widest = Infinity) {
+  const first = text.split(/[\r\n]/, 1)[0];
   const count = (sign) => first.split(sign).length;
   const sign = [',', ';', '\t'].reduce((best, next) => (count(next) > count(best) ? next : best));
   const rows = [];
   let row = [];
   let cell = '';
   let quoted = false;
-  const endCell = () => { row.push(cell); cell = ''; };
+  const endCell = () => {
+    if (row.length < widest) row.push(cell);
+    cell = '';
+  };
   for (let at = 0; at < text.length && rows.length < most; at += 1) {
     const c = text[at];
     if (quoted) {
@@ -77,11 +102,13 @@ export function table(text, most) {
       quoted = true;
     } else if (c === sign) {
       endCell();
-    } else if (c === '\n') {
+    } else if (c === '\n' || c === '\r') {
+      // A line ends in one of them, or in both.
+      if (c === '\r' && text[at + 1] === '\n') at += 1;
       endCell();
       rows.push(row);
       row = [];
-    } else if (c !== '\r') {
+    } else {
       cell += c;
     }
   }

@@ -16,8 +16,10 @@ macro_rules! assets {
 
 static STATIC: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     assets! {
-        SCRIPT => "app.js", "element.js", "words.js", "api.js", "links.js", "places.js", "library.js", "folder.js",
-            "readme.js", "preview.js", "notebook.js", "upload.js", "sending.js", "twins.js", "workbench.js", "account.js";
+        SCRIPT => "app.js", "route.js", "element.js", "button.js", "toast.js", "words.js", "reason.js", "turns.js", "api.js",
+            "links.js", "places.js", "removals.js", "library.js", "listing.js", "frame.js", "folder.js", "rows.js", "changes.js",
+            "naming.js", "receiving.js", "dropped.js", "sending.js", "upload.js", "preview.js", "beginning.js", "readme.js",
+            "notebook.js", "twins.js", "workbench.js", "answering.js", "account.js";
         STYLE => "style.css", "library.css";
         "image/svg+xml" => "favicon.svg";
     }

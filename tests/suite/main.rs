@@ -24,3 +24,4 @@ mod trial;
 mod vagrant;
 mod website;
 mod website_scripts;
+mod website_uploads;

@@ -223,6 +223,7 @@ async fn in_the_browser(here: &Deployment, test: &str) {
     // Her session shows her own credentials' forms, and ends with it.
     browser.open(&format!("{url}#account")).await;
     browser.until("document.getElementById('password')").await;
+    shared_on_the_page(&mut browser, here).await;
     browser
         .value("document.getElementById('leave').click()")
         .await;
@@ -236,6 +237,48 @@ async fn in_the_browser(here: &Deployment, test: &str) {
             asked.starts_with(&url) || asked.starts_with("data:") || asked.starts_with("blob:");
         assert!(own, "{asked}");
     }
+}
+
+/// What is shared with everybody is listed with its address, and ended; the form is as it was then.
+async fn shared_on_the_page(browser: &mut Browser, here: &Deployment) {
+    let form = "document.querySelector('#shares form')";
+    browser.until(form).await;
+    let password = json!(here.password("alice"));
+    browser
+        .value(&format!(
+            "(() => {{
+                const [, name, port, days, open, current] = {form}.elements;
+                name.value = 'open-cup';
+                port.value = 5001;
+                days.value = 7;
+                open.checked = true;
+                current.value = {password};
+                {form}.requestSubmit();
+            }})()"
+        ))
+        .await;
+    browser
+        .until("document.querySelector('#shares .link')?.textContent.startsWith('Give this address away: https')")
+        .await;
+    let values = format!(
+        "[...{form}.elements].filter((one) => one.type !== 'submit').map((one) => one.type === 'checkbox' ? one.checked : one.value)"
+    );
+    assert_eq!(
+        browser.value(&values).await,
+        json!(["alice", "", "", "30", false, ""])
+    );
+    browser
+        .value("document.querySelector('#shares li button').focus()")
+        .await;
+    browser
+        .value("document.querySelector('#shares li button').click()")
+        .await;
+    browser
+        .until("document.querySelector('#shares .shares').innerText === 'You share nothing.'")
+        .await;
+    browser
+        .until(&format!("document.activeElement === {form}.elements[1]"))
+        .await;
 }
 
 /// 200 MB that are cut off on the way go on by themselves.

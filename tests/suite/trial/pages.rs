@@ -6,7 +6,7 @@ use super::fixture::{Trial, trial};
 use crate::browser::Browser;
 use crate::npm::installed;
 
-const NAMES: &str =
+pub const NAMES: &str =
     "[...document.querySelectorAll('#entries .name a')].map((one) => one.textContent).join(', ')";
 
 /// A trial of its sample library that alice may change.
@@ -24,7 +24,7 @@ fn writable(temporary: &std::path::Path) -> Trial {
 }
 
 /// Presses the button of this name.
-fn press(name: &str) -> String {
+pub fn press(name: &str) -> String {
     let name = json!(name);
     format!(
         "[...document.querySelectorAll('button')].find((one) => (one.ariaLabel ?? one.textContent) === {name} || one.textContent === {name}).click()"
@@ -107,7 +107,13 @@ async fn the_first_page_is_small_and_the_rest_comes_when_it_is_wanted() {
         .value("performance.getEntriesByType('resource').reduce((sum, one) => sum + one.transferSize, performance.getEntriesByType('navigation')[0].transferSize)")
         .await;
     assert!(bytes.as_f64().unwrap() < 100_000.0, "{bytes} bytes");
-    for later in ["notebook.js", "twins.js", "account.js", "upload.js"] {
+    for later in [
+        "notebook.js",
+        "twins.js",
+        "account.js",
+        "sending.js",
+        "upload.js",
+    ] {
         assert!(
             !browser.asked.iter().any(|url| url.ends_with(later)),
             "{later}"

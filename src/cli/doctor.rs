@@ -49,11 +49,20 @@ impl Doctor {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let interrupt = Interrupt::listen()?;
         let mut diagnosis = self.examine(directory, &interrupt).await?;
-        if self.fix && diagnosis.findings.iter().any(|one| one.fix.is_some()) {
-            let failed = self.mend(directory, &diagnosis, &interrupt).await?;
-            diagnosis = self.examine(directory, &interrupt).await?;
-            diagnosis.failed = failed;
+        let mut failed = Vec::new();
+        // What does not answer may do so when all else is right: only then is it restarted.
+        for restarts in [false, true] {
+            let is_due = |fix: &Fix| matches!(fix, Fix::Restart { .. }) == restarts;
+            let due = diagnosis.findings.iter().filter_map(|one| one.fix.as_ref());
+            if self.fix && due.clone().any(is_due) {
+                failed.extend(
+                    self.mend(directory, &diagnosis, &is_due, &interrupt)
+                        .await?,
+                );
+                diagnosis = self.examine(directory, &interrupt).await?;
+            }
         }
+        diagnosis.failed = failed;
         match self.json {
             true => ui::json(&diagnosis)?,
             false => ui::data(told::text(&diagnosis, self.fix)),
@@ -169,11 +178,12 @@ impl Doctor {
         fleet::reach(deployment, others, how, told, interrupt.wanted()).await
     }
 
-    /// Does what can be done about what was found; answers with what could not.
+    /// Does what is due of what can be done about what was found; answers with what could not.
     async fn mend(
         &self,
         directory: &Path,
         diagnosis: &Diagnosis,
+        is_due: &dyn Fn(&Fix) -> bool,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Vec<String>> {
         let mut failed = Vec::new();
@@ -181,12 +191,12 @@ impl Doctor {
         let mut by_machine: BTreeMap<Option<&str>, Vec<Fix>> = BTreeMap::new();
         let mut of_all = Vec::new();
         for finding in &diagnosis.findings {
-            let Some(fix) = &finding.fix else { continue };
-            let list = match fix {
-                Fix::Up | Fix::RenewCertificate => &mut of_all,
-                Fix::StartDocker | Fix::Sysctl { .. } | Fix::KeepClock | Fix::Restart { .. } => {
-                    by_machine.entry(finding.machine.as_deref()).or_default()
-                }
+            let Some(fix) = finding.fix.as_ref().filter(|fix| is_due(fix)) else {
+                continue;
+            };
+            let list = match fix.is_of_machine() {
+                true => by_machine.entry(finding.machine.as_deref()).or_default(),
+                false => &mut of_all,
             };
             if !list.contains(fix) {
                 list.push(fix.clone());
@@ -256,7 +266,7 @@ async fn mend_one(
         .iter_mut()
         .find(|member| machine == Some(member.site.name.as_str()));
     let mended = match other {
-        None => Ok(doctor::mend::mend(fixes).await),
+        None => Ok(doctor::mend::mend(fixes, interrupt.wanted()).await),
         Some(Member { hand: Ok(hand), .. }) => {
             let hand: &mut Hand = hand;
             hand.mend(fixes, &|note| ui::say(note), interrupt.wanted())

@@ -10,7 +10,8 @@ use crate::deployment::sites::Site;
 use crate::deployment::{Deployment, runs};
 use crate::error::Failure;
 use crate::machine::docker::Engine;
-use crate::machine::heal::{self, Options};
+use crate::machine::heal::{self, Done, Healed, Options};
+use crate::machine::lock::Lock;
 use crate::machine::observed::Owner;
 use crate::platform::desired::{Desired, Healing};
 use crate::spec::names::DeploymentName;
@@ -38,7 +39,8 @@ impl Heal {
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
         let (owner, healing) = match self.deployment {
             Some(name) => {
-                let root = std::fs::canonicalize(directory)?;
+                // As the spec has it, wherever links lead: the containers' labels tell it by that.
+                let root = std::path::absolute(directory)?;
                 let healing = Healing {
                     every: 0,
                     at_most_every: self.at_most_every,
@@ -57,28 +59,38 @@ impl Heal {
             at_most_every: seconds(healing.at_most_every),
             restart_every: healing.restart_every.map(seconds),
         };
-        let healed = heal::heal(&engine, &options).await?;
-        if healed.is_empty() {
-            return Ok(());
+        let root = std::path::absolute(directory)?;
+        let hold = || Lock::take(&root, "dtaas heal").ok();
+        let healed = heal::heal(&engine, &options, hold).await?;
+        let tried = |one: &Healed| !matches!(one.done, Done::NotYet(_) | Done::Changed);
+        // What waits is told by every look, and not kept.
+        if healed.iter().any(tried) {
+            runs::begin(&root);
         }
-        // Only what was done is kept.
-        runs::begin(&std::fs::canonicalize(directory)?);
-        let mut failed = 0;
-        for one in &healed {
-            let (container, why) = (&one.container, &one.why);
-            match &one.done {
-                Ok(()) => ui::say(format!("{container} was restarted: {why}")),
-                Err(error) => {
-                    failed += 1;
-                    ui::say(format!(
-                        "{container} was not restarted, though {why}: {error}"
-                    ));
-                }
+        let mut failed = Vec::new();
+        for Healed {
+            container,
+            why,
+            done,
+        } in healed
+        {
+            match done {
+                Done::Restarted => ui::say(format!("{container} was restarted: {why}")),
+                Done::Attached => ui::say(format!("{container} was attached again: {why}")),
+                Done::NotYet(age) => ui::say(format!(
+                    "{container} is not restarted, though {why}: it was started {age} s ago already"
+                )),
+                Done::Changed => ui::say(format!(
+                    "{container} was changed meanwhile, and is left alone"
+                )),
+                Done::Failed(error) => failed.push(format!(
+                    "{container} was not restarted, though {why}: {error}"
+                )),
             }
         }
-        match failed {
-            0 => Ok(()),
-            _ => Err(Failure::new(format!("{failed} workspaces are not well"))
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::new(failed.join("; "))
                 .hint("`dtaas doctor` says more")
                 .into()),
         }
@@ -94,7 +106,6 @@ fn of_spec(directory: &Path) -> anyhow::Result<(Owner, Healing)> {
                 .into(),
         );
     };
-    run::require_root("dtaas heal")?;
     let desired = deployment.desired_to_look(site)?;
     let healing = desired.healing.clone().unwrap_or_else(|| Healing {
         every: 0,

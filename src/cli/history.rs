@@ -65,7 +65,7 @@ fn row(run: &Run) -> [String; 5] {
     let from = run.from.as_deref().map(|from| format!(" from {from}"));
     [
         run.began.chars().take(19).collect(),
-        format!("{}{}", run.who, from.unwrap_or_default()),
+        printable(&format!("{}{}", run.who, from.unwrap_or_default())).into_owned(),
         printable(&run.command).into_owned(),
         result.to_string(),
         run.transcript.display().to_string(),

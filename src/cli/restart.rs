@@ -15,9 +15,10 @@ use super::report::Report;
 use super::run::{self, Told};
 use crate::deployment::sites::Site;
 use crate::doctor::Fix;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::fleet::{self, How, Wish};
 use crate::machine::diff::DiffOptions;
+use crate::machine::observed::Owner;
 use crate::platform::desired::{Container, Desired};
 use crate::ui;
 use crate::ui::prompt;
@@ -66,6 +67,7 @@ impl Restart {
         let mut members = fleet::reach(&deployment, sites, how, &told, interrupt.wanted()).await?;
         let restarting = members.iter_mut().map(|member| {
             let containers = &meant[member.site.name.as_str()];
+            let owner = Owner::of(&desired[&member.site.name]);
             let stop = interrupt.wanted();
             async move {
                 let Ok(hand) = &mut member.hand else {
@@ -76,6 +78,7 @@ impl Restart {
                     .filter(|one| one.running)
                     .map(|one| Fix::Restart {
                         container: one.name.clone(),
+                        owner: owner.clone(),
                     })
                     .collect();
                 match hand.mend(fixes, &|note| ui::say(note), stop).await {
@@ -159,9 +162,14 @@ async fn wait(
                 answers: true,
             })
         };
-        let looks = interrupt
-            .or(async { Ok(fleet::look(members, wish, told, interrupt.wanted()).await) })
-            .await?;
+        let looks = tokio::select! {
+            looks = fleet::look(members, wish, told, interrupt.wanted()) => looks,
+            () = interrupt.comes() => {
+                return Err(Failure::new("interrupted: they were restarted, and are not waited for")
+                    .exit(Exit::Interrupted)
+                    .into());
+            }
+        };
         let mut silent = Vec::new();
         for (member, look) in members.iter().zip(&looks) {
             let Some(look) = look else { continue };

@@ -3,8 +3,8 @@
 //! Whoever takes the deployment's lock is kept; whoever only looks is not. A run that has no end was killed.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -103,9 +103,21 @@ fn noted(root: &Path) -> Result<String> {
     tree.make_dir(&private(DIRECTORY))?;
     let now = OffsetDateTime::now_utc();
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let id = format!("{}-{}", now.format(form)?, std::process::id());
+    let id = format!(
+        "{}-{}-{}",
+        now.format(form)?,
+        std::process::id(),
+        began_at("self").unwrap_or_default()
+    );
     shorten(root)?;
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let path = root.join(transcript_of(&id));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     append(
         root,
         true,
@@ -119,13 +131,6 @@ fn noted(root: &Path) -> Result<String> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
     )?;
-    let path = root.join(transcript_of(&id));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(file, "dtaas {}", words.join(" "))?;
     transcript::begin(file);
     Ok(id)
@@ -199,28 +204,53 @@ pub fn list(root: &Path) -> Result<Vec<Run>> {
     Ok(runs.into_iter().map(|(_, run)| run).collect())
 }
 
-/// Whether the process that a run's name ends with is one of this program.
+/// Whether the process that began a run is there still: a later one may have its number, and then began at another time.
 fn runs_still(id: &str) -> bool {
-    let process = id.rsplit('-').next().unwrap_or_default();
-    let program = std::fs::read_to_string(format!("/proc/{process}/comm"));
-    program.is_ok_and(|program| program.trim() == env!("CARGO_PKG_NAME"))
+    let mut parts = id.rsplit('-');
+    let (began, process) = (parts.next(), parts.next());
+    match (process, began) {
+        (Some(process), Some(began)) => began_at(process).as_deref() == Some(began),
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// When a process began, in ticks since the machine did (proc_pid_stat(5), field 22).
+fn began_at(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The program's name stands in brackets, and may hold anything.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(19).map(str::to_owned)
 }
 
 fn transcript_of(id: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{id}.log"))
 }
 
-/// A line at once, so that two processes' never mix.
+/// Adds a line, alone: whoever shortens the list holds it, and so does whoever adds.
 fn append(root: &Path, create: bool, line: &Line) -> Result<()> {
     let path = root.join(RUNS);
-    let mut text = serde_json::to_string(line)?;
-    text.push('\n');
     let written = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(create)
         .mode(0o600)
         .open(&path)
-        .and_then(|mut file: File| file.write_all(text.as_bytes()));
+        .and_then(|mut file: File| {
+            file.lock()?;
+            // A run that lost its power or its disk may have left half a line.
+            let mut text = String::new();
+            let length = file.metadata()?.len();
+            if length > 0 {
+                let mut last = [0];
+                file.read_exact_at(&mut last, length - 1)?;
+                if last != *b"\n" {
+                    text.push('\n');
+                }
+            }
+            text.push_str(&serde_json::to_string(line)?);
+            text.push('\n');
+            file.write_all(text.as_bytes())
+        });
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -241,11 +271,19 @@ fn shorten(root: &Path) -> Result<()> {
     }
     let size = std::fs::metadata(root.join(RUNS)).map_or(0, |found| found.len());
     if size > LARGEST {
-        let bytes = tree.read(Path::new(RUNS))?.unwrap_or_default();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(root.join(RUNS))?;
+        file.lock()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
         let half = bytes.len() / 2;
         let from = bytes[half..].iter().position(|byte| *byte == b'\n');
         let newer = &bytes[from.map_or(bytes.len(), |at| half + at + 1)..];
-        tree.write(Path::new(RUNS), 0o600, newer)?;
+        // In place, so that whoever waits for it adds to this one.
+        file.write_all_at(newer, 0)?;
+        file.set_len(u64::try_from(newer.len())?)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::failure_of;
 use crate::machine::event::StepFailure;
+use crate::machine::observed::Owner;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,12 +39,22 @@ pub enum Fix {
     Restart {
         /// Its name.
         container: String,
+        /// Whose it must be.
+        owner: Owner,
     },
     /// Make the certificate anew.
     RenewCertificate,
 }
 
 impl Fix {
+    /// Whether it is done on the machine itself, and not for the whole deployment.
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Fix::Up | Fix::RenewCertificate => false,
+            Fix::StartDocker | Fix::Sysctl { .. } | Fix::KeepClock | Fix::Restart { .. } => true,
+        }
+    }
+
     /// What is done, as a verb.
     pub fn describe(&self) -> String {
         match self {
@@ -51,7 +62,7 @@ impl Fix {
             Fix::StartDocker => "starts docker (systemctl enable --now docker)".to_owned(),
             Fix::Sysctl { key, value } => format!("sets {key} to {value}, now and at every start"),
             Fix::KeepClock => "has systemd keep the clock (timedatectl set-ntp true)".to_owned(),
-            Fix::Restart { container } => format!("restarts {container}"),
+            Fix::Restart { container, .. } => format!("restarts {container}"),
             Fix::RenewCertificate => "makes the certificate anew (`dtaas cert renew`)".to_owned(),
         }
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::Fix;
 use crate::machine::docker::Engine;
@@ -23,14 +25,32 @@ pub struct Mended {
     pub failure: Option<StepFailure>,
 }
 
-/// Does these, one after another; what fails holds no other up.
-pub async fn mend(fixes: Vec<Fix>) -> Vec<Mended> {
-    let mut all = Vec::new();
-    for fix in fixes {
-        let failure = one(&fix).await.err().as_ref().map(StepFailure::of);
-        all.push(Mended { fix, failure });
-    }
-    all
+/// How many are done at a time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Does these; what fails holds no other up. Told to stop, what is under way is finished and no other begun.
+pub async fn mend(fixes: Vec<Fix>, stop: watch::Receiver<bool>) -> Vec<Mended> {
+    let all = fixes.into_iter().map(|fix| {
+        let stop = stop.clone();
+        async move {
+            let failure = match *stop.borrow() {
+                true => Some(StepFailure {
+                    message: "interrupted before it was begun".to_owned(),
+                    hint: None,
+                }),
+                false => None,
+            };
+            let failure = match failure {
+                Some(failure) => Some(failure),
+                None => one(&fix).await.err().as_ref().map(StepFailure::of),
+            };
+            Mended { fix, failure }
+        }
+    });
+    futures_util::stream::iter(all)
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await
 }
 
 async fn one(fix: &Fix) -> Result<()> {
@@ -40,11 +60,10 @@ async fn one(fix: &Fix) -> Result<()> {
         Fix::StartDocker => program("systemctl", &["enable", "--now", "docker"]).await,
         Fix::KeepClock => program("timedatectl", &["set-ntp", "true"]).await,
         Fix::Sysctl { key, value } => sysctl(key, value).await,
-        Fix::Restart { container } => {
-            Engine::connect(None)
-                .await?
-                .restart_container(container)
-                .await
+        Fix::Restart { container, owner } => {
+            let engine = Engine::connect(None).await?;
+            let own = engine.require_own(container, owner).await?;
+            engine.restart_container(&own.id).await
         }
     }
 }
@@ -55,7 +74,7 @@ async fn sysctl(key: &str, value: &str) -> Result<()> {
     if !directory.is_dir() {
         return Ok(());
     }
-    let name = format!("90-dtaas-{}.conf", key.rsplit('.').next().unwrap_or(key));
+    let name = format!("99-zz-dtaas-{}.conf", key.rsplit('.').next().unwrap_or(key));
     let text = format!("# Set by dtaas doctor --fix.\n{key} = {value}\n");
     Tree::open(directory)?.write(Path::new(&name), 0o644, text.as_bytes())?;
     Ok(())

@@ -157,7 +157,7 @@ impl Hand {
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Vec<Mended>> {
         match self {
-            Hand::Local(_) => Ok(doctor::mend::mend(fixes).await),
+            Hand::Local(_) => Ok(doctor::mend::mend(fixes, stop).await),
             Hand::Remote(remote) => {
                 let agent = &mut remote.agent;
                 let note = &|text: String| note(&text);

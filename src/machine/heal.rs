@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use anyhow::Result;
+use futures_util::StreamExt;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpStream;
 
 use crate::error::Failure;
@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(5);
 /// A container that was started this lately is still finding its feet, in seconds.
 const YOUNG: i64 = 30;
+/// How many are probed side by side.
+const SIDE_BY_SIDE: usize = 32;
+/// How many are restarted in one look at most.
+const AT_ONCE: usize = 2;
 
 /// What is healed, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +52,23 @@ pub struct Healed {
     pub container: String,
     /// Why.
     pub why: String,
-    /// What became of it: that it was restarted, or why not.
-    pub done: Result<(), String>,
+    /// What was done.
+    pub done: Done,
+}
+
+/// What was done about a workspace that has lost its network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It was restarted.
+    Restarted,
+    /// It was attached again, and what runs in it goes on.
+    Attached,
+    /// Nothing: it was started so many seconds ago already.
+    NotYet(i64),
+    /// Nothing: it was stopped, restarted or made anew meanwhile.
+    Changed,
+    /// It could not be done.
+    Failed(String),
 }
 
 /// A workspace that runs.
@@ -59,49 +78,77 @@ struct Place {
     network: Option<(String, NetworkState)>,
 }
 
-/// Looks at all workspaces of a deployment on this machine, and restarts those that have lost their network. At most one is restarted
-/// for its age alone.
+/// How a workspace's network stands.
+enum Stands {
+    Well,
+    /// From outside nothing reaches it, or it is detached.
+    Lost(String),
+    /// It does not reach the gateway, which may be the gateway's or the machine's fault.
+    Alone(String),
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Looks at all workspaces of a deployment on this machine, and restarts those that have lost their network, a few at a time. At most one is
+/// restarted for its age alone. `hold` takes the deployment's lock before anything is changed; where it does not get it, nothing is.
 ///
 /// # Errors
-/// When the engine does not answer; or when all of several workspaces have lost their network at once: then it is the machine that is at
-/// fault, and no restart of theirs would help.
-pub async fn heal(engine: &Engine, options: &Options) -> Result<Vec<Healed>> {
-    let places = places(engine, options).await?;
+/// When the engine does not answer; or when many workspaces have lost their network at once: then it is the machine that is at fault, and no
+/// restart of theirs would help.
+pub async fn heal<L>(
+    engine: &Engine,
+    options: &Options,
+    hold: impl FnOnce() -> Option<L>,
+) -> Result<Vec<Healed>> {
     let now = OffsetDateTime::now_utc();
-    let grown: Vec<&Place> = places
-        .iter()
-        .filter(|place| age(&place.state, now) >= YOUNG)
-        .collect();
-    let mut lost = Vec::new();
-    for place in &grown {
-        if let Some(why) = wrong(engine, place, options).await {
-            lost.push((*place, why));
-        }
-    }
+    let mut grown = places(engine, options).await?;
+    grown.retain(|place| place.state.age(now) >= YOUNG);
+    let all = grown.len();
+    let mut lost = lost(engine, grown.iter(), options).await;
     if !lost.is_empty() {
         tokio::time::sleep(AGAIN).await;
-        let mut still = Vec::new();
-        for (place, _) in lost {
-            if let Some(why) = wrong(engine, place, options).await {
-                still.push((place, why));
-            }
-        }
-        lost = still;
+        // All of them again: whether others are well says whose fault it is.
+        let still = self::lost(engine, grown.iter(), options).await;
+        lost.retain(|(place, _)| still.iter().any(|(other, _)| other.name == place.name));
     }
-    if lost.len() > 1 && lost.len() == grown.len() {
+    if lost.len() > 1 && lost.len() * 4 > all {
         return Err(Failure::new(format!(
-            "none of the {} workspaces has its network: that is the machine's fault, and they are left as they are",
+            "{} of {all} workspaces have lost their network: that is the machine's fault, and they are left as they are",
             lost.len()
         ))
         .hint("`dtaas doctor` looks for the cause; systemctl restart docker often cures it")
         .into());
     }
+    let aged = || {
+        let every = options.restart_every?;
+        let oldest = grown.iter().max_by_key(|place| place.state.age(now))?;
+        (oldest.state.age(now) >= every).then(|| {
+            (
+                oldest,
+                format!("it has run for {} h", oldest.state.age(now) / 3600),
+            )
+        })
+    };
+    let due: Vec<(&Place, String)> = match lost.is_empty() {
+        true => aged().into_iter().collect(),
+        false => lost.into_iter().take(AT_ONCE).collect(),
+    };
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Whoever else changes the platform just now may have stopped them.
+    let Some(_held) = hold() else {
+        return Ok(Vec::new());
+    };
     let mut healed = Vec::new();
-    for (place, why) in lost {
-        let age = age(&place.state, now);
+    for (place, why) in due {
+        let age = place.state.age(now);
         let done = match age < options.at_most_every {
-            true => Err(format!("it was started {age} s ago already")),
-            false => restart(engine, place).await,
+            true => Done::NotYet(age),
+            false => match cure(engine, place, options).await {
+                Ok(done) => done,
+                Err(error) => Done::Failed(format!("{error:#}")),
+            },
         };
         healed.push(Healed {
             container: place.name.clone(),
@@ -109,25 +156,31 @@ pub async fn heal(engine: &Engine, options: &Options) -> Result<Vec<Healed>> {
             done,
         });
     }
-    if healed.is_empty()
-        && let Some(every) = options.restart_every
-        && let Some(oldest) = grown.iter().max_by_key(|place| age(&place.state, now))
-        && age(&oldest.state, now) >= every
-    {
-        healed.push(Healed {
-            container: oldest.name.clone(),
-            why: format!("it has run for {} h", age(&oldest.state, now) / 3600),
-            done: restart(engine, oldest).await,
-        });
-    }
     Ok(healed)
 }
 
-/// Seconds since a container was started.
-fn age(state: &ContainerState, now: OffsetDateTime) -> i64 {
-    let since = state.since.as_deref();
-    let since = since.and_then(|since| OffsetDateTime::parse(since, &Rfc3339).ok());
-    since.map_or(0, |since| (now - since).whole_seconds())
+/// Those that have lost their network. That one does not reach the gateway counts only where another does.
+async fn lost<'a>(
+    engine: &Engine,
+    places: impl Iterator<Item = &'a Place>,
+    options: &Options,
+) -> Vec<(&'a Place, String)> {
+    let looks = places.map(|place| async move { (place, stands(engine, place, options).await) });
+    let looked: Vec<(&Place, Stands)> = futures_util::stream::iter(looks)
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    let others_do = looked
+        .iter()
+        .any(|(_, stands)| matches!(stands, Stands::Well));
+    looked
+        .into_iter()
+        .filter_map(|(place, stands)| match stands {
+            Stands::Lost(why) => Some((place, why)),
+            Stands::Alone(why) if others_do => Some((place, why)),
+            Stands::Alone(_) | Stands::Well | Stands::Unknown => None,
+        })
+        .collect()
 }
 
 async fn places(engine: &Engine, options: &Options) -> Result<Vec<Place>> {
@@ -174,12 +227,15 @@ fn addresses(network: &NetworkState) -> Option<(Ipv4Addr, Ipv4Addr)> {
     Some((Ipv4Addr::from(first + 1), Ipv4Addr::from(first + 2)))
 }
 
-/// What is wrong with a workspace's network; `None` where nothing is.
-async fn wrong(engine: &Engine, place: &Place, options: &Options) -> Option<String> {
-    let (name, network) = place.network.as_ref()?;
-    let (host, own) = addresses(network)?;
+async fn stands(engine: &Engine, place: &Place, options: &Options) -> Stands {
+    let Some((name, network)) = &place.network else {
+        return Stands::Unknown;
+    };
+    let Some((host, own)) = addresses(network) else {
+        return Stands::Unknown;
+    };
     if !place.state.networks.contains(name) {
-        return Some("it is detached from its network".to_owned());
+        return Stands::Lost("it is detached from its network".to_owned());
     }
     let outside = TcpStream::connect((own, WORKSPACE_PORT));
     let outside = tokio::time::timeout(PATIENCE, outside).await;
@@ -190,29 +246,55 @@ async fn wrong(engine: &Engine, place: &Place, options: &Options) -> Option<Stri
         Err(_) => false,
     };
     if !reached {
-        return Some(format!(
+        return Stands::Lost(format!(
             "the machine does not reach it at {own}:{WORKSPACE_PORT}"
         ));
     }
-    let (port, address) = options.gateway?;
+    let Some((port, address)) = options.gateway else {
+        return Stands::Well;
+    };
     let gateway = SocketAddrV4::new(address.unwrap_or(host), port);
-    let process = engine.process_of(&place.name).await.ok()??;
-    let answers = inside::reach(process, vec![gateway]).await.ok()?;
-    (answers == [Answer::Nothing]).then(|| format!("it does not reach the gateway at {gateway}"))
+    let asked = async {
+        let process = engine.process_of(&place.state.id).await.ok()??;
+        inside::reach(process, vec![gateway]).await.ok()
+    };
+    match asked.await.as_deref() {
+        Some([Answer::Nothing]) => {
+            Stands::Alone(format!("it does not reach the gateway at {gateway}"))
+        }
+        Some(_) => Stands::Well,
+        None => Stands::Unknown,
+    }
 }
 
-/// Restarts it, with its network attached again where it is not.
-async fn restart(engine: &Engine, place: &Place) -> Result<(), String> {
-    let attached = async {
-        if let Some((name, network)) = &place.network
-            && !place.state.networks.contains(name)
-            && let Some((_, address)) = addresses(network)
-        {
-            engine.attach_at(&place.name, name, address).await?;
+/// Attaches it again where it is detached, and restarts it where that is not enough, unless it is another by now, or was stopped.
+async fn cure(engine: &Engine, place: &Place, options: &Options) -> Result<Done> {
+    let same =
+        |state: &ContainerState| state.run == Run::Running && state.since == place.state.since;
+    let id = &place.state.id;
+    match engine.container(id, &Secret::new("")).await? {
+        Some(state) if same(&state) => {}
+        Some(_) | None => return Ok(Done::Changed),
+    }
+    if let Some((name, network)) = &place.network
+        && !place.state.networks.contains(name)
+        && let Some((_, address)) = addresses(network)
+    {
+        engine.attach_at(id, name, address).await?;
+        let attached = Place {
+            state: ContainerState {
+                networks: [name.clone()].into(),
+                ..place.state.clone()
+            },
+            name: place.name.clone(),
+            network: place.network.clone(),
+        };
+        if matches!(stands(engine, &attached, options).await, Stands::Well) {
+            return Ok(Done::Attached);
         }
-        engine.restart_container(&place.name).await
-    };
-    attached.await.map_err(|error| format!("{error:#}"))
+    }
+    engine.restart_container(id).await?;
+    Ok(Done::Restarted)
 }
 
 #[cfg(test)]
@@ -230,16 +312,5 @@ mod tests {
             (host.to_string().as_str(), own.to_string().as_str()),
             ("10.213.0.9", "10.213.0.10")
         );
-    }
-
-    #[test]
-    fn how_long_a_container_has_run() {
-        let now = time::macros::datetime!(2026-01-31 12:00 UTC);
-        let since = |since: &str| ContainerState {
-            since: Some(since.to_owned()),
-            ..ContainerState::default()
-        };
-        assert_eq!(age(&since("2026-01-31T11:00:00.5Z"), now), 3599);
-        assert_eq!(age(&since("never"), now), 0);
     }
 }

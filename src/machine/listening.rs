@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 
+use crate::ui::printable::printable;
+
 /// A port that something listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
@@ -25,7 +27,8 @@ impl Listening {
     pub fn program(&self) -> Option<String> {
         let process = self.process()?;
         let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        Some(format!("{} (process {process})", name.trim()))
+        // Any account may call its program as it likes.
+        Some(format!("{} (process {process})", printable(name.trim())))
     }
 
     /// The process that listens; only root sees other accounts' ones.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::machine::neighbours::Neighbour;
 use crate::machine::routes::Route;
@@ -224,6 +226,13 @@ pub struct ContainerState {
 }
 
 impl ContainerState {
+    /// Seconds since it was started last; 0 where that is not known.
+    pub fn age(&self, now: OffsetDateTime) -> i64 {
+        let since = self.since.as_deref();
+        let since = since.and_then(|since| OffsetDateTime::parse(since, &Rfc3339).ok());
+        since.map_or(0, |since| (now - since).whole_seconds())
+    }
+
     /// The addresses of the host that it holds: all that it listens on while it is up, and none when it has ended.
     pub fn holds(&self) -> &[SocketAddrV4] {
         match self.run {
@@ -365,4 +374,20 @@ pub enum Holder {
         /// Whether it is up; stopped, it would find its address gone when it is started.
         runs: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_container_has_run() {
+        let now = time::macros::datetime!(2026-01-31 12:00 UTC);
+        let since = |since: &str| ContainerState {
+            since: Some(since.to_owned()),
+            ..ContainerState::default()
+        };
+        assert_eq!(since("2026-01-31T11:00:00.5Z").age(now), 3599);
+        assert_eq!(since("never").age(now), 0);
+    }
 }

@@ -98,16 +98,19 @@ fn sum(diagnosis: &Diagnosis, fixed: bool) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let checks = diagnosis.checks.len();
+    let checks = match diagnosis.checks.len() {
+        1 => "1 check".to_owned(),
+        many => format!("{many} checks"),
+    };
     if counts.is_empty() {
-        return format!("{checks} checks, and nothing is wrong.");
+        return format!("{checks}, and nothing is wrong.");
     }
     let fixable = diagnosis.findings.iter().filter(|one| one.fix.is_some());
     let fixable = match fixable.count() {
         count @ 1.. if !fixed => format!(" `dtaas doctor --fix` sees to {count}."),
         _ => String::new(),
     };
-    format!("{checks} checks: {}.{fixable}", counts.join(", "))
+    format!("{checks}: {}.{fixable}", counts.join(", "))
 }
 
 #[cfg(test)]
@@ -145,7 +148,7 @@ mod tests {
             checks: vec!["spec".into()],
             ..Diagnosis::default()
         };
-        assert_eq!(text(&diagnosis, false), "1 checks, and nothing is wrong.");
+        assert_eq!(text(&diagnosis, false), "1 check, and nothing is wrong.");
         diagnosis.findings = vec![finding("drift", Severity::Warning); 100];
         let text = text(&diagnosis, true);
         assert_eq!(text.matches("! drift").count(), TOLD);

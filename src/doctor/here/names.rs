@@ -63,6 +63,17 @@ async fn one(name: &str, own: bool) -> Option<Finding> {
             .seen(shown()),
         );
     }
+    if own && name != "localhost" && v4.iter().all(Ipv4Addr::is_loopback) {
+        return Some(
+            Finding::new(
+                NAME,
+                Severity::Note,
+                format!("where {name} leads elsewhere cannot be told here: this machine knows it by its own /etc/hosts"),
+                format!("ask from another machine: getent ahostsv4 {name}"),
+            )
+            .seen(shown()),
+        );
+    }
     if own && !v4.iter().any(here) {
         return Some(
             Finding::new(

@@ -25,21 +25,39 @@ async fn check(subject: &Subject) -> Vec<Finding> {
     if !subject.has_systemd() {
         return Vec::new();
     }
-    let asked = ["show", "--property=NTPSynchronized", "--property=NTP"];
+    let asked = [
+        "show",
+        "--property=NTPSynchronized",
+        "--property=NTP",
+        "--property=CanNTP",
+    ];
     let Ok(answer) = async { run(&find("timedatectl")?, &asked, None).await }.await else {
         return Vec::new();
     };
     if answer.lines().any(|line| line == "NTPSynchronized=yes") {
         return Vec::new();
     }
+    let says = |line: &str| answer.lines().any(|one| one == line);
+    let seen = answer.trim().replace('\n', ", ");
+    if says("NTP=yes") {
+        return vec![
+            Finding::new(
+                CHECK.name,
+                Severity::Note,
+                "the clock is kept, and not in step yet",
+                "look again in some minutes; if it stays, see timedatectl timesync-status",
+            )
+            .seen(seen),
+        ];
+    }
     let found = Finding::new(
         CHECK.name,
-        Severity::Warning,
-        "nothing keeps the machine's clock right",
+        Severity::Note,
+        "systemd does not keep the machine's clock right; something else may, such as its hypervisor",
         "timedatectl set-ntp true (package systemd-timesyncd or chrony)",
     )
-    .seen(answer.trim().replace('\n', ", "));
-    match answer.lines().any(|line| line == "NTP=no") {
+    .seen(seen);
+    match says("CanNTP=yes") {
         true => vec![found.fixed_by(Fix::KeepClock)],
         false => vec![found],
     }

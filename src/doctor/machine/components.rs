@@ -1,6 +1,7 @@
 //! The containers that are there: that they run, stay up and answer.
 
 use futures_util::FutureExt;
+use time::OffsetDateTime;
 
 use super::{Check, Seen, Subject};
 use crate::doctor::{Finding, Fix, Severity};
@@ -46,6 +47,10 @@ async fn one(
     seen: &Seen,
 ) -> Option<Finding> {
     let name = &container.name;
+    let young = container.ready.as_ref().is_some_and(|probe| {
+        let deadline = i64::try_from(probe.deadline_seconds).unwrap_or(i64::MAX);
+        state.age(OffsetDateTime::now_utc()) < deadline
+    });
     let message = match state.run {
         Run::Restarting => format!("{name} crashes again and again"),
         Run::Running if state.restarts >= CRASHES && !answers => {
@@ -62,7 +67,7 @@ async fn one(
     let mut evidence = Vec::new();
     if let Some(code) = state.exit_code.filter(|code| *code != 0) {
         evidence.push(match code {
-            KILLED => "it was killed (137), as the kernel does when memory is used up".to_owned(),
+            KILLED => "it was killed (137): memory used up, or docker stop".to_owned(),
             code => format!("it ended with {code}"),
         });
     }
@@ -73,12 +78,23 @@ async fn one(
         let lines = lines.iter().map(|line| shown(line));
         evidence.extend(lines.filter(|line| !line.is_empty()));
     }
-    let finding = Finding::new(
-        CHECK.name,
-        Severity::Error,
-        message,
-        format!("see what it says: docker logs {name}"),
-    );
+    let part = match &container.user {
+        Some(user) => user.as_str(),
+        None => container.component.as_str(),
+    };
+    let (severity, remedy) = match (young, state.run) {
+        (true, Run::Running) => (
+            Severity::Note,
+            "it was started a moment ago: look again in a minute".to_owned(),
+        ),
+        _ => (
+            Severity::Error,
+            format!(
+                "see what it says (`dtaas logs {part}`); `dtaas restart {part}` keeps what is in it"
+            ),
+        ),
+    };
+    let finding = Finding::new(CHECK.name, severity, message, remedy);
     let finding = match evidence.is_empty() {
         true => finding,
         false => finding.seen(evidence.join("; ")),
@@ -87,9 +103,12 @@ async fn one(
         // The engine does so already.
         Run::Restarting => finding,
         Run::Paused => finding.fixed_by(Fix::Up),
-        Run::Created | Run::Exited | Run::Dead | Run::Running => finding.fixed_by(Fix::Restart {
+        // What runs in a workspace is its user's: that is for the operator to end.
+        Run::Running if container.user.is_none() && !young => finding.fixed_by(Fix::Restart {
             container: name.clone(),
+            owner: state.owner.clone(),
         }),
+        Run::Created | Run::Exited | Run::Dead | Run::Running => finding,
     })
 }
 

@@ -84,7 +84,10 @@ fn of_abilities(abilities: &Abilities, wanted: [bool; 3], workspaces: bool) -> V
                     CHECK.name,
                     Severity::Error,
                     format!("the kernel lets docker set no limit of {limit}, so one workspace can take all of it"),
-                    "enable the cgroup controller: add cgroup_enable=memory swapaccount=1 to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub), and start the machine anew",
+                    match limit {
+                        "memory" => "add cgroup_enable=memory swapaccount=1 to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub), and start the machine anew",
+                        _ => "use a kernel with that cgroup controller (docker info says what it lacks)",
+                    },
                 )
                 .seen(format!("docker info: cgroup version {}", abilities.cgroup_version)),
             );

@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 
 use super::{Check, Seen, Subject};
 use crate::doctor::{Finding, Fix, Severity};
-use crate::machine::inside::{self, Answer};
+use crate::machine::inside::{Answer, reach};
 use crate::machine::listening::{Listening, listening};
 use crate::machine::observed::{Owner, Run};
-use crate::platform::desired::{Attachment, Container, Network};
+use crate::platform::desired::{Attachment, Container, Firewall, Network, gateway_of_workspaces};
 use crate::platform::naming::WORKSPACE_PORT;
 
 pub const CHECK: Check = Check {
@@ -43,108 +43,153 @@ enum Target<'a> {
     Gateway,
 }
 
+/// What came of a try.
+struct Tried<'a> {
+    from: &'a Place<'a>,
+    address: SocketAddrV4,
+    target: Target<'a>,
+    answer: Answer,
+}
+
 async fn check(subject: &Subject) -> Vec<Finding> {
     let (Some(seen), Some(firewall)) = (&subject.seen, &subject.desired.firewall) else {
         return Vec::new();
     };
     let places = places(subject, seen).await;
     let listening = listening();
-    let others: Vec<&Listening> = listening
-        .iter()
-        .filter(|one| !firewall.ports.contains(&one.port))
-        .collect();
-    let open = firewall.ports.first().copied();
-    let tried = places.iter().enumerate().take(TRIED).map(|(nth, place)| {
+    // Where the gateway listens for workspaces its ports are open, and nothing else is.
+    let is_closed = |one: &&Listening| {
+        let elsewhere = firewall.address.is_some() && one.address.is_some();
+        !firewall.ports.contains(&one.port) || (elsewhere && one.address != firewall.address)
+    };
+    let closed: Vec<&Listening> = listening.iter().filter(is_closed).collect();
+    let trying = places.iter().enumerate().map(|(nth, place)| {
         let next = (places.len() > 1).then(|| &places[(nth + 1) % places.len()]);
-        let others = &others;
+        let targets = targets(place, next, &closed, firewall);
         async move {
-            let mut targets = vec![(METADATA, Target::Metadata)];
-            if let Some(next) = next {
-                let address = SocketAddrV4::new(next.address, WORKSPACE_PORT);
-                targets.push((address, Target::Neighbour(next.name)));
-            }
-            let host = place.network.gateway;
-            targets.extend(
-                others
-                    .iter()
-                    .filter(|one| one.is_at(host))
-                    .map(|one| (SocketAddrV4::new(host, one.port), Target::Machine(one))),
-            );
-            let at = firewall.address.unwrap_or(host);
-            // A platform that listens on loopback alone is nothing to workspaces.
-            if let Some(port) = open.filter(|_| !at.is_loopback()) {
-                targets.push((SocketAddrV4::new(at, port), Target::Gateway));
-            }
             let addresses = targets.iter().map(|(address, _)| *address).collect();
-            match inside::reach(place.pid, addresses).await {
-                Ok(answers) => targets
-                    .iter()
-                    .zip(answers)
-                    .filter_map(|((address, target), answer)| {
-                        verdict(place.name, *address, target, answer, seen.is_up)
+            let answers = reach(place.pid, addresses).await?;
+            let tried = targets.into_iter().zip(answers);
+            anyhow::Ok(
+                tried
+                    .map(|((address, target), answer)| Tried {
+                        from: place,
+                        address,
+                        target,
+                        answer,
                     })
-                    .collect(),
-                Err(error) => vec![Finding::of(CHECK.name, &error)],
-            }
+                    .collect::<Vec<_>>(),
+            )
         }
     });
-    let found: Vec<Vec<Finding>> = futures_util::stream::iter(tried)
+    let tried: Vec<anyhow::Result<Vec<Tried<'_>>>> = futures_util::stream::iter(trying)
         .buffered(SIDE_BY_SIDE)
         .collect()
         .await;
-    found.into_iter().flatten().collect()
+    let mut found = Vec::new();
+    let mut all = Vec::new();
+    for tried in tried {
+        match tried {
+            Ok(tried) => all.extend(tried),
+            // It ended just now, or there is something odd: either is told.
+            Err(error) => found.push(Finding::of(CHECK.name, &error)),
+        }
+    }
+    found.extend(all.iter().filter_map(reached));
+    found.extend(without_gateway(&all, seen.is_up));
+    found
 }
 
-fn verdict(
-    from: &str,
-    address: SocketAddrV4,
-    target: &Target<'_>,
-    answer: Answer,
-    is_up: bool,
-) -> Option<Finding> {
-    let evidence = match answer {
+/// What is tried from a workspace.
+fn targets<'a>(
+    place: &Place<'_>,
+    next: Option<&Place<'a>>,
+    closed: &[&'a Listening],
+    firewall: &Firewall,
+) -> Vec<(SocketAddrV4, Target<'a>)> {
+    let host = place.network.gateway;
+    let mut targets = vec![(METADATA, Target::Metadata)];
+    if let Some(next) = next {
+        let address = SocketAddrV4::new(next.address, WORKSPACE_PORT);
+        targets.push((address, Target::Neighbour(next.name)));
+    }
+    for one in closed {
+        let address = one.address.unwrap_or(host);
+        // Each has a loopback of its own.
+        if !address.is_loopback() {
+            targets.push((SocketAddrV4::new(address, one.port), Target::Machine(one)));
+        }
+    }
+    if let Some((port, address)) = gateway_of_workspaces(Some(firewall)) {
+        targets.push((
+            SocketAddrV4::new(address.unwrap_or(host), port),
+            Target::Gateway,
+        ));
+    }
+    targets
+}
+
+/// What is reached and must not be.
+fn reached(tried: &Tried<'_>) -> Option<Finding> {
+    let (from, address) = (tried.from.name, tried.address);
+    let evidence = match tried.answer {
         Answer::Open => format!("from inside {from}, {address} took a connection"),
         Answer::Refused => format!("from inside {from}, {address} answered (refused)"),
-        Answer::Nothing => format!("from inside {from}, {address} did not answer"),
+        Answer::Nothing => return None,
     };
-    let reached = answer != Answer::Nothing;
-    let closed = "`dtaas up` puts the rules of the packet filter right; if it stays, see what else changes them (iptables-save)";
-    let message = match target {
-        Target::Neighbour(other) if reached => format!("{from} reaches {other}, another user's"),
-        Target::Machine(listening) if reached => format!(
-            "{from} reaches port {} of the machine{}",
-            listening.port,
-            match listening.program() {
-                Some(program) => format!(", {program}"),
-                None => String::new(),
-            }
-        ),
-        Target::Metadata if reached => {
+    let message = match &tried.target {
+        Target::Neighbour(other) => format!("{from} reaches {other}, another user's"),
+        Target::Machine(listening) => {
+            let program = listening.program().map(|program| format!(", {program}"));
             format!(
-                "{from} reaches the cloud's metadata service, which gives away the machine's own credentials"
+                "{from} reaches port {} of the machine{}",
+                listening.port,
+                program.unwrap_or_default()
             )
         }
-        Target::Gateway if answer == Answer::Nothing && is_up => {
-            let finding = Finding::new(
+        Target::Metadata => format!(
+            "{from} reaches the cloud's metadata service, which gives away the machine's own credentials"
+        ),
+        Target::Gateway => return None,
+    };
+    let remedy = "`dtaas up` puts the rules of the packet filter right; if it stays, see what else changes them (iptables-save)";
+    let finding = Finding::new(CHECK.name, Severity::Error, message, remedy);
+    Some(finding.seen(evidence).fixed_by(Fix::Up))
+}
+
+/// Workspaces that do not reach the gateway. Where several and all of them do not, it is not theirs.
+fn without_gateway(all: &[Tried<'_>], is_up: bool) -> Vec<Finding> {
+    let asked = all
+        .iter()
+        .filter(|one| matches!(one.target, Target::Gateway));
+    let (lost, well): (Vec<_>, Vec<_>) = asked.partition(|one| one.answer == Answer::Nothing);
+    if !is_up {
+        return Vec::new();
+    }
+    if let ([first, _, ..], true) = (lost.as_slice(), well.is_empty()) {
+        return vec![
+            Finding::new(
                 CHECK.name,
                 Severity::Error,
-                format!(
-                    "{from} does not reach the platform's own gateway: its network is gone, or its packets are dropped"
-                ),
-                format!(
-                    "restart it, which keeps what is in it: `dtaas restart` or docker restart {from}"
-                ),
-            );
-            return Some(finding.seen(evidence).fixed_by(Fix::Restart {
-                container: from.to_owned(),
-            }));
-        }
-        Target::Neighbour(_) | Target::Machine(_) | Target::Metadata | Target::Gateway => {
-            return None;
-        }
-    };
-    let finding = Finding::new(CHECK.name, Severity::Error, message, closed);
-    Some(finding.seen(evidence).fixed_by(Fix::Up))
+                format!("none of {} workspaces reaches the gateway: the machine drops what they send to it", lost.len()),
+                "let the workspaces' networks through the machine's own firewall (network.pool in dtaas.yaml, to the gateway's ports); if it is not that: systemctl restart docker",
+            )
+            .seen(format!("from inside {}, {} did not answer", first.from.name, first.address)),
+        ];
+    }
+    lost.iter()
+        .map(|one| {
+            let (from, address) = (one.from.name, one.address);
+            let user = &one.from.network.user;
+            Finding::new(
+                CHECK.name,
+                Severity::Error,
+                format!("{from} does not reach the platform's own gateway: its network is gone, or its packets are dropped"),
+                format!("a restart cures it and keeps what is installed: `dtaas restart {user}`; `dtaas heal` looks for such"),
+            )
+            .seen(format!("from inside {from}, {address} did not answer"))
+        })
+        .collect()
 }
 
 /// The workspaces that run.
@@ -152,6 +197,9 @@ async fn places<'a>(subject: &'a Subject, seen: &Seen) -> Vec<Place<'a>> {
     let owner = Owner::of(&subject.desired);
     let mut places = Vec::new();
     for container in &subject.desired.containers {
+        if places.len() == TRIED {
+            break;
+        }
         let Some((network, address)) = attached(subject, container) else {
             continue;
         };

@@ -146,7 +146,17 @@ impl Run<'_> {
                 engine.remove_container(name).await?;
                 self.create(container, *start).await
             }
-            Step::StartContainer { name, .. } => engine.start_container(name).await,
+            Step::StartContainer { name, .. } => {
+                let container = desired(self.container(name), name)?;
+                let state = engine.container(name, &self.desired.hash_key).await?;
+                // The engine would attach it at whichever address is free.
+                if let Some(network) = container.network.network()
+                    && state.is_some_and(|state| !state.networks.contains(network))
+                {
+                    engine.attach(container).await?;
+                }
+                engine.start_container(name).await
+            }
             Step::RestartContainer { name, .. } => engine.restart_container(name).await,
             Step::AttachNetwork { name, .. } => {
                 engine.attach(desired(self.container(name), name)?).await

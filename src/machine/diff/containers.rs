@@ -211,7 +211,13 @@ fn present(
     }
     limits(container, state, &observed.machine, plan);
     // Somebody detached it, or the engine lost it; what runs in it goes on.
+    // One that does not run is attached when it is started.
+    let is_up = match state.run {
+        Run::Running | Run::Paused | Run::Restarting => true,
+        Run::Created | Run::Exited | Run::Dead => false,
+    };
     if let Some(network) = container.network.network()
+        && is_up
         && !state.networks.contains(network)
     {
         plan.steps.push(Step::AttachNetwork {

@@ -68,7 +68,14 @@ pub async fn remove(desired: &Desired) -> Result<()> {
         return Ok(());
     }
     if runs() {
-        systemctl(&["disable", "--now", &format!("{}.timer", name(desired))]).await?;
+        let unit = |ending: &str| format!("{}.{ending}", name(desired));
+        if places[0].exists() {
+            systemctl(&["disable", "--now", &unit("timer")]).await?;
+        }
+        // One that is under way would start what is about to be stopped.
+        if places[1].exists() {
+            systemctl(&["stop", &unit("service")]).await?;
+        }
     }
     for place in places {
         match fs::remove_file(&place) {

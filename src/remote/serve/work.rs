@@ -126,7 +126,7 @@ impl<'a> Worker<'a> {
                 let ended = run_in(&engine, &container, &owner, &argv);
                 Ok(Reply::Ended(unless_stopped(stop, ended).await?))
             }
-            Request::Mend(fixes) => Ok(Reply::Mended(doctor::mend::mend(fixes).await)),
+            Request::Mend(fixes) => Ok(Reply::Mended(doctor::mend::mend(fixes, stop).await)),
         }
     }
 

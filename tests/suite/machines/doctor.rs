@@ -45,8 +45,7 @@ fn each_machine_is_examined_by_itself() {
         pair.dtaas.exec(&ssh);
         pair.dtaas.exec(&["iptables", "-P", "INPUT", "DROP"]);
         let all = found(&pair);
-        let line =
-            "dtaas packet-filter: the machine's own firewall seems to drop what comes for port ";
+        let line = "dtaas packet-filter: the machine's own firewall drops what comes for port ";
         assert!(all.iter().any(|one| one.starts_with(line)), "{all:#?}");
         pair.dtaas.exec(&["iptables", "-P", "INPUT", "ACCEPT"]);
     });

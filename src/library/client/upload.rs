@@ -133,6 +133,15 @@ impl<'a> Upload<'a> {
         }
     }
 
+    /// Where to go on. Where all of it lies there and has no name yet, for the server ended in between, it is sent anew: there is no part
+    /// of nothing that could end it.
+    fn within(&self, there: u64) -> u64 {
+        match there < self.size {
+            true => there,
+            false => 0,
+        }
+    }
+
     fn in_the_way(&self) -> Problem {
         Problem::InTheWay {
             place: self.path.to_string(),
@@ -145,7 +154,7 @@ impl<'a> Upload<'a> {
         let mut at = match self.size > PART {
             false => 0,
             true => match self.ask(false).await? {
-                Stands::At(at) => at,
+                Stands::At(at) => self.within(at),
                 Stands::Whole => return Ok(()),
             },
         };
@@ -174,7 +183,11 @@ impl<'a> Upload<'a> {
             };
             tokio::time::sleep(pause).await;
             match self.ask(self.size <= PART).await {
-                Ok(Stands::At(there)) => at = there,
+                Ok(Stands::At(there)) => {
+                    at = self.within(there);
+                    // Begun anew, it gets as far once more.
+                    farthest = farthest.min(at);
+                }
                 Ok(Stands::Whole) => return Ok(()),
                 Err(problem) if may_go_on(&problem) => {}
                 Err(problem) => return Err(problem),

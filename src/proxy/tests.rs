@@ -162,7 +162,8 @@ async fn a_long_upload_is_no_long_thought() {
                 all.extend_from_slice(&some[..length]);
             }
             if !all.starts_with(b"PUT /silent") {
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken";
+                let answer =
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\ntaken";
                 connection.write_all(answer).await.unwrap();
             }
             tokio::spawn(async move { connection.read(&mut some).await });

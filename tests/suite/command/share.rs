@@ -6,6 +6,7 @@ use super::run::{Place, done, failed};
 fn a_port_is_shared_listed_and_shared_no_more() {
     let place = Place::with_deployment();
     // Whoever looks leaves nothing behind.
+    std::fs::remove_dir(place.path("d/shares")).unwrap();
     assert_eq!(place.in_d("share list --json"), done("[]\n", ""));
     assert!(!place.path("d/shares").exists());
     let ran = place.in_d("share add alice/twin --port 5000 --days 7");

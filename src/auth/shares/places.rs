@@ -22,11 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 type Shared = (UserName, ShareName);
 
+/// Somebody at what is shared.
+type Sender = (Shared, Option<IpAddr>);
+
 /// Who is where.
 #[derive(Default)]
 pub struct Places {
     shares: Mutex<HashMap<Shared, Arc<Semaphore>>>,
-    senders: Mutex<HashMap<(Shared, Option<IpAddr>), Arc<Semaphore>>>,
+    senders: Mutex<HashMap<Sender, Arc<Semaphore>>>,
 }
 
 /// A place at what is shared, until it is dropped.

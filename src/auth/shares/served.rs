@@ -183,7 +183,8 @@ impl Shared {
         })?;
         let share = share.ok_or_else(nothing)?;
         let start = format!("{}{}", endpoint.base, share.path(&user));
-        let Way { prefix, bare } = way(&share, &start, token, rest, &request)?;
+        let Way { prefix, bare } =
+            way(&share, &start, token, rest, &request).map_err(|refused| *refused)?;
         let query = request.uri().query().unwrap_or_default();
         if rest.is_empty() {
             return Ok(to(StatusCode::PERMANENT_REDIRECT, prefix, query));
@@ -248,6 +249,14 @@ struct Way {
     bare: bool,
 }
 
+impl Way {
+    fn to(prefix: String, bare: bool) -> Self {
+        Self { prefix, bare }
+    }
+}
+
+/// How a request comes in.
+///
 /// # Errors
 /// The answer to whoever may not come in, or is sent on first.
 fn way(
@@ -256,26 +265,27 @@ fn way(
     token: Option<&str>,
     rest: &str,
     request: &Request,
-) -> Result<Way, Response> {
-    let open = |prefix: String, bare| Ok(Way { prefix, bare });
+) -> Result<Way, Box<Response>> {
     if share.token.is_none() {
         return match token {
-            None => open(start.to_owned(), false),
-            Some(_) => Err(nothing()),
+            None => Ok(Way::to(start.to_owned(), false)),
+            Some(_) => Err(Box::new(nothing())),
         };
     }
     let query = request.uri().query().unwrap_or_default();
     match (token, bearer(request.headers()), from_query(query)) {
-        (Some(token), _, _) if share.takes(token) => open(format!("{start}~{token}/"), false),
-        (None, Some(token), _) if share.takes(token) => open(start.to_owned(), true),
+        (Some(token), _, _) if share.takes(token) => {
+            Ok(Way::to(format!("{start}~{token}/"), false))
+        }
+        (None, Some(token), _) if share.takes(token) => Ok(Way::to(start.to_owned(), true)),
         (None, _, Some((token, others))) if share.takes(&token) => {
             let rest = rest.trim_start_matches('/');
             let inside = format!("{start}~{token}/{rest}");
-            Err(to(StatusCode::SEE_OTHER, inside, &others))
+            Err(Box::new(to(StatusCode::SEE_OTHER, inside, &others)))
         }
         _ => {
             let text = "This opens with the whole link that you were given, and no other.";
-            Err(words(StatusCode::UNAUTHORIZED, text))
+            Err(Box::new(words(StatusCode::UNAUTHORIZED, text)))
         }
     }
 }

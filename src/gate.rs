@@ -59,7 +59,7 @@ pub fn groups(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// A header that stands there twice counts as none: nobody can tell which of them the gateway set.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value),

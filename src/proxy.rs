@@ -2,6 +2,7 @@
 //! cannot.
 
 mod ending;
+mod moving;
 #[cfg(test)]
 mod tests;
 
@@ -17,15 +18,17 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::copy_bidirectional;
 
 use ending::Ending;
+use moving::{Moving, still};
 
 /// How long a connection may take; the program is on this machine.
 const CONNECTING: Duration = Duration::from_secs(5);
 
-/// How long a program may think before it begins to answer. Some compute, so more than people wait.
+/// How long a program may think before it begins to answer, counted from when it last took something of the request. Some compute, so more
+/// than people wait.
 const THINKING: Duration = Duration::from_secs(300);
 
 /// What is kept of an answer's head, in bytes.
@@ -33,6 +36,9 @@ const HEAD: usize = 64 * 1024;
 
 /// Connections that are kept for the next request, for each address.
 const IDLE: usize = 8;
+
+/// How long one is kept that nobody uses.
+const KEPT: Duration = Duration::from_secs(30);
 
 /// Headers that are about one connection and not about what goes over it (RFC 9110, 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -50,6 +56,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 #[derive(Debug, Clone)]
 pub struct Proxy {
     client: Client<HttpConnector, Body>,
+    thinking: Duration,
 }
 
 /// Where a request goes.
@@ -68,11 +75,16 @@ impl Default for Proxy {
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT)
             .http1_max_buf_size(HEAD)
             // The visitor's own is passed on.
             .set_host(false)
             .build(connector);
-        Self { client }
+        Self {
+            client,
+            thinking: THINKING,
+        }
     }
 }
 
@@ -109,22 +121,20 @@ impl Proxy {
             headers.insert(UPGRADE, protocol);
         }
         let mut end = Box::pin(end);
+        let (parts, body) = request.into_parts();
+        let (body, moved) = Moving::new(body);
+        let request = Request::from_parts(parts, Body::new(body));
         let answered = tokio::select! {
-            answered = tokio::time::timeout(THINKING, self.client.request(request)) => answered,
-            () = &mut end => return words(StatusCode::FORBIDDEN, "This is open no more.\n"),
-        };
-        let mut answer = match answered {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
-                return words(
-                    StatusCode::BAD_GATEWAY,
-                    "Nobody answers behind this address.\n",
-                );
-            }
-            Err(_) => {
+            answered = self.client.request(request) => answered,
+            () = still(moved, self.thinking) => {
                 let text = "What is behind this address does not answer in time.\n";
                 return words(StatusCode::GATEWAY_TIMEOUT, text);
             }
+            () = &mut end => return words(StatusCode::FORBIDDEN, "This is open no more.\n"),
+        };
+        let Ok(mut answer) = answered else {
+            let text = "Nobody answers behind this address.\n";
+            return words(StatusCode::BAD_GATEWAY, text);
         };
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             strip(answer.headers_mut());

@@ -7,6 +7,7 @@ pub mod shares;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -96,7 +97,7 @@ impl Endpoint {
         };
         match (rest, &asked.method) {
             ("me", &Method::GET) => self.me(&known, &asked),
-            ("signout", &Method::POST) => self.sign_out(&known, &asked),
+            ("signout", &Method::POST) => self.sign_out(&known, &asked).await,
             ("password", &Method::POST) => self.change_password(&known, &asked, body).await,
             ("credentials", &Method::POST) => self.credentials(account, &known, &asked, body).await,
             (rest, _) if rest == "shares" || rest.starts_with("shares/") => match &account.shares {
@@ -129,8 +130,13 @@ impl Endpoint {
         response
     }
 
-    fn sign_out(&self, known: &Known, asked: &Asked<'_>) -> Response {
-        if let Err(error) = self.sessions.end(&known.user) {
+    async fn sign_out(&self, known: &Known, asked: &Asked<'_>) -> Response {
+        let (sessions, user) = (Arc::clone(&self.sessions), known.user.clone());
+        let ended = self
+            .writing
+            .of(&known.user, move || sessions.end(&user))
+            .await;
+        if let Err(error) = ended {
             eprintln!("auth: {error:#}");
             return problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -139,7 +145,7 @@ impl Endpoint {
         }
         eprintln!("auth: {} signed out", known.user);
         let mut response = done();
-        if let Ok(cookie) = self.sessions.forgotten(asked) {
+        if let Some(cookie) = self.sessions.forgotten(asked) {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
         response
@@ -183,7 +189,12 @@ impl Endpoint {
                 }
                 Err(error) => return Err(failed(&error.to_string())),
             };
-            store::replace(&self.directories.htpasswd, &known.user, &hash)
+            let (directory, user) = (self.directories.htpasswd.clone(), known.user.clone());
+            self.writing
+                .of(&known.user, move || {
+                    store::replace(&directory, &user, &hash)
+                })
+                .await
                 .map_err(|error| failed(&format!("{error:#}")))
         };
         if let Err(response) = changed.await {
@@ -193,7 +204,7 @@ impl Endpoint {
         let mut response = done();
         // It has ended all of the user's sessions; here one begins.
         if known.session.is_some()
-            && let Ok(Some(cookie)) = self.sessions.begin(&known.user, asked, now())
+            && let Ok(Some(cookie)) = self.begin(&known.user, asked).await
         {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
@@ -275,7 +286,11 @@ pub(super) fn refused(unknown: &Unknown) -> Response {
             (later, problem(StatusCode::TOO_MANY_REQUESTS, text)).into_response()
         }
         Unknown::Busy => problem(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment."),
-        Unknown::Broken => failed("an account cannot be read"),
+        // The operator was told of the file.
+        Unknown::Broken => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Your account cannot be read. Tell your operator.",
+        ),
     }
 }
 

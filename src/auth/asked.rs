@@ -1,11 +1,14 @@
 //! A request as whoever decides about it needs to see it, whether the gateway asks about it or it stands before us itself.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Method};
 use ipnet::IpNet;
+
+use crate::gate;
 
 /// Where a visitor's request came to, as the gateway tells (Traefik, "ForwardAuth": the headers that it sends).
 const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -19,6 +22,9 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// The most that the address of a page holds to which somebody comes back, in bytes. Written into another it may take three times as many.
+pub const ADDRESS_MAX: usize = 4096;
+
 /// Who stands between visitors and us.
 #[derive(Debug, Clone)]
 pub enum Front {
@@ -29,7 +35,6 @@ pub enum Front {
 }
 
 /// A visitor's request.
-#[derive(Debug)]
 pub struct Asked<'a> {
     /// Its headers.
     pub headers: &'a HeaderMap,
@@ -41,15 +46,27 @@ pub struct Asked<'a> {
     pub uri: String,
     /// Where it comes from; `None` where nobody says it.
     pub from: Option<IpAddr>,
+    /// Whether that is this machine, and not a proxy on it that does not say whom it saw.
+    here: bool,
     host: Option<&'a str>,
 }
 
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        (None, _) | (Some(_), Some(_)) => None,
+/// Without its headers: they hold cookies and passwords. What its address holds after the path may be as secret.
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.uri.split('?').next().unwrap_or_default();
+        f.debug_struct("Asked")
+            .field("method", &self.method)
+            .field("secure", &self.secure)
+            .field("path", &path)
+            .field("from", &self.from)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
     }
+}
+
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    gate::only(headers, name)?.to_str().ok()
 }
 
 impl Front {
@@ -73,6 +90,15 @@ impl Front {
         last
     }
 
+    /// Whether an address is this machine's, and a visitor's: a proxy on it that says of nobody whom it saw may stand for anybody.
+    fn is_here(&self, address: IpAddr) -> bool {
+        let proxy = match self {
+            Self::Gateway(proxies) => proxies.iter().any(|proxy| proxy.contains(&address)),
+            Self::Nobody => false,
+        };
+        address.is_loopback() && !proxy
+    }
+
     fn secure(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::Gateway(_) => matches!(one(headers, &PROTO), Some("https" | "wss")),
@@ -83,12 +109,14 @@ impl Front {
     /// The request that the gateway asks about: it stands in headers, and the request that asks has the visitor's own headers besides.
     pub fn about<'a>(&self, headers: &'a HeaderMap) -> Asked<'a> {
         let method = one(headers, &METHOD).and_then(|method| method.parse().ok());
+        let from = self.sender(headers);
         Asked {
             headers,
             method: method.unwrap_or(Method::GET),
             secure: self.secure(headers),
             uri: one(headers, &URI).unwrap_or("/").to_owned(),
-            from: self.sender(headers),
+            from,
+            here: from.is_some_and(|address| self.is_here(address)),
             host: one(headers, &FORWARDED_HOST),
         }
     }
@@ -97,6 +125,7 @@ impl Front {
     pub fn before<'a>(&self, request: &'a Request) -> Asked<'a> {
         let headers = request.headers();
         let uri = request.uri();
+        let from = self.sender(headers);
         Asked {
             headers,
             method: request.method().clone(),
@@ -105,7 +134,8 @@ impl Front {
                 .path_and_query()
                 .map_or_else(|| uri.path(), |both| both.as_str())
                 .to_owned(),
-            from: self.sender(headers),
+            from,
+            here: from.is_some_and(|address| self.is_here(address)),
             host: one(headers, &HOST),
         }
     }
@@ -114,7 +144,7 @@ impl Front {
 impl Asked<'_> {
     /// Whether the visitor is on this machine.
     pub fn is_from_here(&self) -> bool {
-        self.from.is_some_and(|address| address.is_loopback())
+        self.here
     }
 
     /// The address of the platform as the visitor's browser knows it: scheme, host and port.
@@ -155,17 +185,12 @@ impl Asked<'_> {
 
     /// For browsers that do not say the above: whoever is asked to change something is told the page's origin.
     fn is_own_origin(&self) -> bool {
-        let mut origins = self.headers.get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (None, _) => true,
-            (Some(origin), None) => {
-                let own = self.origin();
-                let said = origin.to_str().ok();
-                said.zip(own)
-                    .is_some_and(|(said, own)| said.eq_ignore_ascii_case(&own))
-            }
-            (Some(_), Some(_)) => false,
+        if !self.headers.contains_key(ORIGIN) {
+            return true;
         }
+        one(self.headers, &ORIGIN)
+            .zip(self.origin())
+            .is_some_and(|(said, own)| said.eq_ignore_ascii_case(&own))
     }
 }
 
@@ -225,6 +250,39 @@ mod tests {
         assert_eq!(
             sent(&front, &["rubbish, 192.0.2.1"]).as_deref(),
             Some("192.0.2.1")
+        );
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_its_visitor() {
+        let here = |front: &Front, values: &[&str]| {
+            let pairs: Vec<_> = values
+                .iter()
+                .map(|value| ("x-forwarded-for", *value))
+                .collect();
+            let headers = headers(&pairs);
+            front.about(&headers).is_from_here()
+        };
+        assert!(here(&gateway(), &["127.0.0.1"]));
+        assert!(!here(&gateway(), &["192.0.2.1"]));
+        let front = Front::Gateway(vec!["127.0.0.0/8".parse().unwrap()]);
+        assert!(!here(&front, &["127.0.0.1"]));
+        assert!(!here(&front, &["192.0.2.1, 127.0.0.1"]));
+        assert!(here(&front, &["::1, 127.0.0.1"]));
+        assert!(here(&Front::Nobody, &[]));
+    }
+
+    #[test]
+    fn what_is_printed_of_a_request_holds_no_secret() {
+        let shown = headers(&[
+            ("cookie", "dtaas-session-foo=s3cret"),
+            ("x-forwarded-uri", "/x?token=s3cret"),
+            ("x-forwarded-host", "foo.com"),
+        ]);
+        let text = format!("{:?}", gateway().about(&shown));
+        assert!(
+            text.contains("\"/x\"") && !text.contains("s3cret"),
+            "{text}"
         );
     }
 

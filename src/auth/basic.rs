@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::gate;
 use crate::secrets::Secret;
 use crate::spec::names::UserName;
 
@@ -22,11 +23,7 @@ pub struct Credentials {
 
 /// The credentials of a request (RFC 7617, UTF-8); `None` when there are none, more than one, or they cannot be anyone's.
 pub fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    parse(value)
+    parse(gate::only(headers, &AUTHORIZATION)?)
 }
 
 fn parse(value: &HeaderValue) -> Option<Credentials> {

@@ -14,8 +14,10 @@ use super::endpoint::{Endpoint, Options, SIGN_IN, plain};
 use super::shares::served::{Place, Shared};
 use super::socket::is_socket;
 use crate::error::Failure;
+use crate::gate::{self, GATEWAY_HEADER, Proof};
 use crate::page;
 use crate::proxy::Proxy;
+use crate::secrets::Secret;
 use crate::serve::{self, Secure};
 use crate::spec::names::UserName;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub options: Options,
     /// What users see of their own account.
     pub account: Account,
+    /// What only the gateway knows; `None` where anybody on this machine may pass for it.
+    pub gateway: Option<Secret>,
 }
 
 /// What answers at the platform's own pages of this process.
@@ -53,6 +57,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         listen_tls,
         options,
         account,
+        gateway,
     } = settings;
     let directories = &options.directories;
     let known = [&directories.htpasswd, &directories.users, &options.sessions];
@@ -62,35 +67,105 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             return Err(Failure::usage(message).into());
         }
     }
-    let app = router(options, account)?;
+    let door = Door::new(Arc::new(Endpoint::new(options)?), account);
+    let both = Entrance {
+        door: Arc::new(door),
+        gateway: gateway.map(Arc::new),
+        part: Part::Both,
+    };
     let Some(address) = listen_tls else {
-        return serve::on_loopback("auth", listen, app).await;
+        return serve::on_loopback("auth", listen, both.router()).await;
     };
     serve::require_loopback("auth", address)?;
     let secure = Secure::listen("auth:", address).await?;
+    let (pages, questions) = (both.only(Part::Pages), both.only(Part::Questions));
     tokio::select! {
-        ended = serve::on_loopback("auth", listen, app.clone()) => ended,
-        () = secure.serve(app) => Ok(()),
+        ended = serve::on_loopback("auth", listen, pages.router()) => ended,
+        () = secure.serve(questions.router()) => Ok(()),
     }
 }
 
-/// All that is answered here.
+/// All that is answered here, at one address at which anybody passes for the gateway.
 ///
 /// # Errors
 /// When the realm cannot be sent in a header, or the key for Grafana cannot be read.
 pub fn router(options: Options, account: Account) -> anyhow::Result<Router> {
     let door = Door::new(Arc::new(Endpoint::new(options)?), account);
-    Ok(Router::new().fallback(serve_one).with_state(Arc::new(door)))
+    let both = Entrance {
+        door: Arc::new(door),
+        gateway: None,
+        part: Part::Both,
+    };
+    Ok(both.router())
 }
 
-async fn serve_one(State(door): State<Arc<Door>>, request: Request) -> Response {
+/// What is answered at an address.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// The gateway's own questions. To these no visitor's request may lead, as the answers say who somebody is.
+    Questions,
+    /// The pages to which the gateway leads visitors.
+    Pages,
+    /// Both, where there is one address.
+    Both,
+}
+
+/// An address at which the gateway comes.
+#[derive(Clone)]
+struct Entrance {
+    door: Arc<Door>,
+    gateway: Option<Arc<Secret>>,
+    part: Part,
+}
+
+impl Entrance {
+    fn only(&self, part: Part) -> Self {
+        Self {
+            part,
+            ..self.clone()
+        }
+    }
+
+    fn router(self) -> Router {
+        Router::new().fallback(serve_one).with_state(self)
+    }
+}
+
+/// Whether a path is one of the gateway's questions: whole segments, as pages may be called `/authz-lab`.
+fn is_question(path: &str) -> bool {
+    let rest = path.strip_prefix("/authz");
+    path == "/vis" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+async fn serve_one(State(entrance): State<Entrance>, mut request: Request) -> Response {
+    let Entrance {
+        door,
+        gateway,
+        part,
+    } = entrance;
     let path = request.uri().path();
     if path == "/healthz" {
         return plain(StatusCode::OK, "ready\n");
     }
-    if path == "/vis" || path.starts_with("/authz") {
+    // Who is on this machine could say of itself what only the gateway knows of its visitors.
+    if let Some(secret) = &gateway
+        && gate::proof(request.headers(), secret) != Proof::Right
+    {
+        return plain(
+            StatusCode::FORBIDDEN,
+            "Only the gateway is answered here.\n",
+        );
+    }
+    let is_question = match part {
+        Part::Questions => true,
+        Part::Pages => false,
+        Part::Both => is_question(path),
+    };
+    if is_question {
         return door.endpoint.answer(path, request.headers()).await;
     }
+    // It is no workspace's to know.
+    request.headers_mut().remove(GATEWAY_HEADER);
     match door.opens(&request) {
         true => door.open(request).await,
         false => plain(StatusCode::NOT_FOUND, "No such page.\n"),
@@ -168,6 +243,27 @@ impl Door {
             (Some(Page::Shared), None) | (None, _) => {
                 plain(StatusCode::NOT_FOUND, "No such page.\n")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_has_whole_segments() {
+        for path in ["/authz", "/authz/alice", "/authz/", "/vis"] {
+            assert!(is_question(path), "{path}");
+        }
+        for path in [
+            "/authzoe/lab",
+            "/authz-lab/signin",
+            "/visitor",
+            "/vis/",
+            "/x/authz",
+        ] {
+            assert!(!is_question(path), "{path}");
         }
     }
 }

@@ -17,11 +17,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use super::gatekeeper::Directories;
 
-use super::asked::{Asked, Front};
+use super::asked::{ADDRESS_MAX, Asked, Front};
 use super::cache::Pass;
+use super::complaints::Complaints;
 use super::gatekeeper::{Answer, Gatekeeper};
 use super::sessions::{Session, Sessions};
 use super::vis::Signer;
+use super::writing::Writing;
 use super::{basic, cookies};
 use crate::error::Failure;
 use crate::gate::{ASSERTION_HEADER, GROUPS_HEADER, USER_HEADER};
@@ -57,6 +59,8 @@ pub struct Endpoint {
     challenge: HeaderValue,
     gatekeeper: Gatekeeper,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) complaints: Arc<Complaints>,
+    pub(super) writing: Writing,
     signer: Option<Signer>,
     pub(super) base: String,
     /// Who stands between visitors and us.
@@ -128,7 +132,7 @@ pub struct Admitted {
 }
 
 /// The time, in seconds since 1970.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
@@ -151,10 +155,13 @@ impl Endpoint {
             vis_key,
         } = options;
         let sessions = Sessions::new(directories.clone(), sessions, key, &platform);
+        let complaints = Arc::clone(&sessions.complaints);
         Ok(Self {
             challenge: challenge(&realm)?,
-            gatekeeper: Gatekeeper::new(directories.clone()),
+            gatekeeper: Gatekeeper::new(directories.clone(), Arc::clone(&complaints)),
             sessions: Arc::new(sessions),
+            complaints,
+            writing: Writing::default(),
             signer: vis_key.as_deref().map(Signer::open).transpose()?,
             base: base_path.path(""),
             front,
@@ -223,12 +230,26 @@ impl Endpoint {
         }
     }
 
+    /// A cookie for a user who has just proved to be one; `None` where the account was closed meanwhile.
+    ///
+    /// # Errors
+    /// When the user's files cannot be read or written, or it cannot be signed.
+    pub(super) async fn begin(
+        &self,
+        user: &UserName,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<Option<HeaderValue>> {
+        let (sessions, name) = (Arc::clone(&self.sessions), user.clone());
+        self.writing.of(user, move || sessions.open(&name)).await?;
+        self.sessions.begin(user, asked, now())
+    }
+
     /// Is over when everything ends that is open in a user's name: by signing out, another password, or a closed account.
     pub fn over(&self, user: &UserName) -> impl Future<Output = ()> + Send + 'static {
         let sessions = Arc::clone(&self.sessions);
         let user = user.clone();
         async move {
-            if let Some(standing) = sessions.standing(&user) {
+            if let Ok(Some(standing)) = sessions.standing(&user) {
                 sessions.over(user, standing).await;
             }
         }
@@ -274,8 +295,14 @@ impl Endpoint {
     pub(super) fn refusal(&self, unknown: &Unknown, asked: &Asked<'_>) -> Response {
         match unknown {
             Unknown::Nobody if asked.wants_page() => {
-                let to = utf8_percent_encode(&asked.uri, NON_ALPHANUMERIC);
-                let page = format!("{}{SIGN_IN}?to={to}", self.base);
+                // Whoever comes back from the page comes back to the start where the address would not fit into another.
+                let page = match asked.uri.len() <= ADDRESS_MAX {
+                    true => {
+                        let to = utf8_percent_encode(&asked.uri, NON_ALPHANUMERIC);
+                        format!("{}{SIGN_IN}?to={to}", self.base)
+                    }
+                    false => format!("{}{SIGN_IN}", self.base),
+                };
                 let headers = [(LOCATION, page), (CACHE_CONTROL, "no-store".to_owned())];
                 (StatusCode::SEE_OTHER, headers).into_response()
             }

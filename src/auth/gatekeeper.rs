@@ -1,18 +1,18 @@
 //! Decides whether credentials are a user's, quickly for those who were here before.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use super::account_file;
-use super::attempts::Attempts;
+use super::attempts::{Attempt, Attempts};
 use super::basic::Credentials;
 use super::cache::{Cache, Pass, Stamps};
+use super::complaints::Complaints;
 use super::line::Lines;
 use super::password::{self, Scheme, Verdict};
 use super::stamped::Stamp;
@@ -71,12 +71,12 @@ pub struct Gatekeeper {
     attempts: Attempts,
     queue: Semaphore,
     cores: Arc<Semaphore>,
-    complaints: Mutex<HashSet<String>>,
+    complaints: Arc<Complaints>,
 }
 
 impl Gatekeeper {
     /// One that remembers nobody yet.
-    pub fn new(directories: Directories) -> Self {
+    pub fn new(directories: Directories, complaints: Arc<Complaints>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             directories: Arc::new(directories),
@@ -85,7 +85,7 @@ impl Gatekeeper {
             attempts: Attempts::default(),
             queue: Semaphore::new(QUEUE_MAX),
             cores: Arc::new(Semaphore::new(cores)),
-            complaints: Mutex::default(),
+            complaints,
         }
     }
 
@@ -99,7 +99,7 @@ impl Gatekeeper {
             self.cache.get(&user, digest, stamps)
         };
         // Before anything is compared, also with what is remembered: else the answer would tell a right guess.
-        if let Some(wait) = self.attempts.wait(&user, from, Instant::now()) {
+        if let Some(wait) = self.attempts.wait(&user, from, digest, Instant::now()) {
             return Answer::Slow(wait);
         }
         if let Some(pass) = known() {
@@ -119,9 +119,10 @@ impl Gatekeeper {
         if let Some(pass) = known() {
             return Answer::Pass(pass);
         }
-        if let Some(wait) = self.attempts.wait(&user, from, Instant::now()) {
-            return Answer::Slow(wait);
-        }
+        let attempt = match self.attempts.begin(&user, from, digest, Instant::now()) {
+            Ok(attempt) => attempt,
+            Err(wait) => return Answer::Slow(wait),
+        };
         let (directories, name) = (Arc::clone(&self.directories), user.clone());
         let judged = tokio::task::spawn_blocking(move || {
             let judged = judge(&directories, &name, &password);
@@ -130,7 +131,7 @@ impl Gatekeeper {
         });
         match judged.await {
             Ok(Judgement::Right { stamps, pass }) => {
-                self.attempts.succeeded(&user, from);
+                attempt.right();
                 let pass = Arc::new(pass);
                 if stamps.entry.is_settled() && stamps.account.is_settled() {
                     self.cache.put(user, digest, stamps, Arc::clone(&pass));
@@ -138,46 +139,38 @@ impl Gatekeeper {
                 Answer::Pass(pass)
             }
             Ok(Judgement::Wrong) => {
-                self.note_failure(&user, from);
+                self.note_failure(&user, from, attempt);
                 Answer::Wrong
             }
             Ok(Judgement::BadEntry(problem)) => {
-                self.complain(problem);
-                self.note_failure(&user, from);
+                self.complaints.say(problem);
+                self.note_failure(&user, from, attempt);
                 Answer::Wrong
             }
             Ok(Judgement::BadAccount(problem)) => {
-                self.complain(problem);
+                attempt.take_back();
+                self.complaints.say(problem);
                 Answer::Broken
             }
             Err(error) => {
-                self.complain(error.to_string());
+                attempt.take_back();
+                self.complaints.say(error.to_string());
                 Answer::Broken
             }
         }
     }
 
-    /// Counts a wrong password and tells it. A name that is nobody's is not repeated: people type passwords where names belong.
-    fn note_failure(&self, user: &UserName, from: Option<IpAddr>) {
-        let in_a_row = self.attempts.failed(user, from, Instant::now());
+    /// Tells of a wrong password, once each. A name that is nobody's is not repeated: people type passwords where names belong.
+    fn note_failure(&self, user: &UserName, from: Option<IpAddr>, attempt: Attempt<'_>) {
+        let Some(in_a_row) = attempt.wrong() else {
+            return;
+        };
         let whose = match self.directories.stamps(user) {
             Some(_) => user.as_str(),
             None => "a name that is no user's",
         };
         let from = from.map_or_else(|| "somewhere".to_owned(), |from| from.to_string());
         eprintln!("auth: wrong password for {whose} from {from}, {in_a_row} in a row");
-    }
-
-    /// Says each thing once: anyone can make a damaged file be read as often as they like.
-    fn complain(&self, problem: String) {
-        let mut said = self
-            .complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !said.contains(&problem) {
-            eprintln!("auth: {problem}");
-            said.insert(problem);
-        }
     }
 }
 
@@ -193,7 +186,7 @@ enum Judgement {
 fn judge(directories: &Directories, user: &UserName, password: &Secret) -> Judgement {
     let password = password.expose();
     let entry = store::load_stamped(&directories.htpasswd, user);
-    // Enabled means that the file is there; what is in it matters to none but those who know the password.
+    // Enabled means that the file is there; what is in it is read once the password has proved right.
     let enabled = Stamp::of(&directories.account(user)).is_some();
     let (entry, stamp) = match entry {
         Ok(Some(found)) if enabled => found,

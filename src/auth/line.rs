@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::neighbourhood::neighbourhood;
+
 /// How many requests of one address may be verified, or wait for a core, at once. The rest wait in the line: a company's
 /// people often share an address, and a page asks for many things at a time.
 const TURNS: usize = 8;
@@ -34,8 +36,9 @@ pub struct Held<'a> {
 }
 
 impl Lines {
-    /// The line of an address.
+    /// The line of an address and its neighbours.
     pub fn of(&self, from: Option<IpAddr>) -> Held<'_> {
+        let from = from.map(neighbourhood);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = Arc::clone(lines.entry(from).or_insert_with(|| {
             Arc::new(Line {
@@ -85,6 +88,16 @@ impl Drop for Held<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_stand_in_one_line() {
+        let lines = Lines::default();
+        let held: Vec<Held<'_>> = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+            .map(|address| lines.of(Some(address.parse().unwrap())))
+            .into();
+        assert_eq!(lines.lines.lock().unwrap().len(), 2);
+        drop(held);
+    }
 
     #[tokio::test]
     async fn a_line_has_a_length_and_goes_with_the_last() {

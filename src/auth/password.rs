@@ -16,6 +16,9 @@ pub const COST: u32 = 10;
 /// The most that bcrypt looks at, in bytes. What is longer would be cut off silently, so it is refused.
 pub const LENGTH_MAX: usize = 72;
 
+/// The most that is compared with any entry, in bytes. What is longer is nobody's, and is not hashed.
+const COMPARED_MAX: usize = 255;
+
 /// The highest cost that is verified; 17 (six seconds) is also the highest that htpasswd makes.
 const COST_MAX: u32 = 17;
 
@@ -105,15 +108,18 @@ pub fn verify(password: &str, hash: &str) -> Verdict {
     };
     // Nobody can have set these: no password, and one with the byte that ends it in the programs that made the entry
     // (bcrypt repeats its key with that byte between, so "a\0a" would be as good as "a").
-    if password.is_empty() || password.contains('\0') {
+    if password.is_empty() || password.len() > COMPARED_MAX || password.contains('\0') {
         return Verdict::Wrong;
     }
     let right = match scheme {
-        Scheme::Bcrypt { .. } if password.len() > LENGTH_MAX => false,
-        Scheme::Bcrypt { .. } => match bcrypt::verify(password, hash) {
-            Ok(right) => right,
-            Err(_) => return Verdict::Refused,
-        },
+        // One that is too long takes as long as another, lest the time tell in which form an entry is.
+        Scheme::Bcrypt { .. } => {
+            let looked_at = &password.as_bytes()[..password.len().min(LENGTH_MAX)];
+            match bcrypt::verify(looked_at, hash) {
+                Ok(right) => right && password.len() <= LENGTH_MAX,
+                Err(_) => return Verdict::Refused,
+            }
+        }
         Scheme::Apr1 => {
             let mut parts = hash.split('$').skip(2);
             let (Some(salt), Some(expected)) = (parts.next(), parts.next()) else {
@@ -139,7 +145,6 @@ const NOBODY: &str = "$2y$10$...................................................
 
 /// Takes as long as [`verify`] does with an entry of ours, and is never right: for users who do not exist.
 pub fn verify_nobody(password: &str) {
-    // A password that is too long is turned away at once, whether or not there is an entry.
     let _ = verify(password, NOBODY);
 }
 
@@ -201,6 +206,20 @@ mod tests {
             verify("aaa\0aaa", &hash(&Secret::new("aaa")).unwrap()),
             Verdict::Wrong
         );
+
+        // It is looked at no less for that: an entry's form does not show by the time.
+        let took = |password: &str| {
+            let start = std::time::Instant::now();
+            verify_nobody(password);
+            start.elapsed()
+        };
+        let usual = took("hunter2");
+        assert!(took(&"x".repeat(COMPARED_MAX)) * 4 > usual);
+        for (length, verdict) in [(255, Verdict::Right), (256, Verdict::Wrong)] {
+            let password = "x".repeat(length);
+            let sha1 = format!("{{SHA}}{}", STANDARD.encode(Sha1::digest(&password)));
+            assert_eq!(verify(&password, &sha1), verdict, "{length}");
+        }
 
         let error = hash(&Secret::new(format!("{longest}x"))).unwrap_err();
         assert_eq!(

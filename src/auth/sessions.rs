@@ -1,8 +1,10 @@
 //! Sessions: whoever has signed in shows a cookie that we have signed, and what it stands for ends with the password, the account, or
 //! by signing out.
 //!
-//! The cookie is a JSON Web Token (HS256) that holds the user and a *mark*: a keyed digest of the user's password entry and of when the
-//! user last signed out everywhere. So nothing is kept of a session, and every one of a user ends when either of them changes.
+//! The cookie is a JSON Web Token (HS256) that holds the user and a *mark*: a keyed digest of the user's password entry and of a random word
+//! that stands in a file of the user's, the *epoch*. So nothing is kept of a session, and every one of a user ends when either of them
+//! changes. The first signing in makes the word, signing out makes another; where there is none no cookie counts, so whoever shuts a user
+//! out takes the file away, and no cookie of before counts again.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::HeaderValue;
-use axum::http::header::COOKIE;
 use cookie::{Cookie, SameSite};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::account_file;
 use super::asked::Asked;
 use super::cache::Pass;
+use super::complaints::Complaints;
+use super::cookies;
 use super::gatekeeper::Directories;
 use super::stamped::{self, Stamp};
 use super::store;
@@ -39,7 +42,7 @@ const LONGEST: u64 = 7 * 24 * 60 * 60;
 /// Longer cookies are not looked at; ours need a third of it.
 const COOKIE_MAX: usize = 1024;
 
-/// The most that the file of a user's last signing out holds, in bytes.
+/// The most that the file of a user's epoch holds, in bytes.
 const EPOCH_MAX: u64 = 64;
 
 /// How often an open connection's session is looked at.
@@ -77,7 +80,10 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Standing {
     stamps: Stamps,
-    mark: String,
+    /// A keyed digest of the password entry.
+    entry: String,
+    /// What a cookie has to hold; `None` where the user has no session.
+    mark: Option<String>,
     /// What the user is called by behind the gateway.
     pub pass: Arc<Pass>,
     /// Where the user's workspace answers.
@@ -91,6 +97,18 @@ struct Stamps {
     epoch: Option<Stamp>,
 }
 
+/// One of a user's files cannot be read; the operator was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the account cannot be read")]
+pub struct Unreadable;
+
+impl Standing {
+    /// Whether what was open before may stay so: nothing has ended since. The first signing in of a user ends nothing.
+    fn goes_on_from(&self, before: &Self) -> bool {
+        self.entry == before.entry && (before.mark.is_none() || self.mark == before.mark)
+    }
+}
+
 /// What the cookie is called with and without TLS: browsers take a name that begins with `__Host-` over TLS and for this host alone.
 pub fn cookie_names(platform: &str) -> [String; 2] {
     ["__Host-", ""].map(|guard| format!("{guard}dtaas-session-{platform}"))
@@ -99,8 +117,9 @@ pub fn cookie_names(platform: &str) -> [String; 2] {
 /// Gives and reads the cookies of one platform.
 pub struct Sessions {
     directories: Directories,
-    /// A file for each user who has ever signed out everywhere.
+    /// A file for each user who has signed in since the account was opened.
     epochs: PathBuf,
+    pub(super) complaints: Arc<Complaints>,
     key: Secret,
     signing: EncodingKey,
     reading: DecodingKey,
@@ -117,6 +136,7 @@ impl Sessions {
         Self {
             directories,
             epochs,
+            complaints: Arc::default(),
             signing: EncodingKey::from_secret(bytes),
             reading: DecodingKey::from_secret(bytes),
             key: key.derived("mark"),
@@ -134,16 +154,9 @@ impl Sessions {
     /// The session that a request shows; `None` where it shows none that counts.
     pub fn shown(&self, asked: &Asked<'_>, now: u64) -> Option<Session> {
         let name = self.name(asked);
-        asked
-            .headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == name)
+        cookies::named(asked.headers, name)
             .take(2)
-            .find_map(|cookie| self.read(cookie.value(), now))
+            .find_map(|value| self.read(std::str::from_utf8(value).ok()?, now))
     }
 
     fn read(&self, token: &str, now: u64) -> Option<Session> {
@@ -159,9 +172,9 @@ impl Sessions {
         if claims.exp <= now || claims.born.saturating_add(LONGEST) <= now {
             return None;
         }
-        let standing = self.standing(&claims.sub)?;
+        let standing = self.standing(&claims.sub).ok()??;
         // It was signed by us, so how long the comparison takes tells nothing.
-        (standing.mark == claims.mark).then(|| Session {
+        (standing.mark.as_ref() == Some(&claims.mark)).then(|| Session {
             pass: Arc::clone(&standing.pass),
             user: claims.sub,
             until: claims.exp.min(claims.born + LONGEST),
@@ -171,20 +184,35 @@ impl Sessions {
         })
     }
 
-    /// A cookie for a user who has just proved to be one; `None` where the user has no account.
+    /// Lets a user have sessions, who may have had none yet. Writes to disk.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// When it cannot be written down.
+    pub fn open(&self, user: &UserName) -> anyhow::Result<()> {
+        match Stamp::of(&self.epochs.join(user.as_str())) {
+            Some(_) => Ok(()),
+            None => end(&self.epochs, user),
+        }
+    }
+
+    /// A cookie for a user who has just proved to be one, and may have sessions ([`Self::open`]); `None` where the user has no account.
+    ///
+    /// # Errors
+    /// When the user's files cannot be read, or it cannot be signed.
     pub fn begin(
         &self,
         user: &UserName,
         asked: &Asked<'_>,
         now: u64,
     ) -> anyhow::Result<Option<HeaderValue>> {
-        let Some(standing) = self.standing(user) else {
-            return Ok(None);
-        };
-        self.cookie(user, &standing.mark, now, asked, now).map(Some)
+        let standing = self.standing(user)?;
+        match standing
+            .as_ref()
+            .and_then(|standing| standing.mark.as_ref())
+        {
+            Some(mark) => self.cookie(user, mark, now, asked, now).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A cookie in place of one that has been in use for a while.
@@ -228,12 +256,9 @@ impl Sessions {
     }
 
     /// What has a browser forget the cookie.
-    ///
-    /// # Errors
-    /// Never, as it is made of letters that headers may hold.
-    pub fn forgotten(&self, asked: &Asked<'_>) -> anyhow::Result<HeaderValue> {
+    pub fn forgotten(&self, asked: &Asked<'_>) -> Option<HeaderValue> {
         let text = format!("{}; Max-Age=0", self.written(asked, String::new()));
-        Ok(HeaderValue::from_str(&text)?)
+        HeaderValue::from_str(&text).ok()
     }
 
     /// Ends all sessions of a user.
@@ -244,13 +269,15 @@ impl Sessions {
         end(&self.epochs, user)
     }
 
-    /// Ends when the user has signed out, has another password, or has no account any more.
-    pub async fn over(self: Arc<Self>, user: UserName, standing: Arc<Standing>) {
+    /// Ends when the user has signed out, has another password, or has no account any more. While the files cannot be read, what they said
+    /// last counts: a process that is out of descriptors cuts nobody off.
+    pub async fn over(self: Arc<Self>, user: UserName, mut standing: Arc<Standing>) {
         loop {
             tokio::time::sleep(GLANCE).await;
             match self.standing(&user) {
-                Some(now) if now.mark == standing.mark => {}
-                Some(_) | None => return,
+                Ok(Some(now)) if now.goes_on_from(&standing) => standing = now,
+                Ok(Some(_) | None) => return,
+                Err(_) => {}
             }
         }
     }
@@ -263,15 +290,27 @@ impl Sessions {
         })
     }
 
-    /// The user as the files say now; `None` for whoever has no account that can be used.
-    pub fn standing(&self, user: &UserName) -> Option<Arc<Standing>> {
-        let stamps = self.stamps(user)?;
+    /// The user as the files say now; `None` for whoever has no account.
+    ///
+    /// # Errors
+    /// When one of the files cannot be read, or is damaged, which the operator is told once.
+    pub fn standing(&self, user: &UserName) -> Result<Option<Arc<Standing>>, Unreadable> {
+        let Some(stamps) = self.stamps(user) else {
+            return Ok(None);
+        };
         if let Some(known) = self.lock().get(user)
             && known.stamps == stamps
         {
-            return Some(Arc::clone(known));
+            return Ok(Some(Arc::clone(known)));
         }
-        let standing = Arc::new(self.looked_up(user)?);
+        let standing = match self.looked_up(user) {
+            Ok(Some(standing)) => Arc::new(standing),
+            Ok(None) => return Ok(None),
+            Err(problem) => {
+                self.complaints.say(problem);
+                return Err(Unreadable);
+            }
+        };
         let settled = |stamp: &Stamp| stamp.is_settled();
         let Stamps {
             entry,
@@ -286,33 +325,41 @@ impl Sessions {
             }
             standings.insert(user.clone(), Arc::clone(&standing));
         }
-        Some(standing)
+        Ok(Some(standing))
     }
 
-    fn looked_up(&self, user: &UserName) -> Option<Standing> {
-        let (entry, entry_stamp) = store::load_stamped(&self.directories.htpasswd, user).ok()??;
-        let (account, account_stamp) =
-            account_file::read(&self.directories.account(user)).ok()??;
-        let path = self.epochs.join(user.as_str());
-        let (epoch, epoch_stamp) = match stamped::read(&path, EPOCH_MAX).ok()? {
-            Some((text, stamp)) => (text, Some(stamp)),
-            None => (String::new(), None),
+    fn looked_up(&self, user: &UserName) -> Result<Option<Standing>, String> {
+        let entry = store::load_stamped(&self.directories.htpasswd, user);
+        let path = self.directories.account(user);
+        let account =
+            account_file::read(&path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+        let (Some((entry, entry_stamp)), Some((account, account_stamp))) =
+            (entry.map_err(|problem| problem.to_string())?, account)
+        else {
+            return Ok(None);
         };
+        let path = self.epochs.join(user.as_str());
+        let (epoch, epoch_stamp) = stamped::read(&path, EPOCH_MAX)
+            .map_err(|reason| format!("{}: {reason}", path.display()))?
+            .unzip();
         let hash = entry.hash.expose();
-        let mark = self.key.derived(&format!("{user}\n{hash}\n{epoch}"));
-        Some(Standing {
+        let digest = |text: &str| self.key.derived(text).expose()[..32].to_owned();
+        let pass = Pass {
+            user: HeaderValue::from_str(user.as_str())
+                .map_err(|error| format!("{user}: {error}"))?,
+            groups: account.groups,
+        };
+        Ok(Some(Standing {
             stamps: Stamps {
                 entry: entry_stamp,
                 account: account_stamp,
                 epoch: epoch_stamp,
             },
-            mark: mark.expose()[..32].to_owned(),
-            pass: Arc::new(Pass {
-                user: HeaderValue::from_str(user.as_str()).ok()?,
-                groups: account.groups,
-            }),
+            entry: digest(&format!("{user}\n{hash}")),
+            mark: epoch.map(|epoch| digest(&format!("{user}\n{hash}\n{epoch}"))),
+            pass: Arc::new(pass),
             workspace: account.workspace,
-        })
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserName, Arc<Standing>>> {

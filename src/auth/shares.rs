@@ -1,18 +1,20 @@
 //! What users share with people who have no account: a port of their workspace each, kept as one file a user, written by the website and
 //! by the operator's `share`.
 
+mod places;
 pub(super) mod served;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::stamped;
+use super::{stamped, store};
 use crate::error::Failure;
 use crate::machine::files::Tree;
 use crate::platform::desired::hex;
@@ -82,14 +84,25 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+fn is_own(port: u16) -> bool {
+    port == 0 || OWN_PORTS.contains(&port)
+}
+
 fn digest(token: &str) -> String {
     hex(&Sha256::digest(token))
 }
 
 impl Share {
-    /// Whether it is open at this time.
+    /// Whether it is open at this time, and leads to nothing that would give the workspace away, whoever wrote it down.
     pub fn is_open(&self, now: u64) -> bool {
-        now < self.until
+        now < self.until && !is_own(self.port)
+    }
+
+    /// When it ends, as people and programs read it; `None` for what no calendar holds.
+    pub fn ends(&self) -> Option<String> {
+        let seconds = i64::try_from(self.until).ok()?;
+        let time = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        time.format(&Rfc3339).ok()
     }
 
     /// Whether this is its token.
@@ -156,7 +169,7 @@ pub fn add(
         public,
         days,
     } = wanted;
-    if port == 0 || OWN_PORTS.contains(&port) {
+    if is_own(port) {
         let rule = format!(
             "port {port} cannot be shared: the workspace's own tools answer there, and they would be anybody's"
         );
@@ -212,8 +225,7 @@ fn change<T>(
     change: impl FnOnce(&mut Vec<Share>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let tree = Tree::open(directory)?;
-    let lock = rustix::fs::open(directory, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    flock(&lock, FlockOperation::LockExclusive)?;
+    let _held = store::hold(directory)?;
     let mut shares = of(directory, user, now)?;
     let result = change(&mut shares)?;
     let name = file_name(user);
@@ -223,7 +235,7 @@ fn change<T>(
         }
         false => {
             let text = serde_json::to_string_pretty(&shares)? + "\n";
-            tree.write(&name, super::store::MODE, text.as_bytes())?;
+            tree.write(&name, store::MODE, text.as_bytes())?;
         }
     }
     Ok(result)
@@ -270,6 +282,16 @@ mod tests {
         assert!(!remove(directory, &alice, &"twin".parse().unwrap(), NOW).unwrap());
         assert!(remove(directory, &alice, &"open".parse().unwrap(), NOW).unwrap());
         assert!(!directory.join("alice.json").exists());
+    }
+
+    #[test]
+    fn what_would_give_the_workspace_away_is_not_open_whoever_wrote_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = r#"[{"name":"jupyter","port":8080,"token":null,"until":1900000000},{"name":"twin","port":5000,"token":null,"until":1900000000}]"#;
+        std::fs::write(directory.path().join("alice.json"), text).unwrap();
+        let shares = of(directory.path(), &"alice".parse().unwrap(), NOW).unwrap();
+        assert_eq!(shares.len(), 1);
+        assert_eq!(shares[0].ends().as_deref(), Some("2030-03-17T17:46:40Z"));
     }
 
     #[test]

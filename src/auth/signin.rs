@@ -6,17 +6,14 @@ use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::asked::Asked;
+use super::asked::{ADDRESS_MAX, Asked};
 use super::basic::Credentials;
-use super::endpoint::{Endpoint, SIGN_IN, Unknown, now, plain, seconds};
+use super::endpoint::{Endpoint, SIGN_IN, Unknown, plain, seconds};
 use crate::page::{self, Asset, HTML, STYLE};
 use crate::secrets::Secret;
 
 /// The most that a form holds, in bytes.
 const FORM_MAX: usize = 8 * 1024;
-
-/// The most that the address of a page holds to which somebody comes back, in bytes.
-const ADDRESS_MAX: usize = 4096;
 
 const PAGE: &str = include_str!("../../website/signin/index.html");
 const PICTURE: &str = include_str!("../../website/favicon.svg");
@@ -129,13 +126,14 @@ impl Endpoint {
         };
         let password = Secret::new(form.password.as_str());
         match self.verified(Credentials { user, password }, &asked).await {
-            Ok(known) => match self.sessions.begin(&known.user, &asked, now()) {
+            Ok(known) => match self.begin(&known.user, &asked).await {
                 Ok(Some(cookie)) => self.go_on(&form, cookie),
                 Ok(None) => self.page(StatusCode::UNAUTHORIZED, &form, wrong),
-                Err(_) => plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "The session cannot be signed.\n",
-                ),
+                Err(error) => {
+                    self.complaints.say(format!("{error:#}"));
+                    let notice = "You cannot be signed in just now. Tell your operator.";
+                    self.page(StatusCode::INTERNAL_SERVER_ERROR, &form, notice)
+                }
             },
             Err(Unknown::Nobody | Unknown::Wrong) => {
                 self.page(StatusCode::UNAUTHORIZED, &form, wrong)

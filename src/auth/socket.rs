@@ -8,7 +8,8 @@ use axum::http::header::{AUTHORIZATION, COOKIE, UPGRADE};
 use axum::http::uri::PathAndQuery;
 use axum::response::Response;
 
-use super::endpoint::{Endpoint, Required, plain};
+use super::endpoint::{Endpoint, Required, Unknown, plain};
+use super::sessions::Unreadable;
 use crate::proxy::{Proxy, Upstream};
 use crate::spec::names::UserName;
 
@@ -28,6 +29,8 @@ impl Endpoint {
         user: UserName,
         mut request: Request,
     ) -> Response {
+        // Before the question whether it may be opened: what ends between the two has ended it as well.
+        let standing = self.sessions.standing(&user);
         let admitted = {
             let asked = self.front.before(&request);
             self.admit(&Required::This(user.clone()), &asked).await
@@ -36,7 +39,10 @@ impl Endpoint {
             Ok(admitted) => admitted,
             Err(refused) => return refused,
         };
-        let standing = self.sessions.standing(&user);
+        let standing = match standing {
+            Ok(standing) => standing,
+            Err(Unreadable) => return self.refusal(&Unknown::Broken, &self.front.before(&request)),
+        };
         let workspace = standing.and_then(|standing| Some((standing.workspace?, standing)));
         let Some((workspace, standing)) = workspace else {
             return plain(StatusCode::NOT_FOUND, "There is no workspace here.\n");

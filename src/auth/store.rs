@@ -4,9 +4,11 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 
 use super::password;
 use super::stamped::{self, Stamp};
@@ -53,16 +55,37 @@ pub fn entry_line(user: &UserName, hash: &str) -> Secret {
     Secret::new(format!("{user}:{hash}\n"))
 }
 
-/// Keeps others from writing entries until it is dropped: `user passwd` and the website may both be at it. Waits for whoever has it, which
-/// takes as long as a small file.
+/// How long a directory is waited for that another process holds, which takes as long as a small file does.
+const HELD: Duration = Duration::from_secs(10);
+
+/// Keeps others from writing in a directory until it is dropped: the operator's commands and the website may both be at it.
 ///
 /// # Errors
-/// When the directory cannot be opened.
+/// When the directory cannot be opened, or is held by another process for more than ten seconds.
 pub fn hold(directory: &Path) -> io::Result<OwnedFd> {
+    hold_within(directory, HELD)
+}
+
+fn hold_within(directory: &Path, longest: Duration) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let held = rustix::fs::open(directory, flags, Mode::empty())?;
-    flock(&held, FlockOperation::LockExclusive)?;
-    Ok(held)
+    let start = Instant::now();
+    loop {
+        match flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(held),
+            Err(Errno::WOULDBLOCK) if start.elapsed() < longest => {
+                // The kernel tells nobody with a bound when a lock is free.
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let path = directory.display();
+                let why = format!("{path} has been held by another process for too long");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Gives a user another password: the entry is replaced whole, and only where there is one, since whoever has none has no password to change.
@@ -186,6 +209,22 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn whoever_holds_it_is_waited_for_but_not_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = hold(directory.path()).unwrap();
+        let error = hold_within(directory.path(), Duration::from_millis(20)).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("held by another process for too long")
+        );
+        let waiting = directory.path().to_owned();
+        let next = std::thread::spawn(move || hold(&waiting).map(drop));
+        drop(held);
+        next.join().unwrap().unwrap();
     }
 
     #[test]

@@ -47,6 +47,9 @@ struct Serve {
     /// A file with what sessions are signed with.
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
+    /// A file with what only the gateway knows; requests that do not bring it are refused.
+    #[arg(long, value_name = "FILE")]
+    gateway_secret_file: Option<PathBuf>,
     /// The platform's name, which stands in the cookie's.
     #[arg(long, value_name = "NAME", default_value = "dtaas")]
     platform: DeploymentName,
@@ -93,6 +96,10 @@ impl Auth {
                         realm: serve.realm,
                         front: Front::Gateway(serve.trusted_proxies),
                         vis_key: serve.vis_key,
+                    },
+                    gateway: match &serve.gateway_secret_file {
+                        Some(file) => Some(gate::read_secret(file)?),
+                        None => None,
                     },
                     account: Account {
                         credentials: serve.credentials,

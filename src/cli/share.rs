@@ -4,12 +4,11 @@ use std::path::Path;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::auth::account::shares::shown;
-use crate::auth::shares::{DAYS_MAX, Share, Wanted};
+use crate::auth::shares::{DAYS_MAX, Wanted};
 use crate::deployment::Deployment;
+use crate::error::{Exit, Failure, failure_of};
 use crate::spec::names::{NameError, ShareName, UserName};
 use crate::ui;
 use crate::ui::table::table;
@@ -84,12 +83,28 @@ impl FromStr for Target {
     }
 }
 
-fn date(share: &Share) -> String {
-    i64::try_from(share.until)
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
+/// One error that tells of all; what to do about the first is its hint.
+fn all_of(errors: Vec<anyhow::Error>) -> anyhow::Result<()> {
+    let mut texts: Vec<String> = Vec::new();
+    for error in &errors {
+        let text = format!("{error:#}");
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else {
+        return Ok(());
+    };
+    if texts.len() == 1 {
+        return Err(first);
+    }
+    let known = failure_of(&first);
+    let failure = Failure::new(texts.join("; ")).exit(known.map_or(Exit::Failed, Failure::code));
+    Err(match known.and_then(Failure::remedy) {
+        Some(hint) => failure.hint(hint).into(),
+        None => failure.into(),
+    })
 }
 
 impl Shares {
@@ -118,7 +133,7 @@ impl Shares {
                     "{who} reaches port {} of {user}'s workspace until {}. The program there must listen on 0.0.0.0.\n\
                      End it with `dtaas share remove {user}/{}`.",
                     share.port,
-                    date(&share),
+                    share.ends().unwrap_or_default(),
                     share.name
                 ));
                 Ok(())
@@ -148,7 +163,7 @@ impl Shares {
                             format!("{user}/{}", share.name),
                             share.port.to_string(),
                             opens.to_owned(),
-                            date(share),
+                            share.ends().unwrap_or_default(),
                         ]
                     })
                     .collect();
@@ -156,11 +171,14 @@ impl Shares {
                 Ok(())
             }
             Command::Remove { shares } => {
+                let mut errors = Vec::new();
                 for Target { user, name } in shares {
-                    deployment.unshare(&user, &name)?;
-                    ui::say(format!("{user}/{name} is shared no more."));
+                    match deployment.unshare(&user, &name) {
+                        Ok(()) => ui::say(format!("{user}/{name} is shared no more.")),
+                        Err(error) => errors.push(error),
+                    }
                 }
-                Ok(())
+                all_of(errors)
             }
         }
     }

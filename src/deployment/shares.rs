@@ -2,23 +2,14 @@
 
 use std::path::PathBuf;
 
-use time::OffsetDateTime;
-
 use super::{Deployment, private, runs};
+use crate::auth::endpoint::now;
 use crate::auth::shares::{self, Share, Wanted};
 use crate::error::Failure;
 use crate::platform::auth::SHARES;
 use crate::secrets::Secret;
 use crate::spec::model::AuthMode;
 use crate::spec::names::{ShareName, UserName};
-
-/// The time, in seconds since 1970.
-fn now() -> u64 {
-    OffsetDateTime::now_utc()
-        .unix_timestamp()
-        .try_into()
-        .unwrap_or(0)
-}
 
 impl Deployment {
     /// Everything that is shared, by user.
@@ -41,7 +32,7 @@ impl Deployment {
     /// When there is no such user, it cannot be shared, or not be written.
     pub fn share(&self, user: &UserName, wanted: Wanted) -> anyhow::Result<(Share, String)> {
         self.require_user(user)?;
-        let directory = self.shares_directory()?;
+        let directory = self.made_directory()?;
         runs::begin(self.root());
         let what = format!("{user}/{}", wanted.name);
         let (share, token) =
@@ -70,7 +61,8 @@ impl Deployment {
     pub fn unshare(&self, user: &UserName, name: &ShareName) -> anyhow::Result<()> {
         let directory = self.shares_directory()?;
         runs::begin(self.root());
-        match shares::remove(&directory, user, name, now())? {
+        // Where there is no directory, nothing was ever shared.
+        match directory.exists() && shares::remove(&directory, user, name, now())? {
             true => Ok(()),
             false => Err(Failure::usage(format!("{user}/{name} is not shared"))
                 .hint("`dtaas share list` shows what is shared")
@@ -91,7 +83,12 @@ impl Deployment {
             .hint("users share in the website, under Account")
             .into());
         }
-        self.tree.make_dir(&private(SHARES))?;
         Ok(self.root().join(SHARES))
+    }
+
+    fn made_directory(&self) -> anyhow::Result<PathBuf> {
+        let directory = self.shares_directory()?;
+        self.tree.make_dir(&private(SHARES))?;
+        Ok(directory)
     }
 }

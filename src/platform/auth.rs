@@ -76,21 +76,24 @@ pub fn vis_url(input: &Input<'_>) -> String {
 /// Where the key lies for the gateway's word to Grafana, relative to the root.
 const VIS: &str = "config/vis";
 
-/// Where it is written down that a user has signed out everywhere, relative to the root; a file a user.
+/// Where the word lies that a user's sessions hang on, relative to the root; a file for each user who has signed in.
 pub const SESSIONS: &str = "sessions";
 
 /// Where it is kept what users share, relative to the root; a file a user.
 pub const SHARES: &str = "shares";
 
-/// Where the key lies that sessions are signed with, relative to the root.
+/// Where the key lies that sessions are signed with, and the gateway's secret, relative to the root.
 const KEY: &str = "config/session";
 
-/// What a user leaves behind who is removed: what the user shared, and when the user signed out last.
-pub fn left_behind(name: &UserName) -> [PathBuf; 2] {
-    [
-        Path::new(SESSIONS).join(name.as_str()),
-        Path::new(SHARES).join(shares::file_name(name)),
-    ]
+/// What a user's sessions hang on, relative to the root. Whoever is shut out has none: else a cookie of before would count again when the
+/// account is opened again.
+pub fn session_file(name: &UserName) -> PathBuf {
+    Path::new(SESSIONS).join(name.as_str())
+}
+
+/// What a user shares, relative to the root.
+pub fn shares_file(name: &UserName) -> PathBuf {
+    Path::new(SHARES).join(shares::file_name(name))
 }
 
 /// What a session's cookie is called, with and without TLS.
@@ -121,6 +124,8 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
         "/shares",
         "--key-file",
         "/session/key",
+        "--gateway-secret-file",
+        "/session/gateway",
         "--platform",
         input.spec.name.as_str(),
         "--base-path",
@@ -145,6 +150,10 @@ pub fn add(input: &Input<'_>, desired: &mut Desired) {
     desired
         .files
         .push(secret(format!("{KEY}/key"), key.expose().to_owned()));
+    let gateway = input.secrets.gateway.expose().to_owned();
+    desired
+        .files
+        .push(secret(format!("{KEY}/gateway"), gateway));
     let written = |source: &str, target: &str| Mount {
         read_only: false,
         ..read_only(input, source, target)

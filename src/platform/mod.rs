@@ -146,8 +146,11 @@ fn users_side(input: &Input<'_>, desired: &mut Desired) -> Result<(), RenderErro
             .files
             .extend(entries.map(|(name, entry)| auth::entry(name, entry)));
     }
-    for name in input.spec.users.keys() {
+    for (name, user) in &input.spec.users {
         workspace::add(input, name, desired)?;
+        if !user.enabled {
+            desired.absent.push(auth::session_file(name));
+        }
     }
     desired.healing = input.spec.healing.map(|healing| Healing {
         every: healing.every.0,
@@ -185,9 +188,13 @@ pub fn users(input: &Input<'_>, names: &BTreeSet<UserName>) -> Result<Desired, R
             workspace::add(input, name, &mut desired)?;
         }
         let mut files = vec![gateway::user_file(name), auth::user_file(name)];
+        let user = input.spec.users.get(name);
+        if !user.is_some_and(|user| user.enabled) {
+            files.push(auth::session_file(name));
+        }
         // Whoever gets the name next begins anew.
-        if !input.spec.users.contains_key(name) {
-            files.extend(auth::left_behind(name));
+        if user.is_none() {
+            files.push(auth::shares_file(name));
         }
         if !input.services.is_empty() {
             files.extend(services::users::paths(name).map(PathBuf::from));

@@ -10,12 +10,14 @@ use hyper::body::{Frame, Incoming, SizeHint};
 /// A body, and what ends it before its time. Its other end sees that it is not whole.
 pub struct Ending<E> {
     body: Incoming,
-    end: Pin<Box<E>>,
+    /// Nothing any more once it is over: what is over is not asked again.
+    end: Option<Pin<Box<E>>>,
 }
 
 impl<E> Ending<E> {
     /// The body, until `end` is over.
     pub fn new(body: Incoming, end: Pin<Box<E>>) -> Self {
+        let end = Some(end);
         Self { body, end }
     }
 }
@@ -28,11 +30,17 @@ impl<E: Future<Output = ()>> HttpBody for Ending<E> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() && self.end.as_mut().poll(cx).is_ready() {
+        // Before the body: one that always has more would never let it have its turn.
+        let over = match self.end.as_mut() {
+            Some(end) => end.as_mut().poll(cx).is_ready(),
+            None => true,
+        };
+        if over {
+            self.end = None;
             let over = Error::new(ErrorKind::ConnectionAborted, "it is open no more");
             return Poll::Ready(Some(Err(axum::Error::new(over))));
         }
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
         frame.map(|frame| frame.map(|frame| frame.map_err(axum::Error::new)))
     }
 

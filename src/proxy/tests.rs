@@ -123,6 +123,78 @@ async fn an_answer_that_is_still_coming_is_cut() {
     );
 }
 
+#[tokio::test]
+async fn an_answer_without_end_that_is_read_slowly_is_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 1024]).await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        connection.write_all(head).await.unwrap();
+        while connection.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+    });
+    let (over, mut told) = watch::channel(());
+    let end = async move { drop(told.changed().await) };
+    let request = Request::new(Body::empty());
+    let response = Proxy::default().pass(request, asked(address), end).await;
+    let mut body = response.into_body().into_data_stream();
+    // Whenever it is asked there is more.
+    for _ in 0..100 {
+        assert!(body.next().await.unwrap().is_ok());
+    }
+    over.send(()).unwrap();
+    assert!(body.next().await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_long_upload_is_no_long_thought() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut all = Vec::new();
+            let mut some = [0; 1024];
+            // In chunks, of which the last is empty.
+            while !all.ends_with(b"\r\n0\r\n\r\n") {
+                let length = connection.read(&mut some).await.unwrap();
+                all.extend_from_slice(&some[..length]);
+            }
+            if !all.starts_with(b"PUT /silent") {
+                let answer =
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\ntaken";
+                connection.write_all(answer).await.unwrap();
+            }
+            tokio::spawn(async move { connection.read(&mut some).await });
+        }
+    });
+    let proxy = Proxy {
+        thinking: Duration::from_secs(1),
+        ..Proxy::default()
+    };
+    let slow = futures_util::stream::unfold(0, async |number| {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        (number < 6).then_some((Ok::<_, std::io::Error>("part"), number + 1))
+    });
+    let put = |body| {
+        let mut request = Request::new(body);
+        *request.method_mut() = axum::http::Method::PUT;
+        request
+    };
+    let request = put(Body::from_stream(slow));
+    let answer = proxy.pass(request, asked(address), std::future::pending());
+    assert_eq!(text(answer.await).await, (200, "taken".to_owned()));
+
+    let silent = Upstream {
+        address,
+        path_and_query: "/silent".parse().unwrap(),
+    };
+    let body = Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("all")]));
+    let answer = proxy.pass(put(body), silent, std::future::pending());
+    assert_eq!(text(answer.await).await.0, 504);
+}
+
 /// A server whose WebSockets say everything twice, behind a proxy that ends when told to.
 async fn doubling() -> (SocketAddr, watch::Sender<()>) {
     let program = TcpListener::bind("127.0.0.1:0").await.unwrap();

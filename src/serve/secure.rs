@@ -78,6 +78,10 @@ impl Secure {
                         .timer(TokioTimer::new())
                         .keep_alive_interval(SILENCE)
                         .max_concurrent_streams(STREAMS)
+                        // The gateway takes its questions back whose visitors are gone. However many these are, its one connection
+                        // must not end with them: it is the gateway's, and no stranger's.
+                        .max_pending_accept_reset_streams(usize::try_from(STREAMS).ok())
+                        .max_local_error_reset_streams(None)
                         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
                         .await;
                 }

@@ -1,6 +1,7 @@
 //! The auth endpoint, as the gateway asks it.
 
 mod account;
+mod entrances;
 pub mod fixture;
 mod floods;
 mod guesses;

@@ -7,8 +7,6 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::super::asked::Asked;
 use super::super::endpoint::{Endpoint, Known, now};
@@ -29,15 +27,11 @@ struct New {
 
 /// A share as programs and the website are told of it; `base` is where the platform begins.
 pub fn shown(share: &Share, user: &UserName, base: &str) -> Value {
-    let until = i64::try_from(share.until)
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .and_then(|time| time.format(&Rfc3339).ok());
     json!({
         "name": share.name,
         "port": share.port,
         "public": share.token.is_none(),
-        "until": until,
+        "until": share.ends(),
         "url": format!("{base}{}", share.path(user)),
     })
 }
@@ -72,7 +66,12 @@ impl Endpoint {
                 let Ok(name) = name.parse::<ShareName>() else {
                     return problem(StatusCode::NOT_FOUND, "Nothing of that name is shared.");
                 };
-                match shares::remove(directory, user, &name, now()) {
+                let (at, whose, what) = (directory.to_owned(), user.clone(), name.clone());
+                let removed = self
+                    .writing
+                    .of(user, move || shares::remove(&at, &whose, &what, now()))
+                    .await;
+                match removed {
                     Ok(true) => {
                         eprintln!("auth: {user} shares {name} no more");
                         done()
@@ -111,15 +110,18 @@ impl Endpoint {
             public,
             days,
         };
-        let (share, token) = shares::add(directory, user, wanted, now()).map_err(|error| {
-            match error.downcast::<Refused>() {
-                Ok(Refused::Taken) => problem(
-                    StatusCode::CONFLICT,
-                    "You share something of that name already.",
-                ),
-                Ok(Refused::Unfit(rule)) => unfit(rule),
-                Err(error) => failed(&format!("{error:#}")),
-            }
+        let (at, whose) = (directory.to_owned(), user.clone());
+        let added = self
+            .writing
+            .of(user, move || shares::add(&at, &whose, wanted, now()))
+            .await;
+        let (share, token) = added.map_err(|error| match error.downcast::<Refused>() {
+            Ok(Refused::Taken) => problem(
+                StatusCode::CONFLICT,
+                "You share something of that name already.",
+            ),
+            Ok(Refused::Unfit(rule)) => unfit(rule),
+            Err(error) => failed(&format!("{error:#}")),
         })?;
         eprintln!("auth: {user} shares port {port} as {}", share.name);
         let mut value = shown(&share, user, &self.base);

@@ -1,6 +1,7 @@
 use std::fs;
 
 use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
 use proptest::prelude::*;
 
 use super::*;
@@ -47,7 +48,7 @@ impl Place {
 
 fn with_cookie(cookie: &str, secure: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
+    headers.insert(COOKIE, HeaderValue::from_bytes(cookie.as_bytes()).unwrap());
     let scheme = if secure { "https" } else { "http" };
     headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
     headers
@@ -71,7 +72,9 @@ impl<'a> Asked<'a> {
 fn signed_in(sessions: &Sessions, user: &str, secure: bool) -> String {
     let headers = with_cookie("x=y", secure);
     let asked = Front::Gateway(Vec::new()).about(&headers).with(&headers);
-    let cookie = sessions.begin(&user.parse().unwrap(), &asked, NOW);
+    let user = user.parse().unwrap();
+    sessions.open(&user).unwrap();
+    let cookie = sessions.begin(&user, &asked, NOW);
     let cookie = cookie.unwrap().unwrap();
     cookie.to_str().unwrap().to_owned()
 }
@@ -197,6 +200,70 @@ fn what_we_have_not_signed_opens_nothing() {
     assert!(user_of(&sessions, &format!("{name}=x; {cookie}"), NOW).is_some());
 }
 
+#[test]
+fn a_user_who_was_shut_out_begins_anew() {
+    let place = Place::new();
+    let sessions = place.sessions("key");
+    let cookie = signed_in(&sessions, "alice", true);
+    let there = || user_of(&sessions, pair(&cookie), NOW).is_some();
+    assert!(there());
+    // Shutting a user out takes both away, and opening the account again gives back the account alone.
+    let account = fs::read_to_string(place.path("users/alice.json")).unwrap();
+    fs::remove_file(place.path("users/alice.json")).unwrap();
+    fs::remove_file(place.path("sessions/alice")).unwrap();
+    assert!(!there());
+    place.write("users/alice.json", &account);
+    assert!(!there());
+    let new = signed_in(&sessions, "alice", true);
+    assert!(user_of(&sessions, pair(&new), NOW).is_some());
+    assert!(!there());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_an_account_that_is_closed() {
+    let place = Place::new();
+    let sessions = place.sessions("key");
+    let alice = "alice".parse().unwrap();
+    for (file, damaged) in [
+        ("users/alice.json", "{"),
+        ("auth/alice", "alice"),
+        ("sessions/alice", &*"x".repeat(100)),
+    ] {
+        signed_in(&sessions, "alice", true);
+        let fine = fs::read_to_string(place.path(file)).unwrap();
+        place.write(file, damaged);
+        assert_eq!(sessions.standing(&alice).err(), Some(Unreadable), "{file}");
+        place.write(file, &fine);
+        assert!(sessions.standing(&alice).unwrap().is_some());
+    }
+    assert!(
+        sessions
+            .standing(&"carol".parse().unwrap())
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_open_stays_until_something_ends_it() {
+    let place = Place::new();
+    let sessions = Arc::new(place.sessions("key"));
+    let alice: UserName = "alice".parse().unwrap();
+    let standing = sessions.standing(&alice).unwrap().unwrap();
+    let mut over = Box::pin(Arc::clone(&sessions).over(alice.clone(), standing));
+    let mut ends = async || tokio::time::timeout(GLANCE * 3, &mut over).await.is_ok();
+    assert!(!ends().await);
+    // The first signing in, other groups, and a file that cannot be read for a while end nothing.
+    signed_in(&sessions, "alice", true);
+    assert!(!ends().await);
+    place.write("users/alice.json", "{");
+    assert!(!ends().await);
+    place.write("users/alice.json", r#"{"groups":[]}"#);
+    assert!(!ends().await);
+    sessions.end(&alice).unwrap();
+    assert!(ends().await);
+}
+
 proptest! {
     #[test]
     fn no_cookie_header_brings_it_down_or_opens(text in "\\PC{0,200}", flip in 0usize..4000) {
@@ -209,6 +276,12 @@ proptest! {
             headers.insert(COOKIE, value);
             let asked = Front::Gateway(Vec::new()).about(&headers).with(&headers);
             prop_assert!(sessions.shown(&asked, NOW).is_none());
+        }
+        // Whatever else is set beside it, it counts.
+        let beside: String = text.chars().filter(|c| *c != ';').collect();
+        for cookies in [format!("{beside}; {cookie}"), format!("{cookie};n={beside}; José=1")] {
+            let user = user_of(&sessions, &cookies, NOW);
+            prop_assert_eq!(user.as_deref(), Some("alice"));
         }
         // Any one letter of the token that is another makes it worthless.
         let (name, token) = cookie.split_once('=').unwrap();

@@ -5,51 +5,66 @@
 //! them from acting as whoever is signed in; cookies go neither way; and the token stands in the path (`~…`), where a page's own relative
 //! addresses carry it on.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN,
-    REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN,
+    REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
 
 use super::super::endpoint::{Endpoint, now};
+use super::super::sessions::Unreadable;
+use super::places::Places;
 use super::{Share, of};
+use crate::gate;
 use crate::proxy::{Proxy, Upstream};
 use crate::spec::names::{ShareName, UserName};
 
 /// How often an open exchange's share is looked at.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// The most requests and WebSockets at a time of one share: enough for people, too few to wear the gateway out.
-const MOST: usize = 128;
-
 /// Scripts and forms may run, as a page of nobody's.
 const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-popups allow-downloads allow-modals allow-pointer-lock";
 
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// What a shared program must not say for the platform's origin.
-const NOT_ITS_OWN: [HeaderName; 4] = [
+/// What a shared program must not say for the platform's origin: what browsers keep for it, send for it, or ask people in its name.
+const NOT_ITS_OWN: [HeaderName; 20] = [
     SET_COOKIE,
     STRICT_TRANSPORT_SECURITY,
+    // A password window would say that it is the platform that asks.
+    WWW_AUTHENTICATE,
+    HeaderName::from_static("accept-ch"),
+    HeaderName::from_static("activate-storage-access"),
+    HeaderName::from_static("alt-svc"),
+    HeaderName::from_static("authentication-info"),
     HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("critical-ch"),
+    HeaderName::from_static("expect-ct"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("observe-browsing-topics"),
+    HeaderName::from_static("origin-agent-cluster"),
+    HeaderName::from_static("public-key-pins"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderName::from_static("secure-session-challenge"),
+    HeaderName::from_static("secure-session-registration"),
     HeaderName::from_static("service-worker-allowed"),
+    HeaderName::from_static("set-login"),
 ];
 
 /// What is shared by everybody, and how it is reached.
 pub struct Shared {
     directory: PathBuf,
     proxy: Proxy,
-    places: Mutex<HashMap<(UserName, ShareName), Arc<Semaphore>>>,
+    places: Places,
 }
 
 /// Where a request goes, from its path below the base path.
@@ -94,7 +109,7 @@ impl<'a> Place<'a> {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let value = gate::only(headers, &AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -118,23 +133,17 @@ impl Shared {
         Self {
             directory,
             proxy,
-            places: Mutex::default(),
+            places: Places::default(),
         }
     }
 
-    fn find(&self, user: &UserName, name: &ShareName) -> Option<Share> {
-        let shares = of(&self.directory, user, now()).ok()?;
-        shares.into_iter().find(|share| share.name == *name)
-    }
-
-    fn places(&self, user: &UserName, name: &ShareName) -> Arc<Semaphore> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody is at those that are held here alone.
-        places.retain(|_, place| Arc::strong_count(place) > 1);
-        let place = places
-            .entry((user.clone(), name.clone()))
-            .or_insert_with(|| Arc::new(Semaphore::new(MOST)));
-        Arc::clone(place)
+    /// What is shared under a name; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the user's file cannot be read: why.
+    fn find(&self, user: &UserName, name: &ShareName) -> Result<Option<Share>, String> {
+        let shares = of(&self.directory, user, now()).map_err(|error| format!("{error:#}"))?;
+        Ok(shares.into_iter().find(|share| share.name == *name))
     }
 
     /// The answer to a request at a place.
@@ -162,49 +171,28 @@ impl Shared {
             token,
             rest,
         } = place;
-        let standing = endpoint.sessions.standing(&user).ok_or_else(nothing)?;
+        let standing = endpoint
+            .sessions
+            .standing(&user)
+            .map_err(|Unreadable| broken())?
+            .ok_or_else(nothing)?;
         let workspace = standing.workspace.ok_or_else(nothing)?;
-        let share = self.find(&user, &name).ok_or_else(nothing)?;
+        let share = self.find(&user, &name).map_err(|problem| {
+            endpoint.complaints.say(problem);
+            broken()
+        })?;
+        let share = share.ok_or_else(nothing)?;
         let start = format!("{}{}", endpoint.base, share.path(&user));
+        let Way { prefix, bare } =
+            way(&share, &start, token, rest, &request).map_err(|refused| *refused)?;
         let query = request.uri().query().unwrap_or_default();
-        let mut bare = None;
-        let mut prefix = start.clone();
-        if share.token.is_some() {
-            match (token, bearer(request.headers()), from_query(query)) {
-                (Some(token), _, _) if share.takes(token) => prefix = format!("{start}~{token}/"),
-                (None, Some(token), _) if share.takes(token) => bare = Some(AUTHORIZATION),
-                (None, _, Some((token, others))) if share.takes(&token) => {
-                    let rest = rest.trim_start_matches('/');
-                    let query = if others.is_empty() {
-                        String::new()
-                    } else {
-                        format!("?{others}")
-                    };
-                    return Ok(to(format!("{start}~{token}/{rest}{query}")));
-                }
-                _ => {
-                    let text = "This opens with the whole link that you were given, and no other.";
-                    return Err(words(StatusCode::UNAUTHORIZED, text));
-                }
-            }
-        } else if token.is_some() {
-            return Err(nothing());
-        }
         if rest.is_empty() {
-            return Ok(to(prefix));
+            return Ok(to(StatusCode::PERMANENT_REDIRECT, prefix, query));
         }
-        if request.method() == Method::OPTIONS
-            && request
-                .headers()
-                .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
+        let asks = ACCESS_CONTROL_REQUEST_METHOD;
+        if request.method() == Method::OPTIONS && request.headers().contains_key(asks) {
             return Ok(preflight(request.headers()));
         }
-        let places = self.places(&user, &name);
-        let permit = places.try_acquire_owned().map_err(|_| {
-            let text = "Too many people are here at the moment. Try again later.";
-            words(StatusCode::SERVICE_UNAVAILABLE, text)
-        })?;
         let path_and_query = match query {
             "" => rest.to_owned(),
             query => format!("{rest}?{query}"),
@@ -213,31 +201,92 @@ impl Shared {
             address: (workspace.ip(), share.port).into(),
             path_and_query: path_and_query.parse().map_err(|_| nothing())?,
         };
+        let from = endpoint.front.before(&request).from;
+        let taken = (user, name);
+        let seat = self.places.take(&taken, from).await.ok_or_else(|| {
+            let text = "Too many people are here at the moment. Try again later.";
+            words(StatusCode::SERVICE_UNAVAILABLE, text)
+        })?;
         let request = stripped(request, bare, &prefix, endpoint);
-        let end = {
-            let (shared, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
-            let share = share.clone();
-            async move {
-                let _permit = permit;
-                loop {
-                    tokio::time::sleep(GLANCE).await;
-                    let same = shared.find(&user, &name).is_some_and(|now| now == share);
-                    if !same || endpoint.sessions.standing(&user).is_none() {
-                        return;
-                    }
-                }
-            }
+        let port = share.port;
+        let over = Arc::clone(self).over(Arc::clone(endpoint), taken.0, share);
+        let end = async move {
+            let _seat = seat;
+            over.await;
         };
         let mut response = self.proxy.pass(request, upstream, end).await;
         if response.status() == StatusCode::BAD_GATEWAY {
             let text = format!(
-                "Nothing answers at port {} of the workspace. The program there must be running, and listen on all addresses (0.0.0.0).",
-                share.port
+                "Nothing answers at port {port} of the workspace. The program there must be running, and listen on all addresses (0.0.0.0)."
             );
             return Err(words(StatusCode::BAD_GATEWAY, text));
         }
         relocate(response.headers_mut(), &prefix);
         Ok(response)
+    }
+
+    /// Ends when something is shared no more, or its user is shut out. While the files cannot be read, what they said last counts: a process
+    /// that is out of descriptors cuts nobody off.
+    async fn over(self: Arc<Self>, endpoint: Arc<Endpoint>, user: UserName, share: Share) {
+        loop {
+            tokio::time::sleep(GLANCE).await;
+            let other = match self.find(&user, &share.name) {
+                Ok(found) => found.as_ref() != Some(&share),
+                Err(_) => !share.is_open(now()),
+            };
+            if other || matches!(endpoint.sessions.standing(&user), Ok(None)) {
+                return;
+            }
+        }
+    }
+}
+
+/// How a request may come in.
+struct Way {
+    /// Where the program's own root is, for whoever comes this way.
+    prefix: String,
+    /// Whether the token stands in a header, which the program need not see.
+    bare: bool,
+}
+
+impl Way {
+    fn to(prefix: String, bare: bool) -> Self {
+        Self { prefix, bare }
+    }
+}
+
+/// How a request comes in.
+///
+/// # Errors
+/// The answer to whoever may not come in, or is sent on first.
+fn way(
+    share: &Share,
+    start: &str,
+    token: Option<&str>,
+    rest: &str,
+    request: &Request,
+) -> Result<Way, Box<Response>> {
+    if share.token.is_none() {
+        return match token {
+            None => Ok(Way::to(start.to_owned(), false)),
+            Some(_) => Err(Box::new(nothing())),
+        };
+    }
+    let query = request.uri().query().unwrap_or_default();
+    match (token, bearer(request.headers()), from_query(query)) {
+        (Some(token), _, _) if share.takes(token) => {
+            Ok(Way::to(format!("{start}~{token}/"), false))
+        }
+        (None, Some(token), _) if share.takes(token) => Ok(Way::to(start.to_owned(), true)),
+        (None, _, Some((token, others))) if share.takes(&token) => {
+            let rest = rest.trim_start_matches('/');
+            let inside = format!("{start}~{token}/{rest}");
+            Err(Box::new(to(StatusCode::SEE_OTHER, inside, &others)))
+        }
+        _ => {
+            let text = "This opens with the whole link that you were given, and no other.";
+            Err(Box::new(words(StatusCode::UNAUTHORIZED, text)))
+        }
     }
 }
 
@@ -248,31 +297,38 @@ fn nothing() -> Response {
     )
 }
 
-fn to(address: String) -> Response {
+fn broken() -> Response {
+    words(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "What is shared here cannot be read just now.",
+    )
+}
+
+fn to(status: StatusCode, mut address: String, query: &str) -> Response {
+    if !query.is_empty() {
+        address = format!("{address}?{query}");
+    }
     match HeaderValue::from_str(&address) {
-        Ok(address) => (StatusCode::SEE_OTHER, [(LOCATION, address)]).into_response(),
+        Ok(address) => {
+            let kept = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            (status, [(LOCATION, address), kept]).into_response()
+        }
         Err(_) => nothing(),
     }
 }
 
-/// The request as the program gets it: without cookies and credentials, and as if the page were its own.
-fn stripped(
-    mut request: Request,
-    bare: Option<HeaderName>,
-    prefix: &str,
-    endpoint: &Endpoint,
-) -> Request {
+/// The request as the program gets it: without cookies and credentials; what its own pages send comes from its own origin.
+fn stripped(mut request: Request, bare: bool, prefix: &str, endpoint: &Endpoint) -> Request {
     let origin = endpoint.front.before(&request).origin();
     let headers = request.headers_mut();
     headers.remove(COOKIE);
-    // Whoever has an account may send its password along without knowing.
-    let is_basic = headers
-        .get(AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"basic"));
-    if bare.is_some() || is_basic {
+    // A browser may send what it knows along without its user's doing: a password, a proof of one. A page's own token is the program's.
+    if bare || bearer(headers).is_none() {
         headers.remove(AUTHORIZATION);
     }
-    if headers.contains_key(ORIGIN)
+    // Sandboxed pages come from nobody's origin; what another site's page sends does not pass for theirs.
+    let is_nobodys = gate::only(headers, &ORIGIN).is_some_and(|origin| origin == "null");
+    if is_nobodys
         && let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(&origin).ok())
     {
         headers.insert(ORIGIN, origin);

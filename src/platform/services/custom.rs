@@ -16,6 +16,7 @@ use super::{limits, users_accounts};
 use crate::render::RenderError;
 use crate::secrets::Secret;
 use crate::spec::custom::{AccountsOf, CERTIFICATE, Custom, Health, SECRETS};
+use crate::spec::model::AuthMode;
 
 /// Secrets of the operator's services, relative to the root; a folder each.
 const FILES: &str = "config/services";
@@ -224,6 +225,7 @@ fn probe(health: &Health) -> Probe {
 #[derive(Serialize)]
 struct Context<'a> {
     name: &'a str,
+    basic: bool,
     router: String,
     rule: String,
     strip: Option<String>,
@@ -239,6 +241,7 @@ pub fn add_routes(input: &Input<'_>, desired: &mut Desired) -> Result<(), Render
         };
         let context = Context {
             name,
+            basic: input.spec.auth == AuthMode::Basic,
             router: format!("service-{name}"),
             rule: rule(input, name),
             strip: route.strip.then(|| input.spec.base_path.path(name)),

@@ -40,6 +40,43 @@ pub fn asks(server: &Server, path: &str, cookie: &str, more: &[(&str, &str)]) ->
 }
 
 #[test]
+fn a_cookie_of_any_letters_beside_ours_hides_it_not() {
+    let platform = platform();
+    let server = platform.serve();
+    let cookies = format!("n=José; {}; _xsrf=2", cookie(&server, "alice", "hunter2"));
+    let answer = asks(&server, "/authz/alice", &cookies, &[]);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("cookie"), Some("n=José; _xsrf=2"));
+}
+
+#[test]
+fn a_long_address_leads_to_the_page_all_the_same() {
+    let platform = platform();
+    let server = platform.serve();
+    let long = format!("/alice/lab?x={}", "/".repeat(5000));
+    let page = [("Sec-Fetch-Mode", "navigate"), ("X-Forwarded-Uri", &long)];
+    let answer = asks(&server, "/authz/alice", "x=y", &page);
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/signin"))
+    );
+}
+
+#[test]
+fn a_damaged_file_is_not_a_wrong_password() {
+    let platform = platform();
+    let server = platform.serve();
+    platform.replace("sessions/alice", &"x".repeat(100));
+    let answer = sign_in(&server, "user=alice&password=hunter2");
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.body.contains("Tell your operator."),
+        "{}",
+        answer.body
+    );
+}
+
+#[test]
 fn people_are_led_to_the_page_and_back() {
     let platform = platform();
     let server = platform.serve();

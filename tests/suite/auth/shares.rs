@@ -38,6 +38,13 @@ impl Program {
                     let headers = [
                         ("set-cookie", "dtaas-session-foo=forged; Path=/"),
                         ("clear-site-data", "\"cookies\""),
+                        ("www-authenticate", "Basic realm=\"DTaaS\""),
+                        ("nel", "{}"),
+                        ("report-to", "{}"),
+                        ("reporting-endpoints", "a=\"https://evil.example\""),
+                        ("alt-svc", "h3=\":443\""),
+                        ("accept-ch", "Sec-CH-UA-Model"),
+                        ("set-login", "logged-out"),
                         ("content-security-policy", "default-src 'self'"),
                         ("access-control-allow-credentials", "true"),
                     ];
@@ -190,8 +197,80 @@ async fn nothing_of_a_visitor_goes_in_and_nothing_for_the_platform_comes_out() {
     let answer = visit(&server, "/alice/services/open", &[]);
     assert_eq!(
         (answer.status, answer.header("location")),
-        (303, Some("/alice/services/open/"))
+        (308, Some("/alice/services/open/"))
     );
+    // What was asked for comes along.
+    let answer = visit(&server, "/alice/services/open?x=1&y=%20", &[]);
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (308, Some("/alice/services/open/?x=1&y=%20"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_browsers_send_by_themselves_stays_here_and_a_program_asks_for_no_password() {
+    let platform = platform();
+    let program = Program::start().await;
+    share(&platform, "open", program.port, true);
+    let server = platform.serve();
+    let seen = |headers: &[(&str, &str)]| {
+        let answer = visit(&server, "/alice/services/open/", headers);
+        assert_eq!(answer.status, 200);
+        for none in [
+            "www-authenticate",
+            "nel",
+            "report-to",
+            "reporting-endpoints",
+            "alt-svc",
+            "accept-ch",
+            "set-login",
+        ] {
+            assert_eq!(answer.header(none), None);
+        }
+        program.heads.lock().unwrap().pop().unwrap()
+    };
+    for sent in [
+        "Negotiate YII=",
+        "Digest username=\"alice\"",
+        "BASIC YTpi",
+        "x",
+    ] {
+        let head = seen(&[("Authorization", sent)]);
+        assert!(!head.contains("authorization"), "{head}");
+    }
+    let twice = [
+        ("Authorization", "Bearer a"),
+        ("Authorization", "Basic YTpi"),
+    ];
+    let head = seen(&twice);
+    assert!(!head.contains("authorization"), "{head}");
+    // A page's own token is for its program; another site's page does not pass for the program's.
+    let head = seen(&[("Authorization", "Bearer a")]);
+    assert!(head.contains(r#""authorization": "Bearer a""#), "{head}");
+    let head = seen(&[("Origin", "https://evil.example")]);
+    assert!(
+        head.contains(r#""origin": "https://evil.example""#),
+        "{head}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_is_told_and_ends_nothing() {
+    let platform = platform();
+    let echo = Echo::start().await;
+    share(&platform, "live", echo.address.port(), true);
+    let server = platform.serve();
+    let mut socket = open(&server, "/alice/services/live/", &[]).await.unwrap();
+    let fine = fs::read_to_string(platform.path("shares/alice.json")).unwrap();
+    platform.replace("shares/alice.json", "[{");
+    assert_eq!(visit(&server, "/alice/services/live/", &[]).status, 500);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    says_back(&mut socket, "still here").await;
+    platform.replace("shares/alice.json", &fine);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    says_back(&mut socket, "still here").await;
+    platform.replace("shares/alice.json", "[]");
+    ends(&mut socket).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

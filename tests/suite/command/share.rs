@@ -5,6 +5,10 @@ use super::run::{Place, done, failed};
 #[test]
 fn a_port_is_shared_listed_and_shared_no_more() {
     let place = Place::with_deployment();
+    // Whoever looks leaves nothing behind.
+    std::fs::remove_dir(place.path("d/shares")).unwrap();
+    assert_eq!(place.in_d("share list --json"), done("[]\n", ""));
+    assert!(!place.path("d/shares").exists());
     let ran = place.in_d("share add alice/twin --port 5000 --days 7");
     assert_eq!(ran.code, 0, "{ran:?}");
     let (page, token) = ran.out.trim_end().split_once("?token=").unwrap();
@@ -40,12 +44,13 @@ fn a_port_is_shared_listed_and_shared_no_more() {
     // The token is kept nowhere.
     assert!(!place.read("d/shares/alice.json").contains(token));
 
+    // One that is not shared keeps none of the others open.
+    let ran = place.in_d("share remove alice/x alice/twin bob/y alice/open");
+    assert_eq!(ran.code, 2);
     assert_eq!(
-        place.in_d("share remove alice/twin alice/open"),
-        done(
-            "",
-            "alice/twin is shared no more.\nalice/open is shared no more.\n"
-        )
+        ran.talk,
+        "alice/twin is shared no more.\nalice/open is shared no more.\n\
+         error: alice/x is not shared; bob/y is not shared\nhint: `dtaas share list` shows what is shared\n"
     );
     assert!(!place.path("d/shares/alice.json").exists());
 }

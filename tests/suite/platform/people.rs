@@ -323,6 +323,7 @@ fn renewed(here: &Deployment) {
     headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     let front = Front::Gateway(Vec::new());
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    sessions.open(&"alice".parse().unwrap()).unwrap();
     let begun = sessions.begin(
         &"alice".parse().unwrap(),
         &front.about(&headers),

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod cli;
 pub mod deployment;
 pub mod error;
+pub mod exchange;
 pub mod fleet;
 pub mod gate;
 pub mod library;

@@ -5,9 +5,11 @@ mod auth;
 mod boxes;
 mod cert;
 mod down;
+mod import;
 mod init;
 mod interrupt;
 mod keep;
+mod layout;
 mod lib;
 mod passwords;
 mod patience;
@@ -61,6 +63,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(Box<init::Init>),
+    Import(import::Import),
     Render(render::Render),
     Plan(plan::Plan),
     Up(up::Up),
@@ -98,6 +101,7 @@ impl Cli {
         let directory = self.directory.as_path();
         match self.command {
             Command::Init(command) => command.run(directory),
+            Command::Import(command) => command.run(directory),
             Command::Render(command) => command.run(directory),
             Command::Plan(command) => return command.run(directory).await,
             Command::Up(command) => command.run(directory).await,

@@ -5,6 +5,7 @@ mod cert_files;
 mod docker_missing;
 mod docker_odd;
 mod faults;
+mod import;
 mod init;
 mod init_killed;
 mod init_refused;

@@ -8,6 +8,7 @@ pub mod engine;
 mod engine_faults;
 mod first_light;
 mod foreign;
+mod import;
 mod interrupted;
 mod isolation;
 mod keeps;

@@ -13,14 +13,14 @@ const DESKTOP: &str = "REACT_APP_WORKBENCHLINK_VNCDESKTOP";
 /// What the desktop's link is, but for the password.
 const DESKTOP_LINK: &str = "tools/vnc/?password=";
 
-/// The other keys, and what they are here (`templates/client/env.js.hbs`), without slashes at the ends.
+/// The other keys, and what they are here (`templates/client/env.js.hbs`).
 const USUAL: [(&str, &str); 7] = [
     ("REACT_APP_ENVIRONMENT", "prod"),
-    ("REACT_APP_URL_DTLINK", "lab"),
+    ("REACT_APP_URL_DTLINK", "/lab"),
     ("REACT_APP_URL_LIBLINK", ""),
-    ("REACT_APP_WORKBENCHLINK_TERMINAL", "terminals/main"),
-    ("REACT_APP_WORKBENCHLINK_VSCODE", "tools/vscode"),
-    ("REACT_APP_WORKBENCHLINK_JUPYTERLAB", "lab"),
+    ("REACT_APP_WORKBENCHLINK_TERMINAL", "/terminals/main"),
+    ("REACT_APP_WORKBENCHLINK_VSCODE", "/tools/vscode/"),
+    ("REACT_APP_WORKBENCHLINK_JUPYTERLAB", "/lab"),
     ("REACT_APP_WORKBENCHLINK_JUPYTERNOTEBOOK", ""),
 ];
 
@@ -103,7 +103,7 @@ pub fn notes(old: &Old, notes: &mut Vec<String>) {
             continue;
         }
         match USUAL.iter().find(|(known, _)| *known == key) {
-            Some((_, usual)) if *usual == value => {}
+            Some((_, usual)) if usual.trim_matches('/') == value => {}
             Some((_, usual)) => notes.push(differs(at, key, &setting.value, usual)),
             None => notes.push(format!(
                 "{at}: {key} is not known here; to have it, put a template of your own at templates/client/env.js.hbs"

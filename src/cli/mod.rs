@@ -5,6 +5,7 @@ mod auth;
 mod boxes;
 mod cert;
 mod down;
+mod export;
 mod import;
 mod init;
 mod interrupt;
@@ -73,6 +74,7 @@ enum Command {
     Secret(secret::Secrets),
     Share(share::Shares),
     Cert(cert::Cert),
+    Export(export::Export),
     Lib(lib::Lib),
     Trial(trial::Trial),
     Route(route::Route),
@@ -111,6 +113,7 @@ impl Cli {
             Command::Secret(command) => command.run(directory).await,
             Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,
+            Command::Export(command) => command.run(directory),
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Route(command) => command.run().await,

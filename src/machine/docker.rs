@@ -22,7 +22,8 @@ use crate::error::Failure;
 use crate::machine::observed::{Facts, Owner};
 use crate::platform::desired::label;
 
-pub use containers::Found;
+pub use containers::{Found, TO_END as SECONDS_TO_END};
+pub use create::LOG;
 
 /// The oldest interface that is spoken: engine 20.10's.
 const OLDEST: (u64, u64) = (1, 41);

@@ -4,6 +4,7 @@ mod cert;
 mod cert_files;
 mod docker_missing;
 mod docker_odd;
+mod export;
 mod faults;
 mod import;
 mod init;

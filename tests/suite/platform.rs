@@ -2,6 +2,7 @@
 
 mod bystanders;
 mod client;
+mod compose;
 pub mod deployment;
 mod doors;
 pub mod engine;

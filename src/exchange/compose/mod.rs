@@ -83,7 +83,8 @@ pub fn export(desired: &Desired) -> Result<Export, Failure> {
     files.push(plain(".env", dotenv::text(&variables(desired))?));
     files.push(plain(&format!("{IMAGE}/Dockerfile"), dockerfile()));
     if let Some(wanted) = &desired.firewall {
-        files.push(plain(firewall::FILE, firewall::text(desired, wanted)));
+        files.push(plain(firewall::FILE, firewall::v4(desired, wanted)));
+        files.push(plain(firewall::FILE_V6, firewall::v6(wanted)));
     }
     files.push(plain("README.md", readme::text(desired)));
     let mut export = Export {

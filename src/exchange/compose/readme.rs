@@ -3,7 +3,7 @@
 use super::source::{DATA, LIBRARY, Place};
 use super::{IMAGE, firewall, mounted};
 use crate::platform::accounts::Way;
-use crate::platform::desired::Desired;
+use crate::platform::desired::{Desired, Firewall};
 
 /// What compose does not do, in a line each, as the command says it as well.
 pub fn left_out(desired: &Desired) -> Vec<String> {
@@ -52,20 +52,7 @@ pub fn text(desired: &Desired) -> String {
             "Workspaces of disabled users are in the profile `disabled`, which is not started.\n\n"
         }
     };
-    let firewall = match &desired.firewall {
-        None => String::new(),
-        Some(wanted) => format!(
-            "Before the first start, and after each of the machine's own, set the packet filter's rules:\n\n    \
-             iptables-restore -w --noflush < {file}\n\n\
-             They are gone with\n\n    \
-             iptables -t mangle -D PREROUTING -i {prefix}+ -j {chain}\n    \
-             iptables -t mangle -F {chain}\n    \
-             iptables -t mangle -X {chain}\n\n",
-            file = firewall::FILE,
-            prefix = wanted.bridge_prefix,
-            chain = wanted.chain,
-        ),
-    };
+    let firewall = desired.firewall.as_ref().map_or_else(String::new, rules);
     format!(
         "# {name} for docker compose\n\n\
          The platform {name} as `dtaas export compose` wrote it down, for docker compose 2. It has secrets in it: keep the directory to root.\n\n\
@@ -85,5 +72,29 @@ pub fn text(desired: &Desired) -> String {
          Passwords that users change, sessions and what they share are kept here, in auth/, sessions/ and shares/, and not in the deployment.\n",
         variables = variables.concat(),
         left_out = left_out.concat(),
+    )
+}
+
+/// How the packet filter's rules are set, and how they are taken away.
+fn rules(wanted: &Firewall) -> String {
+    let (prefix, chain) = (&wanted.bridge_prefix, &wanted.chain);
+    let gone: Vec<String> = ["iptables", "ip6tables"]
+        .iter()
+        .map(|program| {
+            format!(
+                "    {program} -t mangle -D PREROUTING -i {prefix}+ -j {chain}\n    \
+                 {program} -t mangle -F {chain}\n    \
+                 {program} -t mangle -X {chain}\n"
+            )
+        })
+        .collect();
+    format!(
+        "Before the first start, and after each of the machine's own, set the packet filter's rules:\n\n    \
+         iptables-restore -w --noflush < {}\n    \
+         ip6tables-restore -w --noflush < {}\n\n\
+         They are gone with\n\n{}\n",
+        firewall::FILE,
+        firewall::FILE_V6,
+        gone.concat()
     )
 }

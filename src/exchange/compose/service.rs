@@ -115,7 +115,7 @@ pub fn of(desired: &Desired, container: &Container, own: bool, first: bool) -> S
         | Component::Mosquitto
         | Component::InfluxDb
         | Component::Grafana
-        | Component::Custom => vec!["no-new-privileges:true"],
+        | Component::Custom => vec!["no-new-privileges"],
     };
     let (network_mode, networks) = match &container.network {
         Attachment::Host => (Some("host"), BTreeMap::new()),

@@ -9,6 +9,7 @@ use super::report::Report;
 use super::run;
 use crate::deployment::Deployment;
 use crate::error::Failure;
+use crate::exchange::apart;
 use crate::exchange::compose::{self, write};
 use crate::machine::files::is_root;
 use crate::ui;
@@ -54,8 +55,8 @@ impl Compose {
         };
         let output = std::path::absolute(&output)
             .with_context(|| format!("cannot tell where {} is", output.display()))?;
-        let inside = output.starts_with(open.root()) || output.starts_with(open.library_root());
-        if inside || open.root().starts_with(&output) {
+        let library = open.library_root();
+        if apart::overlapping(&output, &[open.root(), &library]).is_some() {
             return Err(Failure::usage(format!(
                 "{} and the deployment in {} would lie in one another",
                 output.display(),

@@ -1,6 +1,5 @@
 //! `dtaas import`: makes a deployment of another platform.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -10,12 +9,13 @@ use super::layout::Layout;
 use crate::auth::password::{self, Scheme};
 use crate::deployment::init::{self, Carried, Request};
 use crate::error::Failure;
-use crate::exchange::copy;
 use crate::exchange::v02::carry::{self, Wanted};
 use crate::exchange::v02::places::{self, Given};
 use crate::exchange::v02::{self, well_known};
+use crate::exchange::{apart, copy};
 use crate::spec::load;
 use crate::spec::names::{BasePath, Domain, UserName};
+use crate::spec::read::default;
 use crate::ui;
 use crate::ui::table::table;
 use crate::ui::transfer::Transfer;
@@ -73,6 +73,9 @@ struct V02 {
     layout: Layout,
 }
 
+/// From so many users on, trying a few passwords of each takes seconds.
+const MANY: usize = 20;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Files {
     Keep,
@@ -102,7 +105,7 @@ impl V02 {
         };
         let taken = carry::carry(&old, &wanted)?;
         let library = &old.library.root;
-        apart(directory, &[&self.old, library])?;
+        require_apart(directory, &[&self.old, library])?;
         let mut request = self.layout.request();
         request.http_port = request.http_port.or(taken.http_port);
         request.https_port = request.https_port.or(taken.https_port);
@@ -118,8 +121,18 @@ impl V02 {
         }
         // What is wrong is said before anything else.
         let spec = init::check(directory, &request)?;
+        if request.carried.len() > MANY {
+            ui::say("Looking for passwords that everybody knows, which takes a while …");
+        }
         ui::data(table(["USER", "PASSWORD", "DOOR"], &rows(&request.carried)));
         say_notes(&taken.notes, &well_known::kept_by(&request.carried));
+        if spec.profile != default::PROFILE {
+            ui::say(format!(
+                "Note: workspaces are where the profile {} has them, and want users' files there, at {}.",
+                spec.profile,
+                spec.library.root.display()
+            ));
+        }
         if self.dry_run {
             let page = crate::platform::url(&spec);
             let base = spec.base_path.as_str();
@@ -221,37 +234,17 @@ fn say_notes(notes: &[String], known: &[UserName]) {
 }
 
 /// Fails where the deployment would lie among what is not to be changed, or the other way round.
-fn apart(directory: &Path, others: &[&Path]) -> anyhow::Result<()> {
-    let new = real(directory);
-    let others: BTreeSet<PathBuf> = others.iter().map(|path| real(path)).collect();
-    match others
-        .iter()
-        .find(|other| new.starts_with(other) || other.starts_with(&new))
-    {
+fn require_apart(directory: &Path, others: &[&Path]) -> anyhow::Result<()> {
+    match apart::overlapping(directory, others) {
         None => Ok(()),
         Some(other) => Err(Failure::usage(format!(
             "the deployment in {} and the old platform in {} would lie in one another",
-            new.display(),
-            other.display()
+            apart::real(directory).display(),
+            apart::real(other).display()
         ))
         .hint(
             "nothing was written; name another directory for the deployment: dtaas -C DIR import …",
         )
         .into()),
-    }
-}
-
-/// Where a directory is, or will be: of what does not exist yet the part that does is looked up.
-fn real(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let found = path
-        .ancestors()
-        .find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
-    match found {
-        Some((above, real)) => match path.strip_prefix(above) {
-            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
-            Ok(_) | Err(_) => real,
-        },
-        None => path,
     }
 }

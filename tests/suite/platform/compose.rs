@@ -69,6 +69,10 @@ fn an_export_runs_the_same_platform() {
         // A limit that is none on a machine with as few processors is told to the engine by compose alone.
         let spec = std::fs::read_to_string(here.path("dtaas.yaml")).unwrap();
         let spec = spec.replace("cpus: \"2\"", "cpus: \"1\"");
+        // What compose would read as something else, if it were let.
+        let odd = r#"environment: {A: "it's", B: "$HOME ${X:-y} $$", C: "a\"b\\nc\\\\d # e", D: "two\nlines", E: " blanks "}"#;
+        assert!(spec.contains("  environment: {}\n"));
+        let spec = spec.replace("environment: {}", odd);
         std::fs::write(here.path("dtaas.yaml"), spec).unwrap();
         here
     });

@@ -4,6 +4,7 @@ mod bare;
 mod beside;
 mod broken;
 mod custom;
+mod export;
 mod faults;
 mod fixture;
 mod measurements;

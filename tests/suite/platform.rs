@@ -1,8 +1,8 @@
 //! The platform on a real machine: the real binary, a docker engine, a gateway and workspaces that hold JupyterLab.
 
 mod bystanders;
-mod client;
-mod compose;
+pub mod client;
+pub mod compose;
 pub mod deployment;
 mod doors;
 pub mod engine;

@@ -24,13 +24,16 @@ const PARTS: [&str; 6] = [
 ];
 
 /// A project, taken down when dropped.
-struct Project {
-    program: PathBuf,
-    directory: PathBuf,
+pub struct Project {
+    /// docker compose.
+    pub program: PathBuf,
+    /// Where the export is.
+    pub directory: PathBuf,
 }
 
 impl Project {
-    fn compose(&self, arguments: &[&str]) -> Ran {
+    /// `docker compose …` in it.
+    pub fn compose(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(&self.program);
         command
             .current_dir(&self.directory)

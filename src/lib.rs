@@ -12,6 +12,7 @@ pub mod cli;
 pub mod deployment;
 pub mod doctor;
 pub mod error;
+pub mod exchange;
 pub mod fleet;
 pub mod gate;
 pub mod library;

@@ -1,20 +1,17 @@
 //! `dtaas init`: makes a deployment.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, ValueEnum};
-use ipnet::Ipv4Net;
+use clap::Args;
 
+use super::layout::Layout;
 use super::passwords::{Passwords, say_it_takes_a_while};
 use crate::deployment::Deployment;
 use crate::deployment::init::{self, Request};
-use crate::deployment::room::Room;
 use crate::error::Failure;
 use crate::spec::load;
-use crate::spec::model::{self, AuthMode};
-use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
+use crate::spec::names::{BasePath, Domain, UserName};
 use crate::ui;
 use crate::ui::prompt;
 
@@ -27,82 +24,13 @@ pub struct Init {
     /// The first users, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     users: Vec<UserName>,
-    /// Which machines there are and what runs on each.
-    #[arg(long)]
-    profile: Option<String>,
-    /// Tells this deployment from others on the same machine; the domain, unless given.
-    #[arg(long)]
-    name: Option<DeploymentName>,
     /// Where the platform begins below the domain.
     #[arg(long, value_name = "PATH")]
     base_path: Option<BasePath>,
-    /// The address that the gateway listens on.
-    #[arg(long, value_name = "ADDRESS")]
-    bind: Option<Ipv4Addr>,
-    /// The gateway's port without TLS.
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<u16>,
-    /// The gateway's port with TLS.
-    #[arg(long, value_name = "PORT")]
-    https_port: Option<u16>,
-    /// The auth endpoint's port on loopback.
-    #[arg(long, value_name = "PORT")]
-    auth_port: Option<u16>,
-    /// The website's port on loopback.
-    #[arg(long, value_name = "PORT")]
-    website_port: Option<u16>,
-    /// The library server's port on loopback.
-    #[arg(long, value_name = "PORT")]
-    library_port: Option<u16>,
-    /// Where the certificate comes from.
-    #[arg(long, value_name = "MODE")]
-    tls: Option<Tls>,
-    /// With --tls files: the certificate chain, PEM, leaf first.
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// With --tls files: the certificate's key, PEM.
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// With --tls acme: who is told when something is wrong with the certificate.
-    #[arg(long, value_name = "ADDRESS")]
-    tls_email: Option<String>,
-    /// With --tls acme: the ACME server's directory; Let's Encrypt's, unless given.
-    #[arg(long, value_name = "URL")]
-    tls_ca_server: Option<String>,
-    /// With --tls acme: how the server sees that the domain is ours; http asks at port 80, tls at port 443.
-    #[arg(long, value_name = "KIND")]
-    tls_challenge: Option<Challenge>,
-    /// The range that workspaces' networks come from.
-    #[arg(long, value_name = "RANGE")]
-    pool: Option<Ipv4Net>,
-    /// Who checks passwords.
-    #[arg(long, value_name = "MODE")]
-    auth: Option<Auth>,
-    /// Put before every image's name, such as registry.lab.example/.
-    #[arg(long, value_name = "PREFIX")]
-    image_prefix: Option<String>,
+    #[command(flatten)]
+    layout: Layout,
     #[command(flatten)]
     passwords: Passwords,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Tls {
-    Off,
-    SelfSigned,
-    Files,
-    Acme,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Challenge {
-    Http,
-    Tls,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Auth {
-    Session,
-    Basic,
 }
 
 impl Init {
@@ -157,24 +85,9 @@ impl Init {
     }
 
     fn run_again(&self, directory: &Path) -> anyhow::Result<()> {
-        let deployment = Deployment::open(directory)?;
         let mut request = self.request();
         request.users = self.users.iter().map(|name| (name.clone(), None)).collect();
-        let contradictions = init::contradictions(&deployment.spec, &request);
-        if contradictions.is_empty() {
-            ui::say(format!(
-                "{} is a deployment already; nothing was changed.",
-                deployment.root().display()
-            ));
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "{} is a deployment already, and says otherwise\n  {}",
-            deployment.root().display(),
-            contradictions.join("\n  ")
-        ))
-        .hint("nothing was changed")
-        .into())
+        is_there(directory, &request)
     }
 
     /// Asks for what is missing.
@@ -194,44 +107,33 @@ impl Init {
     fn request(&self) -> Request {
         Request {
             domain: self.domain.clone(),
-            name: self.name.clone(),
-            users: Vec::new(),
-            profile: self.profile.clone(),
             base_path: self.base_path.clone(),
-            bind: self.bind,
-            http_port: self.http_port,
-            https_port: self.https_port,
-            auth_port: self.auth_port,
-            website_port: self.website_port,
-            library_port: self.library_port,
-            tls: self.tls.map(|mode| match mode {
-                Tls::Off => "off".to_owned(),
-                Tls::SelfSigned => "self-signed".to_owned(),
-                Tls::Files => "files".to_owned(),
-                Tls::Acme => "acme".to_owned(),
-            }),
-            tls_cert: self.tls_cert.as_deref().map(absolute),
-            tls_key: self.tls_key.as_deref().map(absolute),
-            tls_email: self.tls_email.clone(),
-            tls_ca_server: self.tls_ca_server.clone(),
-            tls_challenge: self.tls_challenge.map(|challenge| match challenge {
-                Challenge::Http => model::Challenge::Http,
-                Challenge::Tls => model::Challenge::Tls,
-            }),
-            pool: self.pool,
-            auth: self.auth.map(|mode| match mode {
-                Auth::Session => AuthMode::Session,
-                Auth::Basic => AuthMode::Basic,
-            }),
-            image_prefix: self.image_prefix.clone(),
-            room: Room::here(),
+            ..self.layout.request()
         }
     }
 }
 
-/// Paths in `dtaas.yaml` are relative to it, and those of the command line are not.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+/// Says that a deployment is there already.
+///
+/// # Errors
+/// When it is otherwise than asked for.
+pub(super) fn is_there(directory: &Path, request: &Request) -> anyhow::Result<()> {
+    let deployment = Deployment::open(directory)?;
+    let contradictions = init::contradictions(&deployment.spec, request);
+    if contradictions.is_empty() {
+        ui::say(format!(
+            "{} is a deployment already; nothing was changed.",
+            deployment.root().display()
+        ));
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} is a deployment already, and says otherwise\n  {}",
+        deployment.root().display(),
+        contradictions.join("\n  ")
+    ))
+    .hint("nothing was changed")
+    .into())
 }
 
 /// Names separated by commas.

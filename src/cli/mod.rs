@@ -7,11 +7,14 @@ mod cert;
 mod doctor;
 mod down;
 mod exec;
+mod export;
 mod heal;
 mod history;
+mod import;
 mod init;
 mod interrupt;
 mod keep;
+mod layout;
 mod lib;
 mod logs;
 mod parts;
@@ -68,6 +71,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(Box<init::Init>),
+    Import(import::Import),
     Render(render::Render),
     Plan(plan::Plan),
     Up(up::Up),
@@ -83,6 +87,7 @@ enum Command {
     Secret(secret::Secrets),
     Share(share::Shares),
     Cert(cert::Cert),
+    Export(export::Export),
     Lib(lib::Lib),
     Trial(trial::Trial),
     Route(route::Route),
@@ -111,6 +116,7 @@ impl Cli {
         let directory = self.directory.as_path();
         match self.command {
             Command::Init(command) => command.run(directory),
+            Command::Import(command) => command.run(directory),
             Command::Render(command) => command.run(directory),
             Command::Plan(command) => return command.run(directory).await,
             Command::Up(command) => command.run(directory).await,
@@ -126,6 +132,7 @@ impl Cli {
             Command::Secret(command) => command.run(directory).await,
             Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,
+            Command::Export(command) => command.run(directory),
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Route(command) => command.run().await,

@@ -83,6 +83,13 @@ impl Deployment {
         self.apply_paths(&self.rendered(Missing::Keep)?, &Scope::All)
     }
 
+    /// The same without a look at the library: the files and directories of users are left as they are.
+    pub(super) fn render_beside_the_library(&self) -> anyhow::Result<Plan> {
+        let mut desired = self.rendered(Missing::Keep)?;
+        self.without_users_own(&mut desired);
+        self.apply_paths(&desired, &Scope::All)
+    }
+
     /// What is rendered for all machines, as it lies here.
     fn rendered(&self, missing: Missing) -> anyhow::Result<Desired> {
         let mut desired = self.desired(missing)?;

@@ -18,6 +18,7 @@ use crate::machine::files::{Tree, is_temporary};
 use crate::machine::lock::Lock;
 use crate::render::Templates;
 use crate::secrets::Secret;
+use crate::spec::edit;
 use crate::spec::load;
 use crate::spec::model::{AuthMode, Challenge, Spec, Tls};
 use crate::spec::names::{BasePath, DeploymentName, Domain, UserName};
@@ -34,6 +35,10 @@ pub struct Request {
     pub name: Option<DeploymentName>,
     /// The first users, with the passwords that were given for them.
     pub users: Vec<(UserName, Option<Secret>)>,
+    /// Users of another platform, who come as they are.
+    pub carried: Vec<Carried>,
+    /// `library.root`, where users' files are somewhere else already.
+    pub library_root: Option<PathBuf>,
     /// `profile`.
     pub profile: Option<String>,
     /// `base_path`.
@@ -72,6 +77,17 @@ pub struct Request {
     pub room: Room,
 }
 
+/// A user of another platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The name.
+    pub name: UserName,
+    /// The password's hash, in a form that [`crate::auth::password::verify`] accepts; `None` is without a password.
+    pub hash: Option<Secret>,
+    /// Whether the door is open.
+    pub enabled: bool,
+}
+
 /// What `init` did.
 pub struct Made {
     /// The deployment.
@@ -98,6 +114,25 @@ pub type HandOut<'a> = &'a mut dyn FnMut(&[(UserName, Secret)]) -> anyhow::Resul
 /// Makes a deployment in a directory that is none yet. The caller has asked for the domain.
 /// New passwords are handed out by `hand_out` just before the deployment exists.
 pub fn make(directory: &Path, request: &Request, hand_out: HandOut<'_>) -> anyhow::Result<Made> {
+    make_filled(directory, request, hand_out, &mut |_| Ok(()))
+}
+
+/// What puts something into a deployment before it exists: the library's files, for one.
+pub type Fill<'a> = &'a mut dyn FnMut(&Deployment) -> anyhow::Result<()>;
+
+/// Checks what [`make`] would, and writes nothing. Answers with the spec as it would be.
+pub fn check(directory: &Path, request: &Request) -> anyhow::Result<Spec> {
+    Ok(draft(directory, request)?.spec)
+}
+
+/// The same as [`make`], with `fill` called when all that can be wrong was looked at. Nothing is written into a library that is
+/// somewhere else: it is another platform's still.
+pub fn make_filled(
+    directory: &Path,
+    request: &Request,
+    hand_out: HandOut<'_>,
+    fill: Fill<'_>,
+) -> anyhow::Result<Made> {
     let draft = draft(directory, request)?;
     let passwords: Vec<&Secret> = draft.credentials.iter().map(|(_, secret)| secret).collect();
     let hashes = hashes(&passwords)?;
@@ -109,13 +144,22 @@ pub fn make(directory: &Path, request: &Request, hand_out: HandOut<'_>) -> anyho
     runs::begin(deployment.root());
     deployment.sweep(&lock)?;
     deployment.secrets(Missing::Keep)?;
+    fill(&deployment)?;
     for ((name, _), hash) in draft.credentials.iter().zip(hashes) {
         deployment.write_entry(name, &hash)?;
+    }
+    for one in &request.carried {
+        if let Some(hash) = &one.hash {
+            deployment.write_entry(&one.name, hash.expose())?;
+        }
     }
     for (name, text) in &draft.users {
         deployment.write_user(name, text)?;
     }
-    deployment.render()?;
+    match deployment.spec.library.root.is_absolute() {
+        true => deployment.render_beside_the_library()?,
+        false => deployment.render()?,
+    };
     hand_out(&draft.credentials)?;
     deployment
         .tree
@@ -175,6 +219,17 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
                 given.clone().unwrap_or_else(generate_password),
             )),
         }
+    }
+    for one in &request.carried {
+        if there.users.contains_key(&one.name) {
+            continue;
+        }
+        let slot = free
+            .next()
+            .ok_or_else(|| full(&there, request.carried.len()))?;
+        let text = user_text(&templates, slot, &[])?;
+        let text = edit::set(load::USERS, &text, "enabled", &one.enabled.into())?;
+        users.insert(one.name.clone(), text);
     }
     files.extend(
         users
@@ -287,7 +342,10 @@ fn spec_text(templates: &Templates, request: &Request) -> anyhow::Result<String>
         "tls_challenge": request.tls_challenge,
         "pool": text(request.pool.map(|pool| pool.to_string()), default::POOL),
         "auth": request.auth.unwrap_or(AuthMode::Session).as_str(),
-        "library_root": default::LIBRARY_ROOT,
+        "library_root": match &request.library_root {
+            Some(root) => root.display().to_string(),
+            None => default::LIBRARY_ROOT.to_owned(),
+        },
         "library_quota": default::QUOTA,
         "library_max_upload": default::MAX_UPLOAD,
         "image_prefix": text(request.image_prefix.clone(), ""),

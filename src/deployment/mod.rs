@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod converge;
+mod export;
 pub mod init;
 mod keep;
 mod profile;

@@ -27,7 +27,8 @@ use crate::machine::observed::{Facts, Owner};
 use crate::platform::desired::label;
 
 pub use abilities::Abilities;
-pub use containers::Found;
+pub use containers::{Found, TO_END as SECONDS_TO_END};
+pub use create::LOG;
 pub use stats::Sample;
 
 /// The oldest interface that is spoken: engine 20.10's.

@@ -45,6 +45,11 @@ fn digest() -> std::io::Result<String> {
     }
 }
 
+/// The running executable's bytes.
+pub fn own_executable() -> Result<Vec<u8>> {
+    fs::read(SELF).context("cannot read the running executable")
+}
+
 fn reference(deployment: &DeploymentName, digest: &str) -> String {
     format!("{}{}", repository(deployment), &digest[..16])
 }
@@ -60,7 +65,7 @@ pub(super) fn is_own_reference(deployment: &DeploymentName, reference: &str) -> 
 
 /// Makes the image: one file, `/dtaas`, and its entrypoint.
 pub(super) async fn make(engine: &Engine, desired: &Desired, name: &str) -> Result<()> {
-    let executable = fs::read(SELF).context("cannot read the running executable")?;
+    let executable = own_executable()?;
     let archive = archive(&executable).context("cannot pack the running executable")?;
     let changes = vec![
         r#"ENTRYPOINT ["/dtaas"]"#.to_owned(),

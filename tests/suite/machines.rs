@@ -5,6 +5,7 @@ mod beside;
 mod broken;
 mod custom;
 mod doctor;
+mod export;
 mod faults;
 mod fixture;
 mod measurements;

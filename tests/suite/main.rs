@@ -21,6 +21,7 @@ mod rig;
 mod route;
 mod scripts;
 mod trial;
+mod v02;
 mod vagrant;
 mod website;
 mod website_scripts;

@@ -1,7 +1,8 @@
 //! The platform on a real machine: the real binary, a docker engine, a gateway and workspaces that hold JupyterLab.
 
 mod bystanders;
-mod client;
+pub mod client;
+pub mod compose;
 pub mod deployment;
 mod doctor;
 mod doors;
@@ -10,6 +11,7 @@ mod engine_faults;
 mod first_light;
 mod foreign;
 mod healing;
+mod import;
 mod interrupted;
 mod isolation;
 mod keeps;

@@ -65,6 +65,16 @@ pub fn rig_with_machines(test: &str) -> Option<(Rig, Machines)> {
     Some((rig, machines))
 }
 
+/// The rig and its docker compose; where it has none, the test says so and is over.
+pub fn rig_with_compose(test: &str) -> Option<(Rig, PathBuf)> {
+    let rig = rig(test)?;
+    let there = std::env::var_os("DTAAS_RIG_COMPOSE").is_some();
+    if !there_is("the rig's docker compose (scripts/rig up)", there, test) {
+        return None;
+    }
+    Some((rig, value("DTAAS_RIG_COMPOSE").into()))
+}
+
 fn value(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("the rig does not set {name}"))
 }

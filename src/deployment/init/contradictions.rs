@@ -93,6 +93,11 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
             request.auth.map(|auth| auth.as_str().to_owned()),
         ),
         (
+            "library.root",
+            path_text(&spec.library.root),
+            request.library_root.as_deref().map(path_text),
+        ),
+        (
             "images.prefix",
             quoted(&spec.image_prefix),
             request.image_prefix.as_deref().map(quoted),
@@ -107,7 +112,8 @@ pub fn contradictions(spec: &Spec, request: &Request) -> Vec<String> {
             ))
         })
         .collect();
-    for (name, _) in &request.users {
+    let users = request.users.iter().map(|(name, _)| name);
+    for name in users.chain(request.carried.iter().map(|one| &one.name)) {
         if !spec.users.contains_key(name) {
             all.push(format!(
                 "there is no user {name} yet: `dtaas user add {name}`"

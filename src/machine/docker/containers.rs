@@ -23,7 +23,7 @@ use crate::platform::desired::{self, Container, Desired, Limits, label};
 use crate::secrets::Secret;
 
 /// Seconds that a container gets to end by itself.
-pub(super) const TO_END: i32 = 10;
+pub const TO_END: i32 = 10;
 /// More than any machine has: a memory limit that limits nothing. The engine takes no update to "none".
 const NO_MEMORY_LIMIT: i64 = 1 << 50;
 

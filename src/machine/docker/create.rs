@@ -14,6 +14,9 @@ use crate::platform::desired::{
     self, Attachment, Capabilities, Component, Container, Desired, label,
 };
 
+/// Where what a container writes is kept, and how much of it: docker's logging driver and its options.
+pub const LOG: (&str, [(&str, &str); 2]) = ("json-file", [("max-size", "10m"), ("max-file", "3")]);
+
 pub(super) fn body(
     desired: &Desired,
     container: &Container,
@@ -97,11 +100,12 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
             maximum_retry_count: None,
         }),
         log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(HashMap::from([
-                ("max-size".to_owned(), "10m".to_owned()),
-                ("max-file".to_owned(), "3".to_owned()),
-            ])),
+            typ: Some(LOG.0.to_owned()),
+            config: Some(
+                LOG.1
+                    .map(|(option, value)| (option.to_owned(), value.to_owned()))
+                    .into(),
+            ),
         }),
         extra_hosts: (!container.hosts.is_empty()).then(|| {
             let hosts = container.hosts.iter();

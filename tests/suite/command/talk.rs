@@ -24,9 +24,9 @@ fn help_names_each_command_and_hides_the_platforms_own() {
     assert_eq!(
         commands,
         [
-            "init", "render", "plan", "up", "down", "status", "doctor", "logs", "restart", "exec",
-            "heal", "history", "user", "secret", "share", "cert", "lib", "trial", "route", "box",
-            "help"
+            "init", "import", "render", "plan", "up", "down", "status", "doctor", "logs",
+            "restart", "exec", "heal", "history", "user", "secret", "share", "cert", "export",
+            "lib", "trial", "route", "box", "help"
         ]
     );
     for command in commands.into_iter().filter(|command| *command != "help") {

@@ -14,8 +14,8 @@ use dtaas::spec::model::AuthMode;
 
 use super::fixture::Fixture;
 
-const ALICE: (&str, &str) = ("alice", "slot: 0\ngroups: [publishers]\n");
-const BOB: (&str, &str) = ("bob", "slot: 1\n");
+pub const ALICE: (&str, &str) = ("alice", "slot: 0\ngroups: [publishers]\n");
+pub const BOB: (&str, &str) = ("bob", "slot: 1\n");
 
 #[test]
 fn a_deployment_on_a_single_host() {
@@ -186,6 +186,25 @@ fn services_of_an_operators_own() {
     files.insert("accounts.json".into(), accounts + "\n");
     compare("services-own", files);
     assert_eq!(desired.firewall.unwrap().ports, [80, 443, 5432, 8090]);
+}
+
+/// A machine that has all of the platform, and a service of the operator's own.
+pub fn with_all_services() -> Desired {
+    let spec = "version: 1\ndomain: foo.com\nservices:\n  custom:\n    db: {use: postgresql, limits: {memory: 1g}}\n";
+    let mut fixture = Fixture::new(spec, &[ALICE]);
+    let profile = profile::load(Path::new("."), "two-machine").unwrap();
+    fixture.placed = profile.everywhere();
+    let place = custom::Place {
+        host: services::HERE.to_owned(),
+        from_gateway: "127.0.0.1".to_owned(),
+        here: true,
+        secrets: [("password".to_owned(), Secret::new("password of the tests"))].into(),
+    };
+    fixture.services = Services {
+        custom: [("db".to_owned(), place)].into(),
+        ..at(&fixture, &profile, services::HERE)
+    };
+    fixture.machine()
 }
 
 #[test]
@@ -397,7 +416,7 @@ fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn compare(name: &str, found: BTreeMap<PathBuf, String>) {
+pub fn compare(name: &str, found: BTreeMap<PathBuf, String>) {
     let root = golden(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let _ = std::fs::remove_dir_all(&root);

@@ -2,12 +2,13 @@
 //! of it.
 
 use std::fs;
+use std::path::Path;
 
 use super::services::TWIN;
 use crate::platform::deployment::{Deployment, free_port};
 use crate::platform::engine::{docker, run};
 use crate::platform::steps::Steps;
-use crate::rig::rig_with_machines;
+use crate::rig::{Rig, rig_with_machines};
 
 const PROFILE: &str = "version: 1
 machines: {server: {kind: local}}
@@ -15,20 +16,24 @@ placement: {gateway: server, website: server, library: server, workspace: server
   grafana: server}
 ";
 
-#[test]
-fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account() {
-    const TEST: &str = "machines::beside::services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account";
-    let Some((rig, _)) = rig_with_machines(TEST) else {
-        return;
-    };
-    let steps = Steps::of(TEST);
+/// Waits until no other test has RabbitMQ on this machine itself, in another run either: the port at which its nodes talk is the same for
+/// all. Held until dropped.
+pub fn alone() -> fs::File {
+    let held = fs::File::create(std::env::temp_dir().join("dtaas-suite-rabbitmq")).unwrap();
+    held.lock().unwrap();
+    held
+}
+
+/// A deployment with all services on this machine, and their ports: AMQP, its management, MQTT, the same in the clear, InfluxDB, Grafana. Its
+/// profile is written elsewhere.
+pub fn with_services(rig: &Rig, label: &str, elsewhere: &Path) -> (Deployment, [String; 6]) {
     // Not in the deployment, where whatever is the operator's own would stay.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let profile = elsewhere.path().join("own.yaml");
+    let profile = elsewhere.join("own.yaml");
     fs::write(&profile, PROFILE).unwrap();
-    let here = Deployment::init(&rig, "beside", "localhost", "alice", &["--tls", "off"]);
+    let here = Deployment::init(rig, label, "localhost", "alice", &["--tls", "off"]);
     let ports = [(); 6].map(|()| free_port());
-    let [amqp, manage, mqtt, plain, measure, page] = ports.map(|port| port.to_string());
+    let ports = ports.map(|port| port.to_string());
+    let [amqp, manage, mqtt, plain, measure, page] = &ports;
     let path = here.path("dtaas.yaml");
     let text = fs::read_to_string(&path)
         .unwrap()
@@ -44,10 +49,24 @@ fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account
         )
         .replace("  port: 8086\n", &format!("  port: {measure}\n"))
         .replace("  port: 3000\n", &format!("  port: {page}\n"));
-    for port in [&amqp, &manage, &mqtt, &plain, &measure, &page] {
+    for port in &ports {
         assert!(text.contains(port.as_str()), "{text}");
     }
     fs::write(&path, text).unwrap();
+    (here, ports)
+}
+
+#[test]
+fn services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account() {
+    const TEST: &str = "machines::beside::services_beside_the_workspaces_are_reached_by_tls_and_by_nobody_elses_account";
+    let Some((rig, _)) = rig_with_machines(TEST) else {
+        return;
+    };
+    let steps = Steps::of(TEST);
+    let _alone = alone();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (here, ports) = with_services(&rig, "beside", elsewhere.path());
+    let [amqp, manage, mqtt, plain, measure, page] = ports;
     steps.step("up", || here.dtaas(&["up"]).succeeded());
 
     let workspace = here.container("workspace-alice");

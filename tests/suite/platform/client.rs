@@ -175,6 +175,21 @@ fn exchange(mut connection: impl Read + Write, request: &str) -> Answer {
     Answer::parse(&bytes)
 }
 
+/// Fills in the sign-in page's form; answers with the status, 303 for whoever is in.
+pub fn signs_in(deployment: &Deployment, user: &str, password: &str) -> u16 {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs([("user", user), ("password", password), ("to", "/")]);
+    let request = Request {
+        method: "POST",
+        body: form.finish(),
+        ..deployment.get("/signin")
+    };
+    request
+        .with("Content-Type", "application/x-www-form-urlencoded")
+        .with("Origin", &format!("https://{}", deployment.host()))
+        .status()
+}
+
 /// Asks until the answer is as expected; fails when it is not within the time.
 pub fn within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();

@@ -53,9 +53,42 @@ pub struct Ran {
 impl Deployment {
     /// `dtaas init` with these flags, and ports and addresses of its own.
     pub fn init(rig: &Rig, label: &str, domain: &str, users: &str, flags: &[&str]) -> Self {
+        let deployment = Self::none_yet(label, domain, flags);
+        let credentials = deployment.directory.path().join("credentials");
+        let made = deployment
+            .command(&["init"])
+            .args(deployment.layout(rig))
+            .args(["--domain", domain, "--users", users])
+            .args(["--credentials-file", credentials.to_str().unwrap()])
+            .args(flags)
+            .output()
+            .unwrap();
+        Ran::of(made).succeeded();
+        deployment.learn(&credentials);
+        deployment
+    }
+
+    /// `dtaas import v0.2` of an installation in which all of these users have one password.
+    pub fn import(rig: &Rig, label: &str, old: &Path, users: &[&str], password: &str) -> Self {
+        let deployment = Self::none_yet(label, "foo.com", &[]);
+        let made = deployment
+            .command(&["import", "v0.2"])
+            .arg(old)
+            .args(deployment.layout(rig))
+            .output()
+            .unwrap();
+        Ran::of(made).succeeded();
+        let known = users
+            .iter()
+            .map(|user| ((*user).to_owned(), password.to_owned()));
+        deployment.passwords.borrow_mut().extend(known);
+        deployment
+    }
+
+    fn none_yet(label: &str, domain: &str, flags: &[&str]) -> Self {
         engine::sweep_the_dead();
         let name = format!("{}{}-{label}", engine::MARK, std::process::id());
-        let deployment = Self {
+        Self {
             directory: tempfile::Builder::new()
                 .prefix(&format!("{name}-"))
                 .tempdir()
@@ -73,39 +106,23 @@ impl Deployment {
                 false => "",
             },
             passwords: RefCell::default(),
-        };
-        let ports = [
-            ("--http-port", deployment.ports.http),
-            ("--https-port", deployment.ports.https),
-            ("--auth-port", deployment.ports.auth),
-            ("--website-port", deployment.ports.website),
-            ("--library-port", deployment.ports.library),
+        }
+    }
+
+    /// The flags for its name, its ports and its addresses, and where images come from.
+    fn layout(&self, rig: &Rig) -> Vec<String> {
+        [
+            ("--http-port", self.ports.http.to_string()),
+            ("--https-port", self.ports.https.to_string()),
+            ("--auth-port", self.ports.auth.to_string()),
+            ("--website-port", self.ports.website.to_string()),
+            ("--library-port", self.ports.library.to_string()),
+            ("--name", self.name.clone()),
+            ("--pool", format!("{}.0/24", self.pool)),
+            ("--image-prefix", rig.registry.clone()),
         ]
-        .map(|(flag, port)| [flag.to_owned(), port.to_string()]);
-        let credentials = deployment.directory.path().join("credentials");
-        let made = deployment
-            .command(&["init"])
-            .args(ports.concat())
-            .args([
-                "--domain",
-                domain,
-                "--users",
-                users,
-                "--name",
-                &deployment.name,
-                "--pool",
-                &format!("{}.0/24", deployment.pool),
-                "--image-prefix",
-                &rig.registry,
-                "--credentials-file",
-                credentials.to_str().unwrap(),
-            ])
-            .args(flags)
-            .output()
-            .unwrap();
-        Ran::of(made).succeeded();
-        deployment.learn(&credentials);
-        deployment
+        .map(|(flag, value)| [flag.to_owned(), value])
+        .concat()
     }
 
     /// Where it lies.

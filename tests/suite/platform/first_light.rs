@@ -1,5 +1,6 @@
 //! From nothing to a user's JupyterLab behind the gateway.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::deployment::{Deployment, Ran};
@@ -64,8 +65,13 @@ fn from_nothing_to_each_users_jupyterlab() {
 
 /// A digital twin with its lifecycle scripts, data in text and bytes, and words about it.
 pub fn library(deployment: &Deployment) {
+    assets(&deployment.path("files"));
+}
+
+/// The same in a library that lies elsewhere.
+pub fn assets(library: &Path) {
     let put = |path: &str, content: &[u8]| {
-        let path = deployment.path("files").join(path);
+        let path = library.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     };

@@ -55,6 +55,16 @@ pub fn check(steps: &Steps, deployment: &Deployment, rig: &Rig) {
     );
 }
 
+/// Checks what workspaces reach alone, whoever has set the rules.
+pub fn check_connections(deployment: &Deployment, rig: &Rig) {
+    let world = World::new(deployment, rig);
+    world.connections();
+    assert_eq!(
+        world.frames(),
+        ["internet: own>internet tcp", "internet: own>internet udp"]
+    );
+}
+
 impl<'a> World<'a> {
     fn new(deployment: &'a Deployment, rig: &Rig) -> Self {
         let internet = Internet::new(METADATA);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod auth;
+mod backup;
 mod boxes;
 mod cert;
 mod down;
@@ -16,6 +17,7 @@ mod reaching;
 mod recipient;
 mod render;
 mod report;
+mod restore;
 mod route;
 mod run;
 mod secret;
@@ -70,6 +72,8 @@ enum Command {
     Secret(secret::Secrets),
     Share(share::Shares),
     Cert(cert::Cert),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Lib(lib::Lib),
     Trial(trial::Trial),
     Route(route::Route),
@@ -107,6 +111,8 @@ impl Cli {
             Command::Secret(command) => command.run(directory).await,
             Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,
+            Command::Backup(command) => command.run(directory).await,
+            Command::Restore(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Route(command) => command.run().await,

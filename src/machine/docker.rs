@@ -7,6 +7,7 @@ mod create;
 mod exec;
 mod images;
 mod networks;
+mod still;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,5 +1,6 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
+mod backup;
 mod custom;
 pub mod default;
 mod image;
@@ -22,6 +23,7 @@ use super::document::{Document, Section};
 use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Spec, User};
 use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
+use backup::backup;
 use custom::custom;
 use image::{image, is_image};
 use machines::machines;
@@ -104,6 +106,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
     let custom = custom(services.section("custom"), &mut given);
     services.finish();
     let machines = machines(top.section("machines"));
+    let backup = backup(top.section("backup"));
     top.finish();
 
     let domain = domain?;
@@ -129,6 +132,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         grafana,
         custom,
         machines,
+        backup,
         users: BTreeMap::new(),
     })
 }

@@ -25,7 +25,7 @@ fn help_names_each_command_and_hides_the_platforms_own() {
         commands,
         [
             "init", "render", "plan", "up", "down", "status", "user", "secret", "share", "cert",
-            "lib", "trial", "route", "box", "help"
+            "backup", "restore", "lib", "trial", "route", "box", "help"
         ]
     );
     for command in commands.into_iter().filter(|command| *command != "help") {

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::manifest::{FILE, FORM, Manifest};
-use super::restic::{Restic, is_absent};
+use super::restic::Restic;
 use crate::error::Failure;
 use crate::spec::names::DeploymentName;
 
@@ -30,6 +32,15 @@ impl Snapshot {
     /// The first eight digits of its name.
     pub fn short(&self) -> &str {
         self.id.get(..8).unwrap_or(&self.id)
+    }
+
+    /// When it was made, in whole seconds (RFC 3339).
+    pub fn when(&self) -> String {
+        OffsetDateTime::parse(&self.time, &Rfc3339)
+            .ok()
+            .and_then(|time| time.to_offset(UtcOffset::UTC).replace_nanosecond(0).ok())
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_else(|| self.time.clone())
     }
 
     /// The deployment that it is of.
@@ -103,7 +114,7 @@ impl Restic {
             self.must("taking stale locks away", &["unlock"]).await?;
             return Ok(false);
         }
-        if !is_absent(&said) {
+        if !self.is_absent(&said) {
             return Err(self.failed("opening the repository", &said));
         }
         if let Some(directory) = self.repository().directory()
@@ -184,7 +195,7 @@ impl Restic {
                 "{named:?} names no backup in {place}"
             ))
             .hint(match all.last() {
-                Some(last) => format!("the newest is {}, of {}", last.short(), last.time),
+                Some(last) => format!("the newest is {}, of {}", last.short(), last.when()),
                 None => "there is none yet".to_owned(),
             })
             .into()),

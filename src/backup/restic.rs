@@ -132,9 +132,22 @@ impl Restic {
         }
     }
 
+    /// Whether it says that there is no repository, or cannot know: it takes any directory with something called `config` for one.
+    pub(super) fn is_absent(&self, said: &Said) -> bool {
+        let without = |directory: &Path| !directory.join("config").is_file();
+        said.err
+            .contains("Is there a repository at the following location?")
+            || self.repository.directory().is_some_and(without)
+    }
+
     /// What it says when something is wrong, as a failure with what to do.
     pub(super) fn failed(&self, doing: &str, said: &Said) -> anyhow::Error {
         let place = &self.repository;
+        if self.is_absent(said) {
+            return Failure::new(format!("there is no repository of backups at {place}"))
+                .hint("look for a typing error; nothing was changed")
+                .into();
+        }
         if said.err.contains("wrong password or no key found") {
             return Failure::new(format!("the password does not open the repository {place}"))
                 .hint("it is the one in secrets/backup-password of the deployment that made it; nothing was changed")
@@ -143,11 +156,6 @@ impl Restic {
         if said.err.contains("is already locked") || said.err.contains("unable to create lock") {
             return Failure::new(format!("the repository {place} is in use: {}", last(&said.err)))
                 .hint("wait until the other run is done; where none is, `restic unlock` takes its lock away")
-                .into();
-        }
-        if is_absent(said) {
-            return Failure::new(format!("there is no repository of backups at {place}"))
-                .hint("look for a typing error; nothing was changed")
                 .into();
         }
         let failure = Failure::new(format!("{doing} failed: {}", last(&said.err)));
@@ -159,12 +167,6 @@ impl Restic {
         }
         .into()
     }
-}
-
-/// Whether it says that there is no repository.
-pub(super) fn is_absent(said: &Said) -> bool {
-    said.err
-        .contains("Is there a repository at the following location?")
 }
 
 /// The line that tells most: the last that is fatal, else the last.

@@ -63,13 +63,13 @@ impl Backup {
                 if json {
                     let values: Vec<_> = all
                         .iter()
-                        .map(|one| json!({ "snapshot": one.id, "time": one.time }))
+                        .map(|one| json!({ "snapshot": one.id, "time": one.when() }))
                         .collect();
                     return ui::json(&values);
                 }
                 let rows: Vec<[String; 2]> = all
                     .iter()
-                    .map(|one| [one.short().to_owned(), one.time.clone()])
+                    .map(|one| [one.short().to_owned(), one.when()])
                     .collect();
                 ui::data(table(["SNAPSHOT", "TIME"], &rows));
                 Ok(())

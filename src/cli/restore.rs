@@ -45,12 +45,12 @@ impl Restore {
         let manifest = restic.manifest(&snapshot).await?;
         let root = restore::restore(&restic, &snapshot, &manifest, directory, &say).await?;
         for note in &manifest.notes {
-            ui::say(format!("Note of {}: {note}.", snapshot.time));
+            ui::say(format!("Note of {}: {note}.", snapshot.when()));
         }
         ui::say(format!(
             "{} of {} is in {}. Run {} to start it.",
             manifest.deployment,
-            snapshot.time,
+            snapshot.when(),
             root.display(),
             typed(directory, "up")
         ));

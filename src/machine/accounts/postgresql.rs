@@ -16,6 +16,8 @@ use crate::spec::names::UserName;
 
 /// The comment on roles that are ours.
 const OURS: &str = "dtaas-user";
+/// The lock that whoever changes accounts holds, until the connection ends: a number that nothing else uses.
+const LOCK: u32 = 0x6474_6161;
 /// As PostgreSQL's own default (`scram_iterations`).
 const ITERATIONS: u32 = 4096;
 
@@ -94,8 +96,10 @@ impl PostgreSql<'_> {
             false => "nologin",
         };
         let verifier = verifier(account.password.expose(), &rand::random());
+        // Users are given theirs side by side, and two that change the rights at one database at once fail ("tuple concurrently updated").
         let mut text = format!(
-            "begin;\n\
+            "select pg_advisory_lock({LOCK}) \\g /dev/null\n\
+             begin;\n\
              select 'create role \"{name}\"' where not exists (select from pg_roles where rolname = '{name}') \\gexec\n\
              comment on role \"{name}\" is '{OURS}';\n\
              commit;\n\

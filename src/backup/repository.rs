@@ -45,8 +45,8 @@ impl Snapshot {
 
     /// The deployment that it is of.
     pub fn deployment(&self) -> &str {
-        let names = self.tags.iter().map(String::as_str);
-        names.filter(|tag| *tag != TAG).next().unwrap_or_default()
+        let mut names = self.tags.iter().map(String::as_str);
+        names.find(|tag| *tag != TAG).unwrap_or_default()
     }
 }
 

@@ -273,10 +273,7 @@ fn a_deployment_that_is_lost_comes_back() {
         "a damaged repository is refused, and nothing is changed",
         || damaged(&kept),
     );
-    steps.step("all is lost", || {
-        here.dtaas(&["down", "--purge", "--yes"]).succeeded();
-        assert!(!here.root().exists());
-    });
+    steps.step("all is lost", || lose(here));
     steps.step(
         "a restore that is killed goes on when it is said again",
         || killed(&kept, &before),
@@ -319,6 +316,14 @@ fn a_deployment_that_is_lost_comes_back() {
             ran.stderr
         );
     });
+    steps.step("down", || lose(here));
+}
+
+/// Takes it away, and then the profile, which is the operator's own.
+fn lose(here: &Deployment) {
+    here.dtaas(&["down", "--purge", "--yes"]).succeeded();
+    fs::remove_file(here.path("own.yaml")).unwrap();
+    fs::remove_dir(here.root()).unwrap();
 }
 
 fn damaged(kept: &Kept) {

@@ -169,11 +169,12 @@ impl Restic {
     }
 }
 
-/// The line that tells most: the last that is fatal, else the last.
+/// The line that tells most: the first about a file, else the last that is fatal, else the last.
 fn last(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().rev().find_map(|line| line.strip_prefix("Fatal: "));
-    let line = fatal.or_else(|| lines().next_back());
+    let file = lines().find_map(|line| line.strip_prefix("ignoring error for "));
+    let line = file.or(fatal).or_else(|| lines().next_back());
     line.unwrap_or("it said nothing")
         .chars()
         .take(300)
@@ -217,6 +218,10 @@ mod tests {
     #[test]
     fn what_is_fatal_tells_most() {
         assert_eq!(last("one\nFatal: two\nthree\n"), "two");
+        assert_eq!(
+            last("ignoring error for /f: file exists\nFatal: There were 1 errors\n"),
+            "/f: file exists"
+        );
         assert_eq!(last("one\nthree\n"), "three");
         assert_eq!(last("\n"), "it said nothing");
     }

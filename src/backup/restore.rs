@@ -101,6 +101,12 @@ pub async fn restore(
     };
     let text = serde_json::to_string(&restoring)? + "\n";
     tree.write(Path::new(RESTORING), 0o600, text.as_bytes())?;
+    if resumes {
+        let library = manifest.library.iter().map(|library| library.root.clone());
+        for written in library.chain([root.clone()]) {
+            remove_unwritable(written)?;
+        }
+    }
     say("writing files, and reading them again");
     write(restic, &snapshot.id, &root).await?;
     if let Some(library) = &manifest.library {
@@ -115,6 +121,28 @@ pub async fn restore(
     rustix::fs::sync();
     tree.remove(Path::new(RESTORING))?;
     Ok(root)
+}
+
+/// Removes the links and pipes that an interrupted restore has made: restic goes over files and directories that are there, and fails at these
+/// ("file exists", in 0.14).
+fn remove_unwritable(written: PathBuf) -> anyhow::Result<()> {
+    let mut open = vec![written];
+    while let Some(directory) = open.pop() {
+        let entries = match std::fs::read_dir(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.with_context(|| format!("cannot read {}", directory.display()))?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if !kind.is_file() {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes a snapshot's files where they differ, and compares what was written.

@@ -71,6 +71,7 @@ fn a_deployment_comes_back_as_it_was() {
     }
     let place = Place::with_deployment();
     place.write("d/files/alice/data/a file", "kept\n");
+    std::os::unix::fs::symlink("a file", place.path("d/files/alice/data/a link")).unwrap();
     let made = place.in_d("backup --to r");
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
@@ -99,6 +100,18 @@ fn a_deployment_comes_back_as_it_was() {
             .ends_with(" is in DIR/n. Run `dtaas -C n up` to start it.\n"),
         "{ran:?}"
     );
+    assert_eq!(place.tree("n"), place.tree("d"));
+
+    // As if it had been killed at its very end.
+    let listed = place.in_d("backup list --json --to r").out;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let doing = format!(
+        "{{\"snapshot\": {}, \"repository\": \"r\"}}",
+        listed[1]["snapshot"]
+    );
+    place.write("n/.restoring", &doing);
+    let ran = place.run(&[&restore[..], &["d/secrets/backup-password"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(place.tree("n"), place.tree("d"));
     let plan = place.run(&["-C", "n", "render", "--check"]);
     assert_eq!(plan.code, 0, "{plan:?}");

@@ -24,6 +24,7 @@ use crate::machine::observed::{Facts, Owner};
 use crate::platform::desired::label;
 
 pub use containers::Found;
+pub use exec::Ended;
 
 /// The oldest interface that is spoken: engine 20.10's.
 const OLDEST: (u64, u64) = (1, 41);

@@ -45,6 +45,7 @@ ssh openssh-client
 /usr/sbin/sshd openssh-server
 ruby ruby
 vagrant vagrant
+restic restic
 NEEDS
 }
 

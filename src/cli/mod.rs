@@ -2,6 +2,7 @@
 
 mod agent;
 mod auth;
+mod backup;
 mod boxes;
 mod cert;
 mod doctor;
@@ -26,6 +27,7 @@ mod recipient;
 mod render;
 mod report;
 mod restart;
+mod restore;
 mod route;
 mod run;
 mod secret;
@@ -88,6 +90,8 @@ enum Command {
     Share(share::Shares),
     Cert(cert::Cert),
     Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Lib(lib::Lib),
     Trial(trial::Trial),
     Route(route::Route),
@@ -133,6 +137,8 @@ impl Cli {
             Command::Share(command) => command.run(directory),
             Command::Cert(command) => command.run(directory).await,
             Command::Export(command) => command.run(directory),
+            Command::Backup(command) => command.run(directory).await,
+            Command::Restore(command) => command.run(directory).await,
             Command::Lib(command) => return command.run(directory).await,
             Command::Trial(command) => command.run().await,
             Command::Route(command) => command.run().await,

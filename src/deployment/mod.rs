@@ -1,5 +1,6 @@
 //! A deployment directory: read whole, checked, and turned into what its machine should have.
 
+mod backup;
 pub mod certificates;
 pub mod converge;
 mod export;
@@ -399,6 +400,7 @@ fn apart(directory: &Path, library: &Path) -> anyhow::Result<()> {
 /// Where a deployment's lock is. Only a deployment has one: where there is none yet, what is wrong with the spec is said first, and
 /// none is made.
 fn lockable(directory: &Path, profile: Option<&str>) -> anyhow::Result<PathBuf> {
+    backup::require_whole(directory)?;
     if !directory.join(load::FILE).exists() || !directory.join(lock::FILE).exists() {
         Deployment::with_profile(directory, profile)?;
     }
@@ -423,7 +425,7 @@ fn not_locked(directory: &Path, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// A directory of the deployment that only its owner enters.
-fn private(path: &str) -> Directory {
+pub(crate) fn private(path: &str) -> Directory {
     Directory {
         path: path.into(),
         mode: 0o700,

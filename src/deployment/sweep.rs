@@ -19,6 +19,7 @@ impl Deployment {
     /// # Errors
     /// When a directory cannot be listed, or a file in it not be removed.
     pub(super) fn sweep(&self, _held: &Lock) -> anyhow::Result<()> {
+        self.sweep_backup()?;
         for (name, kind) in self.tree.list(Path::new(""))? {
             self.sweep_one(Path::new(&name), kind)?;
         }

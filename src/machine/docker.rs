@@ -10,6 +10,7 @@ mod images;
 mod logs;
 mod networks;
 mod stats;
+mod still;
 mod terminal;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use crate::platform::desired::label;
 pub use abilities::Abilities;
 pub use containers::{Found, TO_END as SECONDS_TO_END};
 pub use create::LOG;
+pub use exec::Ended;
 pub use stats::Sample;
 
 /// The oldest interface that is spoken: engine 20.10's.

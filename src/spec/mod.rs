@@ -1,5 +1,6 @@
 //! What the operator wrote: `dtaas.yaml` and `users/<name>.yaml`, parsed and validated.
 
+pub mod backup;
 pub mod custom;
 pub mod document;
 pub mod edit;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
+use super::backup::Repository;
 use super::custom::Custom;
 use super::machine::Machine;
 use super::names::{BasePath, DeploymentName, Domain, UserName};
@@ -60,6 +61,8 @@ pub struct Spec {
     pub custom: BTreeMap<String, Custom>,
     /// What there is to say of the profile's machines, by name.
     pub machines: BTreeMap<String, Machine>,
+    /// Where backups are kept; `None` is wherever it is said each time.
+    pub backup: Option<Repository>,
     /// The users, by name.
     pub users: BTreeMap<UserName, User>,
 }

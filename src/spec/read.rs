@@ -1,5 +1,6 @@
 //! From a parsed file to the model: defaults, and every rule that one file can break by itself.
 
+mod backup;
 mod custom;
 pub mod default;
 mod healing;
@@ -23,6 +24,7 @@ use super::document::{Document, Section};
 use super::model::{AuthMode, Gateway, Group, Library, Limit, LogLevel, Ports, Spec, User};
 use super::names::{BasePath, DeploymentName, Domain};
 use super::quantity::Bytes;
+use backup::backup;
 use custom::custom;
 use healing::healing;
 use image::{image, is_image};
@@ -107,6 +109,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
     let custom = custom(services.section("custom"), &mut given);
     services.finish();
     let machines = machines(top.section("machines"));
+    let backup = backup(top.section("backup"));
     top.finish();
 
     let domain = domain?;
@@ -133,6 +136,7 @@ pub fn spec(document: &Document) -> Option<Spec> {
         grafana,
         custom,
         machines,
+        backup,
         users: BTreeMap::new(),
     })
 }

@@ -1,5 +1,6 @@
 //! The real binary in a directory of its own: what it says, exits with and writes.
 
+mod backup;
 mod cert;
 mod cert_files;
 mod docker_missing;

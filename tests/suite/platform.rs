@@ -1,5 +1,6 @@
 //! The platform on a real machine: the real binary, a docker engine, a gateway and workspaces that hold JupyterLab.
 
+mod backup;
 mod bystanders;
 pub mod client;
 pub mod compose;

@@ -2,6 +2,7 @@
 //! administrator in without a password (the official image's `pg_hba.conf`); what it is told goes by standard input.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +11,18 @@ use sha2::{Digest, Sha256};
 
 use super::somebody_elses;
 use crate::error::Failure;
-use crate::machine::docker::Engine;
+use crate::machine::docker::{Ended, Engine};
 use crate::platform::accounts::Account;
 use crate::spec::names::UserName;
 
 /// The comment on roles that are ours.
 const OURS: &str = "dtaas-user";
+/// The lock that whoever changes accounts holds, until the connection ends: a number that nothing else uses.
+const LOCK: u32 = 0x6474_6161;
+/// How long it may take to recover before it lets anybody in.
+const TO_RECOVER: Duration = Duration::from_secs(180);
+/// How often it is asked whether it has.
+const LOOK: Duration = Duration::from_millis(200);
 /// As PostgreSQL's own default (`scram_iterations`).
 const ITERATIONS: u32 = 4096;
 
@@ -94,8 +101,10 @@ impl PostgreSql<'_> {
             false => "nologin",
         };
         let verifier = verifier(account.password.expose(), &rand::random());
+        // Users are given theirs side by side, and two that change the rights at one database at once fail ("tuple concurrently updated").
         let mut text = format!(
-            "begin;\n\
+            "select pg_advisory_lock({LOCK}) \\g /dev/null\n\
+             begin;\n\
              select 'create role \"{name}\"' where not exists (select from pg_roles where rolname = '{name}') \\gexec\n\
              comment on role \"{name}\" is '{OURS}';\n\
              commit;\n\
@@ -153,7 +162,14 @@ impl PostgreSql<'_> {
             "-d",
             "postgres",
         ];
-        let ended = self.engine.run_in(self.container, &argv, text).await?;
+        let begun = Instant::now();
+        let ended = loop {
+            let ended = self.engine.run_in(self.container, &argv, text).await?;
+            if !is_starting(&ended) || begun.elapsed() > TO_RECOVER {
+                break ended;
+            }
+            tokio::time::sleep(LOOK).await;
+        };
         match ended.code {
             Some(0) => Ok(ended.out),
             _ => {
@@ -169,6 +185,15 @@ impl PostgreSql<'_> {
             }
         }
     }
+}
+
+/// Whether it listens and lets nobody in yet: it recovers, after a power failure or from a backup.
+fn is_starting(ended: &Ended) -> bool {
+    let said = [
+        "FATAL:  the database system is starting up",
+        "FATAL:  the database system is not yet accepting connections",
+    ];
+    ended.code != Some(0) && said.iter().any(|said| ended.err.contains(said))
 }
 
 fn put_out(name: &str) -> String {

@@ -28,6 +28,17 @@ pub struct Ended {
 impl Engine {
     /// Runs a program in a container that runs, to its end, with this on its standard input. Nothing secret belongs into `argv`.
     pub async fn run_in(&self, name: &str, argv: &[&str], input: &str) -> Result<Ended> {
+        self.run_in_within(TO_END, name, argv, input).await
+    }
+
+    /// The same for a program that may take so long.
+    pub async fn run_in_within(
+        &self,
+        limit: Duration,
+        name: &str,
+        argv: &[&str],
+        input: &str,
+    ) -> Result<Ended> {
         let doing = || {
             format!(
                 "cannot run {} in container {name}",
@@ -70,7 +81,7 @@ impl Engine {
             ended.code = self.docker.inspect_exec(&made.id).await?.exit_code;
             anyhow::Ok(ended)
         };
-        tokio::time::timeout(TO_END, run)
+        tokio::time::timeout(limit, run)
             .await
             .with_context(doing)?
             .with_context(doing)

@@ -21,7 +21,7 @@ use crate::spec::model::AuthMode;
 /// Secrets of the operator's services, relative to the root; a folder each.
 const FILES: &str = "config/services";
 /// Their data, likewise.
-const DATA: &str = "data/services";
+pub(super) const DATA: &str = "data/services";
 
 /// Where a service of the operator's own is.
 #[derive(Debug, Clone, Default)]

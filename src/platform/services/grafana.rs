@@ -22,7 +22,7 @@ use crate::spec::model::AuthMode;
 const CONFIG: &str = "config/grafana";
 
 /// Its data, relative to the root.
-const DATA: &str = "data/grafana";
+pub(super) const DATA: &str = "data/grafana";
 
 /// Where it finds what it reads.
 const INSIDE: &str = "/run/dtaas";

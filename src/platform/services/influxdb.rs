@@ -16,7 +16,10 @@ use crate::secrets::Secret;
 const CONFIG: &str = "config/influxdb";
 
 /// What is closed to others, relative to the root.
-const CLOSED: [&str; 2] = [CONFIG, "data/influxdb"];
+const CLOSED: [&str; 2] = [CONFIG, ABOVE];
+
+/// What its data lie in, relative to the root.
+pub(super) const ABOVE: &str = "data/influxdb";
 
 /// Its data, and what the image keeps beside it, relative to the root. The image sets their modes itself.
 const DATA: [&str; 2] = ["data/influxdb/data", "data/influxdb/cli"];

@@ -1,6 +1,7 @@
 //! The services that digital twins use to talk to their physical twins, and each user's way to them.
 
 pub mod custom;
+pub mod data;
 pub mod grafana;
 pub mod influxdb;
 pub mod mosquitto;

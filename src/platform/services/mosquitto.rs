@@ -21,7 +21,7 @@ use crate::secrets::Secret;
 const CONFIG: &str = "config/mosquitto";
 
 /// Its data, relative to the root.
-const DATA: &str = "data/mosquitto";
+pub(super) const DATA: &str = "data/mosquitto";
 
 /// Who it runs as: `mosquitto` in the official image.
 const OWNER: (u32, u32) = (1883, 1883);

@@ -26,7 +26,7 @@ use crate::secrets::Secret;
 const CONFIG: &str = "config/rabbitmq";
 
 /// Its data, relative to the root.
-const DATA: &str = "data/rabbitmq";
+pub(super) const DATA: &str = "data/rabbitmq";
 
 /// Who it runs as: `rabbitmq` in the official image, which takes any user.
 const OWNER: (u32, u32) = (999, 999);

@@ -26,7 +26,7 @@ fn help_names_each_command_and_hides_the_platforms_own() {
         [
             "init", "import", "render", "plan", "up", "down", "status", "doctor", "logs",
             "restart", "exec", "heal", "history", "user", "secret", "share", "cert", "export",
-            "lib", "trial", "route", "box", "help"
+            "backup", "restore", "lib", "trial", "route", "box", "help"
         ]
     );
     for command in commands.into_iter().filter(|command| *command != "help") {

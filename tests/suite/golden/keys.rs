@@ -187,6 +187,10 @@ const SPEC: &[Row] = &[
         beside: WRITABLE,
         ..row("library.max_upload", "1g")
     },
+    Row {
+        effect: Effect::Refused("this is no absolute path"),
+        ..row("backup.repository", "backups")
+    },
     row("images.prefix", "registry.lab.example/"),
     row("gateway.image", "traefik:v3.8.0"),
     row("gateway.log_level", "DEBUG"),

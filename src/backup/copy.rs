@@ -1,0 +1,99 @@
+//! Trees that are copied or given away by the system's own programs, which know every kind of file.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::Context;
+use tokio::process::Command;
+
+use crate::error::Failure;
+
+/// Copies a tree with owners, modes and times; where the file system can, without taking room for it twice. The directory above the new place
+/// must exist.
+pub(super) async fn tree(from: &Path, to: &Path) -> anyhow::Result<()> {
+    run(
+        "cp",
+        &[
+            "-a".as_ref(),
+            "--reflink=auto".as_ref(),
+            "--".as_ref(),
+            from.as_os_str(),
+            to.as_os_str(),
+        ],
+    )
+    .await
+}
+
+/// Moves a tree, also to another file system.
+pub(super) async fn moved(from: &Path, to: &Path) -> anyhow::Result<()> {
+    run(
+        "mv",
+        &[
+            "-T".as_ref(),
+            "--".as_ref(),
+            from.as_os_str(),
+            to.as_os_str(),
+        ],
+    )
+    .await
+}
+
+/// Gives a tree to who has the other one.
+pub(super) async fn given_like(like: &Path, tree: &Path) -> anyhow::Result<()> {
+    let mut reference = std::ffi::OsString::from("--reference=");
+    reference.push(like);
+    run(
+        "chown",
+        &[
+            "-R".as_ref(),
+            "-h".as_ref(),
+            &reference,
+            "--".as_ref(),
+            tree.as_os_str(),
+        ],
+    )
+    .await
+}
+
+async fn run(program: &str, arguments: &[&OsStr]) -> anyhow::Result<()> {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("cannot run {program}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().next().unwrap_or("it said nothing").to_owned();
+    let hint = match said.contains("No space left on device") {
+        true => "make room on that disk (df -h), then run this again",
+        false => "mend that, then run this again",
+    };
+    Err(Failure::new(format!("{program} failed: {said}"))
+        .hint(hint)
+        .into())
+}
+
+/// How many bytes the files of a tree have.
+pub(super) fn size(root: &Path) -> u64 {
+    let mut sum = 0;
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        // What goes away meanwhile needs no room.
+        for entry in std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => open.push(entry.path()),
+                Ok(found) => sum += found.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    sum
+}

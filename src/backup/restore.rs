@@ -1,0 +1,187 @@
+//! The way back: a deployment's directory out of a backup.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::manifest::Manifest;
+use super::repository::Snapshot;
+use super::restic::Restic;
+use super::{RESTORING, STAGED, STAGING, copy};
+use crate::error::Failure;
+use crate::machine::files::{Tree, is_root};
+use crate::machine::lock::{self, Lock};
+use crate::spec::backup::Repository;
+
+/// What is being restored, while it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Restoring {
+    snapshot: String,
+    repository: Repository,
+}
+
+/// Fails unless a directory is empty, is not there, or holds a restore of this snapshot that was interrupted.
+///
+/// # Errors
+/// A usage failure.
+pub fn require_free(directory: &Path, snapshot: Option<&Snapshot>) -> anyhow::Result<()> {
+    let mut names: Vec<OsString> = match std::fs::read_dir(directory) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<std::io::Result<_>>()?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", directory.display()));
+        }
+    };
+    names.retain(|name| name != lock::FILE);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let before = std::fs::read(directory.join(RESTORING)).ok();
+    let before = before.and_then(|text| serde_json::from_slice::<Restoring>(&text).ok());
+    match (before, snapshot) {
+        (Some(before), Some(snapshot)) if before.snapshot != snapshot.id => {
+            Err(Failure::usage(format!(
+                "{} holds a restore of snapshot {} that was interrupted, and this is {}",
+                directory.display(),
+                before.snapshot.get(..8).unwrap_or(&before.snapshot),
+                snapshot.short()
+            ))
+            .hint("give that snapshot behind the repository, or name another directory; nothing was changed")
+            .into())
+        }
+        (Some(_), _) => Ok(()),
+        (None, _) => Err(Failure::usage(format!("{} is not empty", directory.display()))
+            .hint("name a directory that is empty or not there: dtaas -C NEWDIR restore …; nothing was changed")
+            .into()),
+    }
+}
+
+/// Restores a backup that was checked.
+///
+/// # Errors
+/// When something is in the way, before anything is written; or when it cannot be written: then the same again goes on with it.
+pub async fn restore(
+    restic: &Restic,
+    snapshot: &Snapshot,
+    manifest: &Manifest,
+    directory: &Path,
+    say: &dyn Fn(&str),
+) -> anyhow::Result<PathBuf> {
+    require_free(directory, Some(snapshot))?;
+    let resumes = directory.join(RESTORING).exists();
+    if let Some(library) = &manifest.library
+        && !resumes
+        && std::fs::read_dir(&library.root).is_ok_and(|mut entries| entries.next().is_some())
+    {
+        return Err(Failure::usage(format!(
+            "the library belongs to {}, and that is not empty",
+            library.root.display()
+        ))
+        .hint("move away what is there; nothing was changed")
+        .into());
+    }
+    if !is_root() {
+        return Err(
+            Failure::new("dtaas restore gives files to their owners, which takes root")
+                .hint("sudo dtaas restore …; nothing was changed")
+                .into(),
+        );
+    }
+    let tree = Tree::create(directory)?;
+    let root = std::fs::canonicalize(directory)?;
+    let _lock = Lock::take(&root, "dtaas restore")?;
+    let restoring = Restoring {
+        snapshot: snapshot.id.clone(),
+        repository: restic.repository().clone(),
+    };
+    let text = serde_json::to_string(&restoring)? + "\n";
+    tree.write(Path::new(RESTORING), 0o600, text.as_bytes())?;
+    if resumes {
+        let library = manifest.library.iter().map(|library| library.root.clone());
+        for written in library.chain([root.clone()]) {
+            remove_unwritable(written)?;
+        }
+    }
+    say("writing files, and reading them again");
+    write(restic, &snapshot.id, &root).await?;
+    if let Some(library) = &manifest.library {
+        say(&format!("writing {}", library.root.display()));
+        std::fs::create_dir_all(&library.root)?;
+        write(restic, &library.snapshot, &library.root).await?;
+    }
+    for path in &manifest.staged {
+        put_back(&root, path).await?;
+    }
+    remove(&root.join(STAGING))?;
+    rustix::fs::sync();
+    tree.remove(Path::new(RESTORING))?;
+    Ok(root)
+}
+
+/// Removes the links and pipes that an interrupted restore has made: restic goes over files and directories that are there, and fails at these
+/// ("file exists", in 0.14).
+fn remove_unwritable(written: PathBuf) -> anyhow::Result<()> {
+    let mut open = vec![written];
+    while let Some(directory) = open.pop() {
+        let entries = match std::fs::read_dir(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.with_context(|| format!("cannot read {}", directory.display()))?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if !kind.is_file() {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a snapshot's files where they differ, and compares what was written.
+async fn write(restic: &Restic, snapshot: &str, target: &Path) -> anyhow::Result<()> {
+    let arguments: [OsString; 5] = [
+        "restore".into(),
+        "--verify".into(),
+        "--target".into(),
+        target.into(),
+        snapshot.into(),
+    ];
+    restic.must("restoring", &arguments).await.map(|_| ())
+}
+
+/// Puts the data of a service where they lay.
+async fn put_back(root: &Path, path: &Path) -> anyhow::Result<()> {
+    // A manifest is read from a repository: it may not lead out of the deployment.
+    let plain = path
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_)));
+    if !plain {
+        return Err(Failure::new(format!(
+            "the backup names {path:?}, which is no path in a deployment"
+        ))
+        .into());
+    }
+    let (from, to) = (root.join(STAGED).join(path), root.join(path));
+    remove(&to)?;
+    if let Some(above) = to.parent() {
+        std::fs::create_dir_all(above)?;
+    }
+    copy::moved(&from, &to).await
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -14,6 +14,7 @@ use super::{RESTORING, STAGED, STAGING, copy};
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_root};
 use crate::machine::lock::{self, Lock};
+use crate::platform::auth::SESSIONS;
 use crate::spec::backup::Repository;
 
 /// What is being restored, while it is.
@@ -118,6 +119,8 @@ pub async fn restore(
         put_back(&root, path).await?;
     }
     remove(&root.join(STAGING))?;
+    // Sessions that ended since the backup must not begin again: everybody signs in anew.
+    remove(&root.join(SESSIONS))?;
     rustix::fs::sync();
     tree.remove(Path::new(RESTORING))?;
     Ok(root)

@@ -1,7 +1,7 @@
 //! Machines of the rig: what they are, and what can be done to them.
 
 mod bare;
-mod beside;
+pub mod beside;
 mod broken;
 mod custom;
 mod doctor;

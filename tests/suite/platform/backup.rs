@@ -16,6 +16,7 @@ use super::client::within;
 use super::deployment::{Deployment, Ran, free_port};
 use super::steps::Steps;
 use super::{doors, engine};
+use crate::machines::beside::alone;
 use crate::rig::{binary, rig, there_is};
 
 const PROFILE: &str = "version: 1
@@ -199,6 +200,7 @@ fn a_deployment_that_is_lost_comes_back() {
         return;
     }
     let steps = Steps::of(TEST);
+    let _alone = alone();
     let kept = steps.step("init, with brokers and a database", || Kept::new(&rig));
     let here = &kept.deployment;
     steps.step("up", || here.dtaas(&["up"]).succeeded());

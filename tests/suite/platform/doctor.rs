@@ -132,7 +132,6 @@ fn what_is_wrong_is_found_and_mended() {
         docker(&["network", "disconnect", "-f", &network, &alice]);
         let all = found(&here);
         for line in [
-            format!("components: {alice} runs and does not answer"),
             format!("drift: drifted: container {alice}"),
             format!("isolation: {alice} does not reach the platform's own gateway: its network is gone, or its packets are dropped"),
         ] {

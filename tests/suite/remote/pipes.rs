@@ -346,7 +346,7 @@ async fn another_protocol_is_refused() {
     assert_eq!(
         message,
         format!(
-            "dtaas: the program there is version 9.9.9 and speaks protocol 99; this one is {} and speaks 1",
+            "dtaas: the program there is version 9.9.9 and speaks protocol 99; this one is {} and speaks 2",
             env!("CARGO_PKG_VERSION")
         )
     );
@@ -369,7 +369,7 @@ async fn rubbish_is_answered_without_repeating_it() {
         lines,
         [
             &format!(
-                "{{\"hello\":{{\"protocol\":1,\"version\":\"{}\"}}}}",
+                "{{\"hello\":{{\"protocol\":2,\"version\":\"{}\"}}}}",
                 env!("CARGO_PKG_VERSION")
             ),
             "{\"reply\":{\"Err\":{\"message\":\"what the agent was told is of another kind than is known at column 24\",\

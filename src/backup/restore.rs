@@ -11,6 +11,7 @@ use super::manifest::Manifest;
 use super::repository::Snapshot;
 use super::restic::Restic;
 use super::{RESTORING, STAGED, STAGING, copy};
+use crate::deployment::private;
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_root};
 use crate::machine::lock::{self, Lock};
@@ -121,6 +122,7 @@ pub async fn restore(
     remove(&root.join(STAGING))?;
     // Sessions that ended since the backup must not begin again: everybody signs in anew.
     remove(&root.join(SESSIONS))?;
+    tree.make_dir(&private(SESSIONS))?;
     rustix::fs::sync();
     tree.remove(Path::new(RESTORING))?;
     Ok(root)

@@ -72,7 +72,10 @@ fn a_deployment_comes_back_as_it_was() {
     let place = Place::with_deployment();
     place.write("d/files/alice/data/a file", "kept\n");
     std::os::unix::fs::symlink("a file", place.path("d/files/alice/data/a link")).unwrap();
+    // Whoever had signed in does so anew.
+    place.write("d/sessions/alice", "{}");
     let made = place.in_d("backup --to r");
+    std::fs::remove_file(place.path("d/sessions/alice")).unwrap();
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
         made.talk

@@ -56,6 +56,7 @@ fn a_project_is_written_with_everything_that_it_mounts() {
          755 config/library/\n\
          400 config/library/gateway-secret\n\
          700 config/session/\n\
+         600 config/session/gateway\n\
          600 config/session/key\n\
          755 config/website/\n\
          400 config/website/gateway-secret\n\

@@ -59,6 +59,7 @@ fn a_deployment_is_made_from_flags() {
          755 config/library/\n\
          400 config/library/gateway-secret\n\
          700 config/session/\n\
+         600 config/session/gateway\n\
          600 config/session/key\n\
          755 config/website/\n\
          400 config/website/gateway-secret\n\

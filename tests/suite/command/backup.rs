@@ -75,7 +75,6 @@ fn a_deployment_comes_back_as_it_was() {
     // Whoever had signed in does so anew.
     place.write("d/sessions/alice", "{}");
     let made = place.in_d("backup --to r");
-    std::fs::remove_file(place.path("d/sessions/alice")).unwrap();
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
         made.talk
@@ -89,6 +88,7 @@ fn a_deployment_comes_back_as_it_was() {
         "{made:?}"
     );
     let again = place.in_d("backup --to r");
+    std::fs::remove_file(place.path("d/sessions/alice")).unwrap();
     assert!(!again.talk.contains("Keep a copy"), "{again:?}");
     let check = place.in_d("backup check --to r");
     assert_eq!(

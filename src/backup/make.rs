@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::io::Errno;
 use serde::Deserialize;
 
-use super::manifest::{self, FORM, Library, Manifest};
+use super::manifest::{self, FORM, Library, Manifest, Top};
 use super::repository::{LIBRARY_TAG, TAG};
 use super::restic::{Restic, pattern};
 use super::services::{Taken, Taker};
@@ -126,6 +127,7 @@ pub async fn make(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         library: library.as_ref().map(|(library, _)| library.clone()),
         staged: taken.staged,
+        top: Top::of(deployment.root())?,
         notes: notes.clone(),
     };
     let text = serde_json::to_string_pretty(&manifest)? + "\n";
@@ -216,7 +218,10 @@ pub async fn let_go_on(deployment: &Deployment, engine: &Engine) -> anyhow::Resu
     let key = Secret::new("");
     for data in deployment.services_data() {
         let found = engine.container(&data.container, &key).await?;
-        if found.is_some_and(|found| found.run == Run::Paused) {
+        let ours = found.filter(|found| {
+            found.owner.deployment.as_deref() == Some(deployment.spec.name.as_str())
+        });
+        if ours.is_some_and(|found| found.run == Run::Paused) {
             engine.unpause_container(&data.container).await?;
         }
     }
@@ -231,13 +236,30 @@ async fn library(
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Option<(Library, Summary)>> {
     let root = deployment.library_root();
-    if deployment.spec.library.root.is_relative() || !root.is_dir() {
+    if deployment.spec.library.root.is_relative() {
         return Ok(None);
+    }
+    let is_empty = std::fs::read_dir(&root).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty && !deployment.spec.users.is_empty() {
+        return Err(Failure::new(format!(
+            "library.root {} is not there, or empty: users' files would not be in the backup",
+            root.display()
+        ))
+        .hint("mount it, then run this again")
+        .into());
     }
     say(&format!("storing what is new in {}", root.display()));
     let summary = store(restic, deployment, LIBRARY_TAG, &root, &[], notes).await?;
     let snapshot = summary.snapshot_id.clone();
-    Ok(Some((Library { root, snapshot }, summary)))
+    let top = Top::of(&root)?;
+    Ok(Some((
+        Library {
+            root,
+            snapshot,
+            top,
+        },
+        summary,
+    )))
 }
 
 /// What restic says at its end (restic, "Scripting", on the JSON output of backup).
@@ -250,6 +272,39 @@ struct Summary {
     data_added: u64,
 }
 
+/// What was wrong with a file: as restic 0.14 tells it, or as later ones do.
+#[derive(Debug, Default, Deserialize)]
+struct Wrong {
+    #[serde(default, rename = "Op")]
+    operation: String,
+    /// Of the system (errno(3)).
+    #[serde(default, rename = "Err")]
+    number: i32,
+    #[serde(default)]
+    message: String,
+}
+
+impl Wrong {
+    /// Whether the file was gone by then.
+    fn is_gone(&self) -> bool {
+        self.number == Errno::NOENT.raw_os_error() || self.message.contains("no such file")
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.number {
+            0 => f.write_str(&self.message),
+            number => write!(
+                f,
+                "{}: {}",
+                self.operation,
+                std::io::Error::from_raw_os_error(number)
+            ),
+        }
+    }
+}
+
 /// One line of its output.
 #[derive(Deserialize)]
 #[serde(tag = "message_type", rename_all = "snake_case")]
@@ -259,7 +314,7 @@ enum Line {
         #[serde(default)]
         item: String,
         #[serde(default)]
-        error: serde_json::Value,
+        error: Wrong,
     },
     #[serde(other)]
     Other,
@@ -290,7 +345,7 @@ async fn store(
     for line in lines.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         match line {
             Line::Summary(found) => summary = Some(found),
-            Line::Error { item, error } => unread.push((item, error.to_string())),
+            Line::Error { item, error } => unread.push((item, error)),
             Line::Other => {}
         }
     }
@@ -298,17 +353,30 @@ async fn store(
     let Some(summary) = summary.filter(|_| matches!(said.code, Some(0 | 3))) else {
         return Err(restic.failed("storing", &said));
     };
-    let (gone, unreadable): (Vec<_>, Vec<_>) = unread
-        .into_iter()
-        .partition(|(_, error)| error.contains("no such file"));
-    if let Some((item, error)) = unreadable.first() {
-        return Err(Failure::new(format!(
-            "the backup {} is without {} files that could not be read: {item}: {error}",
-            summary.snapshot_id,
+    let partly = said.code == Some(3);
+    let is_told = !unread.is_empty();
+    let (gone, unreadable): (Vec<_>, Vec<_>) =
+        unread.into_iter().partition(|(_, error)| error.is_gone());
+    let failed = match unreadable.first() {
+        Some((item, error)) => Some(format!(
+            "{} files could not be read: {item}: {error}",
             unreadable.len()
-        ))
-        .hint("mend that, then run this again")
-        .into());
+        )),
+        None if partly && !is_told => Some(format!(
+            "some files could not be read: {}",
+            said.err.lines().next_back().unwrap_or_default()
+        )),
+        None => None,
+    };
+    if let Some(what) = failed {
+        // It would be taken for the newest good one.
+        let forget = ["forget", summary.snapshot_id.as_str()];
+        restic
+            .must("letting go of a backup that lacks files", &forget)
+            .await?;
+        return Err(Failure::new(format!("no backup was made, for {what}"))
+            .hint("mend that, then run this again: what is stored stays stored")
+            .into());
     }
     if !gone.is_empty() {
         notes.push(format!(

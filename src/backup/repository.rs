@@ -26,6 +26,9 @@ pub struct Snapshot {
     /// What it is marked with.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The deployment's name: what it was told its host is.
+    #[serde(default)]
+    pub hostname: String,
 }
 
 impl Snapshot {
@@ -45,8 +48,7 @@ impl Snapshot {
 
     /// The deployment that it is of.
     pub fn deployment(&self) -> &str {
-        let mut names = self.tags.iter().map(String::as_str);
-        names.find(|tag| *tag != TAG).unwrap_or_default()
+        &self.hostname
     }
 }
 
@@ -68,7 +70,11 @@ impl Restic {
             .into_iter()
             .filter(|snapshot| snapshot.tags.iter().any(|tag| tag == TAG))
             .collect();
-        ours.sort_by(|one, other| one.time.cmp(&other.time));
+        // As times, for each is written in the zone where it was made.
+        ours.sort_by_key(|one| {
+            OffsetDateTime::parse(&one.time, &Rfc3339)
+                .map_or(0, OffsetDateTime::unix_timestamp_nanos)
+        });
         if any && ours.is_empty() {
             return Err(Failure::new(format!(
                 "what is in {} was not made by dtaas backup",
@@ -103,11 +109,11 @@ impl Restic {
         }
     }
 
-    /// Makes the repository, where there is none.
+    /// Makes the repository, where there is none. `is_first` is whether no backup of the deployment was ever made.
     ///
     /// # Errors
     /// When something else is there.
-    pub async fn prepare(&self) -> anyhow::Result<bool> {
+    pub async fn prepare(&self, is_first: bool) -> anyhow::Result<bool> {
         let said = self.run(&["cat", "config", "--no-lock"], None).await?;
         if said.code == Some(0) {
             // What a run that was killed has left; restic takes no lock away that somebody holds.
@@ -127,7 +133,24 @@ impl Restic {
             .hint("name an empty directory, or one that is to be made; nothing was changed")
             .into());
         }
-        self.must("making the repository", &["init"]).await?;
+        // The disk that it is on may not be mounted, and this one would fill up.
+        if !is_first
+            && self
+                .repository()
+                .directory()
+                .is_some_and(|place| !place.exists())
+        {
+            return Err(Failure::new(format!(
+                "there were backups of this deployment, and {} is not there",
+                self.repository()
+            ))
+            .hint("mount its disk; for a new repository make that directory yourself")
+            .into());
+        }
+        let said = self.run(&["init"], None).await?;
+        if said.code != Some(0) {
+            return Err(self.went_wrong("making the repository", &said));
+        }
         Ok(true)
     }
 

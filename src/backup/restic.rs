@@ -83,19 +83,24 @@ impl Restic {
         arguments: &[A],
         directory: Option<&Path>,
     ) -> anyhow::Result<Said> {
-        let mut command = Command::new(&self.program);
+        // Kept by a process of ours that ends it however we end: one that went on would write into what the next run writes.
+        let mut command = Command::new("/proc/self/exe");
         command
+            .args(["keep", "--at-once", "--"])
+            .arg(&self.program)
             .args(arguments)
             .env_remove("RESTIC_PASSWORD")
             .env_remove("RESTIC_PASSWORD_FILE")
             .env_remove("RESTIC_PASSWORD_COMMAND")
             .env_remove("RESTIC_REPOSITORY_FILE")
             .env("RESTIC_REPOSITORY", self.repository.to_string())
+            // How far it is is told to nobody.
+            .env("RESTIC_PROGRESS_FPS", "0.01")
             .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
+            // Its end is the sign.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         match self.repository {
             // What is on this machine is read faster than it is kept twice.
             Repository::Directory(_) => command.arg("--no-cache"),
@@ -108,10 +113,15 @@ impl Restic {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        let output = command
-            .output()
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        let sign = child.stdin.take();
+        let output = child
+            .wait_with_output()
             .await
             .with_context(|| format!("cannot run {}", self.program.display()))?;
+        drop(sign);
         Ok(Said {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -142,10 +152,36 @@ impl Restic {
 
     /// What it says when something is wrong, as a failure with what to do.
     pub(super) fn failed(&self, doing: &str, said: &Said) -> anyhow::Error {
-        let place = &self.repository;
         if self.is_absent(said) {
+            let place = &self.repository;
             return Failure::new(format!("there is no repository of backups at {place}"))
                 .hint("look for a typing error; nothing was changed")
+                .into();
+        }
+        self.went_wrong(doing, said)
+    }
+
+    /// The same where it is known whether there is a repository.
+    pub(super) fn went_wrong(&self, doing: &str, said: &Said) -> anyhow::Error {
+        let place = &self.repository;
+        let causes = [
+            (
+                "no space left on device",
+                "make room on that disk (df -h), then run this again",
+            ),
+            (
+                "read-only file system",
+                "mount it for writing, then run this again",
+            ),
+            (
+                "permission denied",
+                "run this as root, or see who may write there",
+            ),
+        ];
+        let cause = causes.iter().find(|(words, _)| said.err.contains(words));
+        if let Some((_, hint)) = cause {
+            return Failure::new(format!("{doing} failed: {}", last(&said.err)))
+                .hint(*hint)
                 .into();
         }
         if said.err.contains("wrong password or no key found") {
@@ -158,14 +194,11 @@ impl Restic {
                 .hint("wait until the other run is done; where none is, `restic unlock` takes its lock away")
                 .into();
         }
-        let failure = Failure::new(format!("{doing} failed: {}", last(&said.err)));
-        match said.err.contains("no space left on device") {
-            true => failure.hint("make room on that disk (df -h), then run this again"),
-            false => failure.hint(format!(
+        Failure::new(format!("{doing} failed: {}", last(&said.err)))
+            .hint(format!(
                 "try it by itself: RESTIC_PASSWORD_FILE=… restic -r {place} check"
-            )),
-        }
-        .into()
+            ))
+            .into()
     }
 }
 

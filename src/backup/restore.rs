@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -94,6 +95,12 @@ pub async fn restore(
                 .into(),
         );
     }
+    if let Some(library) = &manifest.library {
+        let asked = ["ls", "--no-lock", library.snapshot.as_str(), "/"];
+        restic
+            .must("looking for the library's snapshot", &asked)
+            .await?;
+    }
     let tree = Tree::create(directory)?;
     let root = std::fs::canonicalize(directory)?;
     let _lock = Lock::take(&root, "dtaas restore")?;
@@ -115,6 +122,9 @@ pub async fn restore(
         say(&format!("writing {}", library.root.display()));
         std::fs::create_dir_all(&library.root)?;
         write(restic, &library.snapshot, &library.root).await?;
+        if let Some(top) = library.top {
+            top.give(&library.root)?;
+        }
     }
     for path in &manifest.staged {
         put_back(&root, path).await?;
@@ -123,13 +133,16 @@ pub async fn restore(
     // Sessions that ended since the backup must not begin again: everybody signs in anew.
     remove(&root.join(SESSIONS))?;
     tree.make_dir(&private(SESSIONS))?;
+    if let Some(top) = manifest.top {
+        top.give(&root)?;
+    }
     rustix::fs::sync();
     tree.remove(Path::new(RESTORING))?;
     Ok(root)
 }
 
-/// Removes the links and pipes that an interrupted restore has made: restic goes over files and directories that are there, and fails at these
-/// ("file exists", in 0.14).
+/// Removes the links, pipes and files of several names that an interrupted restore has made: restic goes over other files and directories that
+/// are there, and fails at these ("file exists", in 0.14).
 fn remove_unwritable(written: PathBuf) -> anyhow::Result<()> {
     let mut open = vec![written];
     while let Some(directory) = open.pop() {
@@ -142,7 +155,7 @@ fn remove_unwritable(written: PathBuf) -> anyhow::Result<()> {
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 open.push(entry.path());
-            } else if !kind.is_file() {
+            } else if !kind.is_file() || entry.metadata()?.nlink() > 1 {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -152,8 +165,10 @@ fn remove_unwritable(written: PathBuf) -> anyhow::Result<()> {
 
 /// Writes a snapshot's files where they differ, and compares what was written.
 async fn write(restic: &Restic, snapshot: &str, target: &Path) -> anyhow::Result<()> {
-    let arguments: [OsString; 5] = [
+    let arguments: [OsString; 6] = [
         "restore".into(),
+        // It may be on a disk that can only be read.
+        "--no-lock".into(),
         "--verify".into(),
         "--target".into(),
         target.into(),

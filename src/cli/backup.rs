@@ -121,7 +121,8 @@ impl Backup {
             .await?;
         let (password, new) = deployment.backup_password()?;
         let restic = Restic::find(repository, Password::File(password.clone())).await?;
-        if restic.prepare().await? {
+        let fresh = restic.prepare(new).await?;
+        if fresh {
             ui::say(format!(
                 "{} is a repository of backups now.",
                 restic.repository()
@@ -131,11 +132,20 @@ impl Backup {
         restic.backups_of(&deployment.spec.name).await?;
         let say = |text: &str| ui::say(format!("{text} …"));
         let made = tokio::select! {
-            made = make::make(&deployment, &lock, engine.as_ref(), &restic, &say) => made?,
+            made = make::make(&deployment, &lock, engine.as_ref(), &restic, &say) => match made {
+                Ok(made) => made,
+                Err(error) => {
+                    // What stood still goes on; what was wrong first is what is told.
+                    if let Some(engine) = &engine {
+                        let _ = make::let_go_on(&deployment, engine).await;
+                    }
+                    return Err(error);
+                }
+            },
             () = interrupt.comes() => return self.interrupted(&deployment, engine.as_ref()).await,
         };
         tell(&deployment, &restic, &made);
-        if new {
+        if fresh {
             ui::say(format!(
                 "Keep a copy of {} elsewhere: nobody can read a backup without it.",
                 password.display()

@@ -29,7 +29,8 @@ enum To {
 
 #[derive(Debug, Args)]
 struct Compose {
-    /// Where to; NAME-compose here, unless given. An export that is there already is made anew.
+    /// Where to; NAME-compose here, unless given. An export that is there already is made anew, but for users' passwords, sessions and
+    /// shares in it, and .env.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }

@@ -101,7 +101,11 @@ impl V02 {
         let wanted = Wanted {
             domain: self.domain.clone(),
             base_path: self.base_path.clone(),
-            left_out: self.leave_out.iter().cloned().collect(),
+            left_out: self
+                .leave_out
+                .iter()
+                .map(|name| name.trim().to_owned())
+                .collect(),
         };
         let taken = carry::carry(&old, &wanted)?;
         let library = &old.library.root;

@@ -1,4 +1,4 @@
-//! `dtaas keep`: stands between a trial and what it starts. The trial runs it; nobody types it.
+//! `dtaas keep`: stands between us and what we start that must not outlive us. Nobody types it.
 
 use std::ffi::OsString;
 
@@ -7,6 +7,9 @@ use crate::trial::keeper::keep;
 /// Runs a program until standard input ends, then ends whatever it has started.
 #[derive(Debug, clap::Args)]
 pub struct Keep {
+    /// Kill it at once.
+    #[arg(long)]
+    at_once: bool,
     /// The program.
     program: OsString,
     /// Its arguments.
@@ -20,6 +23,10 @@ impl Keep {
     /// # Errors
     /// When the program cannot be started.
     pub fn run(self) -> anyhow::Result<()> {
-        keep(&self.program, &self.arguments)
+        match keep(&self.program, &self.arguments, !self.at_once)? {
+            None | Some(0) => Ok(()),
+            // Its own, for whoever had it run.
+            Some(code) => std::process::exit(code),
+        }
     }
 }

@@ -149,8 +149,9 @@ pub fn make_filled(
         deployment.write_entry(name, &hash)?;
     }
     for one in &request.carried {
-        if let Some(hash) = &one.hash {
-            deployment.write_entry(&one.name, hash.expose())?;
+        match &one.hash {
+            Some(hash) => deployment.write_entry(&one.name, hash.expose())?,
+            None => deployment.remove_entry(&one.name)?,
         }
     }
     for (name, text) in &draft.users {
@@ -220,8 +221,16 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
             )),
         }
     }
+    strangers(&there, request)?;
     for one in &request.carried {
-        if there.users.contains_key(&one.name) {
+        if let Some(known) = there.users.get(&one.name) {
+            // Of a run that was killed, and asked for something else.
+            if known.enabled != one.enabled {
+                let file = format!("{}.yaml", one.name);
+                let text = files.get(&file).cloned().unwrap_or_default();
+                let text = edit::set(load::USERS, &text, "enabled", &one.enabled.into())?;
+                users.insert(one.name.clone(), text);
+            }
             continue;
         }
         let slot = free
@@ -249,6 +258,32 @@ fn draft(directory: &Path, request: &Request) -> anyhow::Result<Draft> {
         credentials,
         kept,
     })
+}
+
+/// Fails where a run that was killed left users who are not among those that are carried over now.
+fn strangers(there: &Spec, request: &Request) -> anyhow::Result<()> {
+    if request.carried.is_empty() {
+        return Ok(());
+    }
+    let is_wanted = |name: &UserName| {
+        request.carried.iter().any(|one| one.name == *name)
+            || request.users.iter().any(|(one, _)| one == name)
+    };
+    let others: Vec<String> = there
+        .users
+        .keys()
+        .filter(|name| !is_wanted(name))
+        .map(ToString::to_string)
+        .collect();
+    match others.as_slice() {
+        [] => Ok(()),
+        others => Err(Failure::usage(format!(
+            "a run that did not come to its end left {}, who would come in as well",
+            others.join(", ")
+        ))
+        .hint("remove their files in users/ and auth/, then run this again; nothing was written")
+        .into()),
+    }
 }
 
 /// Fails where directories that we write whole hold something that is not of a run of ours, such as an installation of v0.2.

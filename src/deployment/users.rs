@@ -260,6 +260,12 @@ impl Deployment {
         Ok(())
     }
 
+    pub(super) fn remove_entry(&self, name: &UserName) -> anyhow::Result<()> {
+        self.forget_entries();
+        self.tree.remove(&entry_path(name))?;
+        Ok(())
+    }
+
     pub(super) fn write_user(&self, name: &UserName, text: &str) -> anyhow::Result<()> {
         self.tree.make_dir(&Directory {
             mode: 0o755,

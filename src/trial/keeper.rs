@@ -20,11 +20,16 @@ use crate::error::Failure;
 /// How long the program may take to end when it is asked to.
 const ASKED: Duration = Duration::from_secs(2);
 
-/// Runs a program until it ends or standard input does, then ends whatever it has started.
+/// Runs a program until it ends or standard input does, then ends whatever it has started. Answers with its exit code, where it ended by
+/// itself. `patient` is whether it is asked to end before it is killed.
 ///
 /// # Errors
 /// When the program cannot be started.
-pub fn keep(program: &OsString, arguments: &[OsString]) -> anyhow::Result<()> {
+pub fn keep(
+    program: &OsString,
+    arguments: &[OsString],
+    patient: bool,
+) -> anyhow::Result<Option<i32>> {
     set_child_subreaper(Some(getpid()))?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -35,22 +40,37 @@ pub fn keep(program: &OsString, arguments: &[OsString]) -> anyhow::Result<()> {
     let (sender, over) = channel();
     let ended = sender.clone();
     thread::spawn(move || {
-        // Whatever comes of it, it has ended. Where nobody listens any more, all of it is over.
-        let _ = child.wait();
-        let _ = ended.send(true);
+        let code = child.wait().ok().and_then(|status| status.code());
+        // Where nobody listens any more, all of it is over.
+        let _ = ended.send(Over::Ended(code));
     });
     thread::spawn(move || {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        let _ = sender.send(false);
+        let _ = sender.send(Over::Alone);
     });
-    if over.recv() == Ok(false) {
-        let _ = kill_process(leader, Signal::TERM);
-        match over.recv_timeout(ASKED) {
-            Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+    let code = match over.recv() {
+        Ok(Over::Ended(code)) => code,
+        Ok(Over::Alone) | Err(_) => {
+            if patient {
+                let _ = kill_process(leader, Signal::TERM);
+                match over.recv_timeout(ASKED) {
+                    Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                }
+            }
+            None
         }
-    }
+    };
     end_children();
-    Ok(())
+    Ok(code)
+}
+
+/// What ends a program's keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// It ended, with this exit code.
+    Ended(Option<i32>),
+    /// Whoever started it is gone.
+    Alone,
 }
 
 /// Kills our children, and theirs, who become ours, until there are none.

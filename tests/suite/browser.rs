@@ -27,6 +27,8 @@ pub struct Browser {
     pub complaints: Vec<String>,
     /// The addresses that the page has asked for.
     pub asked: Vec<String>,
+    /// What came of those that did not end well.
+    pub unwell: Vec<String>,
 }
 
 impl Browser {
@@ -91,6 +93,7 @@ impl Browser {
             last: 0,
             complaints: Vec::new(),
             asked: Vec::new(),
+            unwell: Vec::new(),
         };
         let target = browser
             .command("Target.createTarget", json!({"url": "about:blank"}))
@@ -141,6 +144,17 @@ impl Browser {
                 .complaints
                 .push(parameters["exceptionDetails"].to_string()),
             "Log.entryAdded" => self.complaints.push(parameters["entry"].to_string()),
+            "Network.responseReceived" => {
+                let response = &parameters["response"];
+                let status = response["status"].as_u64().unwrap_or_default();
+                if status >= 400 {
+                    self.unwell.push(format!("{status} {}", response["url"]));
+                }
+            }
+            "Network.loadingFailed" => {
+                let why = &parameters["errorText"];
+                self.unwell.push(format!("{why} {}", parameters["type"]));
+            }
             "Network.requestWillBeSent" => {
                 let url = parameters["request"]["url"].as_str().unwrap();
                 self.asked.push(url.to_owned());

@@ -61,7 +61,10 @@ pub fn text(desired: &Desired) -> String {
          {firewall}\
          As root, in this directory:\n\n    \
          docker compose up -d\n    \
-         docker compose down\n\n\
+         docker compose stop\n    \
+         docker compose start\n\n\
+         `docker compose down` removes the workspaces' containers as well, with all that users installed in them; so does `dtaas down`. \
+         `dtaas down --purge` deletes users' files and the data that this project uses: move them first.\n\n\
          {disabled}\
          The directory {IMAGE} has the program `dtaas`, of which compose makes the image of the sign-in, the website and the library.\n\n\
          ## What lies elsewhere\n\n\
@@ -89,7 +92,10 @@ fn rules(wanted: &Firewall) -> String {
         })
         .collect();
     format!(
-        "Before the first start, and after each of the machine's own, set the packet filter's rules:\n\n    \
+        "Before the first start, and after each of the machine's own, set the packet filter's rules. Docker starts workspaces by itself when \
+         the machine has started: until the rules are there, what runs in them reaches the machine's other ports and each other. Have \
+         systemd set them before (a unit of Type=oneshot with Before=docker.service and these two lines as ExecStart=, with whole paths), \
+         or keep docker from starting by itself (systemctl disable docker docker.socket).\n\n    \
          iptables-restore -w --noflush < {}\n    \
          ip6tables-restore -w --noflush < {}\n\n\
          They are gone with\n\n{}\n",

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{Export, FILE, IMAGE, MADE_BY};
 use crate::error::Failure;
-use crate::machine::files::Tree;
+use crate::machine::files::{Tree, is_root};
 use crate::machine::image;
 use crate::machine::observed::Kind;
 use crate::platform::desired::Directory;
@@ -44,6 +44,11 @@ pub fn refuse_others(directory: &Path) -> anyhow::Result<()> {
     .into())
 }
 
+/// Where users' passwords, sessions and shares lie. A project that runs changes them, so those that are there already stay.
+const OF_USERS: [&str; 3] = ["auth", "sessions", "shares"];
+/// The operator's to edit: where files and data lie.
+const PLACES: &str = ".env";
+
 /// Writes it (the directory with mode 0700, for there are secrets in it). Of an earlier export nothing else is left.
 ///
 /// # Errors
@@ -57,6 +62,8 @@ pub fn write(directory: &Path, export: &Export) -> anyhow::Result<()> {
     let name = directory.file_name().context("the directory has no name")?;
     above.make_dir(&Directory {
         mode: 0o700,
+        // Whoever owned it could put another program in ours' place, which root runs.
+        owner: is_root().then_some((0, 0)),
         enforce: true,
         ..Directory::plain(name)
     })?;
@@ -70,14 +77,24 @@ pub fn write(directory: &Path, export: &Export) -> anyhow::Result<()> {
     let program = Path::new(IMAGE).join(PROGRAM);
     tree.write(&program, 0o755, &image::own_executable()?)?;
     kept.insert(program);
+    // A user who is gone has a password no more.
+    sweep(&tree, Path::new("auth"), &kept)?;
     for one in export
         .directories
         .iter()
         .filter(|one| one.path.components().count() == 1)
     {
-        sweep(&tree, &one.path, &kept)?;
+        // What users did since the last export is kept here alone.
+        if !OF_USERS.contains(&one.path.to_string_lossy().as_ref()) {
+            sweep(&tree, &one.path, &kept)?;
+        }
     }
     for file in &export.files {
+        let is_users = file.path.components().count() > 1
+            && OF_USERS.iter().any(|own| file.path.starts_with(own));
+        if (is_users || file.path == Path::new(PLACES)) && tree.stat(&file.path)?.is_some() {
+            continue;
+        }
         tree.write_as(
             &file.path,
             file.mode,

@@ -7,6 +7,7 @@ use super::{Old, Router, links, of_file, refuse};
 use crate::auth::password;
 use crate::deployment::init::Carried;
 use crate::error::Failure;
+use crate::spec::document::nearest;
 use crate::spec::names::{BasePath, Domain, UserName};
 use crate::spec::problem::Problem;
 
@@ -247,6 +248,16 @@ fn users(
             found.notes.push(format!(
                 "{}: {} stands in {} as well; this one counts, as it did in v0.2",
                 entry.at, entry.name, first.at
+            ));
+        }
+    }
+    for name in &wanted.left_out {
+        if !entries.contains_key(name.as_str()) && !routed.contains_key(name.as_str()) {
+            let known: Vec<&str> = entries.keys().chain(routed.keys()).copied().collect();
+            found.problems.push(of_file(
+                "--leave-out",
+                format!("there is no user {name:?} who could be left out"),
+                nearest(name, &known),
             ));
         }
     }

@@ -1,6 +1,8 @@
 //! The gateway's `fileConfig.yml`: Traefik's file provider, with a router and a service for each user
 //! (<https://doc.traefik.io/traefik/v2.5/providers/file/>).
 
+use std::collections::BTreeSet;
+
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
 use super::entries::{self, Entry};
@@ -17,6 +19,8 @@ pub struct Gateway {
     pub users: Vec<Entry>,
     /// The path of the password file, in the gateway's container: a `basicAuth` middleware's `usersFile`.
     pub users_file: Option<String>,
+    /// Whether a router asks for passwords at all.
+    pub has_basic: bool,
     /// Where a certificate is named.
     pub certificate: Option<At>,
 }
@@ -79,12 +83,30 @@ pub fn read(file: &str, text: &str, problems: &mut Vec<Problem>) -> Gateway {
             )),
         }
     }
-    for (_, _, middleware) in part("middlewares") {
-        let Some(basic) = value(middleware, "basicAuth") else {
+    // What no router names guarded nothing.
+    let named: BTreeSet<&str> = part("routers")
+        .into_iter()
+        .filter_map(|(_, _, router)| value(router, "middlewares"))
+        .flat_map(items)
+        .filter_map(text_of)
+        .map(|name| name.split('@').next().unwrap_or(name))
+        .collect();
+    for (name, number, middleware) in part("middlewares") {
+        let Some(basic) = value(middleware, "basicAuth").filter(|_| named.contains(name)) else {
             continue;
         };
+        gateway.has_basic = true;
         let path = value(basic, "usersFile").and_then(text_of);
-        gateway.users_file = gateway.users_file.or(path.map(str::to_owned));
+        match (path, gateway.users_file.as_deref()) {
+            (Some(path), Some(other)) if path != other => {
+                problems.push(At::new(file, number).problem(
+                    format!("{name} names the password file {path}, and another one names {other}"),
+                    "write one file of both, and name it with --htpasswd",
+                ))
+            }
+            (Some(path), None) => gateway.users_file = Some(path.to_owned()),
+            (Some(_), Some(_)) | (None, _) => {}
+        }
         for user in value(basic, "users").map(items).unwrap_or_default() {
             let at = At::new(file, line(user));
             let entry = entries::of_line(text_of(user).unwrap_or_default(), at, problems);

@@ -94,10 +94,18 @@ pub fn read(places: &Places) -> anyhow::Result<Old> {
     if let Some((file, text)) = text(&places.gateway, &mut problems) {
         old.gateway = gateway::read(&file, &text, &mut problems);
     }
-    let auth = places
-        .auth
-        .clone()
-        .or_else(|| beside(&places.gateway, old.gateway.users_file.as_deref()));
+    let named = old.gateway.users_file.as_deref();
+    // With users in the routes' own file, a file that lies beside it opened nothing.
+    let is_asked = named.is_some() || !old.gateway.has_basic;
+    let beside = beside(&places.gateway, named).filter(|_| is_asked);
+    let auth = places.auth.clone().or(beside);
+    if let (None, Some(named)) = (&auth, named) {
+        problems.push(of_file(
+            &places.gateway.display().to_string(),
+            format!("the password file {named}, which it names, is not beside it"),
+            "name it with --htpasswd",
+        ));
+    }
     if let Some((file, text)) = auth.and_then(|path| text(&path, &mut problems)) {
         old.entries = entries::read(&file, &text, &mut problems);
     }

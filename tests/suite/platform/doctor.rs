@@ -164,7 +164,11 @@ fn what_is_wrong_is_found_and_mended() {
     steps.step("what runs in a workspace is not ended unasked", || {
         let before = super::engine::life(&alice);
         let process = super::engine::container(&alice)["State"]["Pid"].to_string();
-        out("nsenter", &["-t", &process, "-n", "ip", "link", "set", "eth0", "down"]);
+        // Attached again, its interface has another name.
+        let inside = ["-t", &process, "-n", "ip"];
+        let links = out("nsenter", &[&inside[..], &["-br", "link"]].concat());
+        let link = links.lines().find_map(|line| line.split('@').next().filter(|name| name.starts_with("eth")));
+        out("nsenter", &[&inside[..], &["link", "set", link.unwrap(), "down"]].concat());
         let lost = format!("isolation: {alice} does not reach the platform's own gateway: its network is gone, or its packets are dropped");
         assert!(found(&here).contains(&lost), "{:#?}", found(&here));
         here.dtaas(&["doctor", "--fix"]);

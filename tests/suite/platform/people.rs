@@ -184,7 +184,12 @@ async fn in_the_browser(here: &Deployment, test: &str) {
     let shown = browser
         .text(&format!("{frame}.contentDocument.body.innerText"))
         .await;
-    assert_eq!(browser.text(&output).await, "42", "{shown}");
+    let (unwell, complaints) = (&browser.unwell.clone(), &browser.complaints.clone());
+    assert_eq!(
+        browser.text(&output).await,
+        "42",
+        "{shown}\n{unwell:#?}\n{complaints:#?}"
+    );
     let complaints = std::mem::take(&mut browser.complaints);
     let policy: Vec<_> = complaints
         .iter()

@@ -243,7 +243,14 @@ fn what_others_keep_there_is_left_alone() {
     let line = "-C n restore --from foreign --password-file d/secrets/backup-password";
     let arguments: Vec<&str> = line.split(' ').collect();
     assert_eq!(place.run(&arguments), foreign);
-    restic(&["backup", "--tag", "dtaas,bar.com", "papers"]);
+    restic(&[
+        "backup",
+        "--host",
+        "bar.com",
+        "--tag",
+        "dtaas,bar.com",
+        "papers",
+    ]);
     assert_eq!(
         place.in_d("backup --to foreign"),
         failed(

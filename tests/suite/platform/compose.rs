@@ -92,6 +92,9 @@ fn an_export_runs_the_same_platform() {
         project.compose(&["up", "-d"]).succeeded()
     });
     steps.step("all answer", || {
+        within(Duration::from_secs(60), "the gateway listens", || {
+            std::net::TcpStream::connect((here.address, here.ports.https)).is_ok()
+        });
         for user in ["alice", "bob"] {
             within(Duration::from_secs(300), "a workspace answers", || {
                 here.get(&format!("/{user}/lab")).by(user).status() == 200

@@ -173,7 +173,15 @@ async fn in_the_browser(here: &Deployment, test: &str) {
     );
     // A notebook that is still being drawn moves away below the mouse, and then the keys go elsewhere; a kernel that is still starting
     // answers when it has started.
-    for _ in 0..60 {
+    for nth in 1..60 {
+        // JupyterLab that was left while it was loading may come without a kernel, and a person loads it again.
+        if nth % 15 == 0 {
+            browser
+                .value(&format!("{frame}.contentWindow.location.reload()"))
+                .await;
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            browser.until(&notebook).await;
+        }
         browser.click(&notebook, Some(frame)).await;
         browser.press("Enter", 13, 8).await;
         tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -280,6 +280,10 @@ async fn shared_on_the_page(browser: &mut Browser, here: &Deployment) {
         browser.value(&values).await,
         json!(["alice", "", "", "30", false, ""])
     );
+    // The list comes after the answer.
+    browser
+        .until("document.querySelector('#shares li button')")
+        .await;
     browser
         .value("document.querySelector('#shares li button').focus()")
         .await;

@@ -56,10 +56,10 @@ class Deployment:
         shutil.rmtree(self.root / "files" / name, ignore_errors=True)
 
     def files(self):
-        """Every file in it but the lock, which names who held it last."""
+        """Every file in it but the lock, which names who held it last, and the history, to which each run adds."""
+        left_out = (self.root / ".lock", self.root / "history")
         found = files_below(self.root)
-        found.pop(self.root / ".lock", None)
-        return found
+        return {path: state for path, state in found.items() if path not in left_out and path.parent not in left_out}
 
 
 def user(number):

@@ -42,11 +42,11 @@ class Dtaas:
 
 
 def tree(root):
-    """The deployment's files, without users' files, services' data and the lock."""
+    """The deployment's files, without users' files, services' data, the lock, and the history, to which every run adds."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
-        if path.is_file() and name != ".lock" and name.split("/")[0] not in ("files", "data"):
+        if path.is_file() and name != ".lock" and name.split("/")[0] not in ("files", "data", "history"):
             found[name] = path.read_bytes()
     return found
 

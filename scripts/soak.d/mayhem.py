@@ -200,8 +200,8 @@ class Mayhem:
         return bool(answer) and answer[0] == 200
 
     def serves(self):
-        answer = self.platform.ask("GET", f"/lib/files/{self.platform.users[0]}/", self.platform.users[0], patience=3)
-        return bool(answer) and answer[0] in (200, 207, 405)
+        answer = self.platform.ask("GET", "/lib?query=%7B__typename%7D", self.platform.users[0], patience=3)
+        return bool(answer) and answer[0] == 200
 
     def kill(self, part):
         process = self.platform.process(part)

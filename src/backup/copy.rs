@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::Context;
-use tokio::process::Command;
 
+use super::kept;
 use crate::error::Failure;
 
 /// Copies a tree with owners, modes and times; where the file system can, without taking room for it twice. The directory above the new place
@@ -56,11 +56,9 @@ pub(super) async fn given_like(like: &Path, tree: &Path) -> anyhow::Result<()> {
 }
 
 async fn run(program: &str, arguments: &[&OsStr]) -> anyhow::Result<()> {
-    let output = Command::new(program)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .kill_on_drop(true)
-        .output()
+    let mut command = kept::command(program);
+    command.args(arguments).env("LC_ALL", "C");
+    let output = kept::output(&mut command)
         .await
         .with_context(|| format!("cannot run {program}"))?;
     if output.status.success() {

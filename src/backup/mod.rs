@@ -2,6 +2,7 @@
 //! Documentation", at least 0.14); what belongs into it, and in which state it is taken from services that run, is ours.
 
 mod copy;
+mod kept;
 pub mod make;
 pub mod manifest;
 pub mod repository;

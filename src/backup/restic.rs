@@ -2,11 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::Context;
-use tokio::process::Command;
 
+use super::kept;
 use crate::error::Failure;
 use crate::secrets::Secret;
 use crate::spec::backup::Repository;
@@ -83,11 +82,8 @@ impl Restic {
         arguments: &[A],
         directory: Option<&Path>,
     ) -> anyhow::Result<Said> {
-        // Kept by a process of ours that ends it however we end: one that went on would write into what the next run writes.
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = kept::command(&self.program);
         command
-            .args(["keep", "--at-once", "--"])
-            .arg(&self.program)
             .args(arguments)
             .env_remove("RESTIC_PASSWORD")
             .env_remove("RESTIC_PASSWORD_FILE")
@@ -96,11 +92,7 @@ impl Restic {
             .env("RESTIC_REPOSITORY", self.repository.to_string())
             // How far it is is told to nobody.
             .env("RESTIC_PROGRESS_FPS", "0.01")
-            .env("LC_ALL", "C.UTF-8")
-            // Its end is the sign.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .env("LC_ALL", "C.UTF-8");
         match self.repository {
             // What is on this machine is read faster than it is kept twice.
             Repository::Directory(_) => command.arg("--no-cache"),
@@ -113,15 +105,9 @@ impl Restic {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
-        let sign = child.stdin.take();
-        let output = child
-            .wait_with_output()
+        let output = kept::output(&mut command)
             .await
             .with_context(|| format!("cannot run {}", self.program.display()))?;
-        drop(sign);
         Ok(Said {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

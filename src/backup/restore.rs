@@ -24,6 +24,15 @@ use crate::spec::backup::Repository;
 struct Restoring {
     snapshot: String,
     repository: Repository,
+    /// Whether the library, where that lies elsewhere, was begun as well: only then is what is there ours.
+    #[serde(default)]
+    library: bool,
+}
+
+/// The restore into a directory that was interrupted.
+fn restoring_in(directory: &Path) -> Option<Restoring> {
+    let text = std::fs::read(directory.join(RESTORING)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Fails unless a directory is empty, is not there, or holds a restore of this snapshot that was interrupted.
@@ -44,9 +53,7 @@ pub fn require_free(directory: &Path, snapshot: Option<&Snapshot>) -> anyhow::Re
     if names.is_empty() {
         return Ok(());
     }
-    let before = std::fs::read(directory.join(RESTORING)).ok();
-    let before = before.and_then(|text| serde_json::from_slice::<Restoring>(&text).ok());
-    match (before, snapshot) {
+    match (restoring_in(directory), snapshot) {
         (Some(before), Some(snapshot)) if before.snapshot != snapshot.id => {
             Err(Failure::usage(format!(
                 "{} holds a restore of snapshot {} that was interrupted, and this is {}",
@@ -76,9 +83,10 @@ pub async fn restore(
     say: &dyn Fn(&str),
 ) -> anyhow::Result<PathBuf> {
     require_free(directory, Some(snapshot))?;
-    let resumes = directory.join(RESTORING).exists();
+    let before = restoring_in(directory);
+    let library_is_ours = before.as_ref().is_some_and(|before| before.library);
     if let Some(library) = &manifest.library
-        && !resumes
+        && !library_is_ours
         && std::fs::read_dir(&library.root).is_ok_and(|mut entries| entries.next().is_some())
     {
         return Err(Failure::usage(format!(
@@ -104,22 +112,27 @@ pub async fn restore(
     let tree = Tree::create(directory)?;
     let root = std::fs::canonicalize(directory)?;
     let _lock = Lock::take(&root, "dtaas restore")?;
-    let restoring = Restoring {
-        snapshot: snapshot.id.clone(),
-        repository: restic.repository().clone(),
+    let begin = |library: bool| {
+        let restoring = Restoring {
+            snapshot: snapshot.id.clone(),
+            repository: restic.repository().clone(),
+            library,
+        };
+        let text = serde_json::to_string(&restoring)? + "\n";
+        tree.write(Path::new(RESTORING), 0o600, text.as_bytes())
     };
-    let text = serde_json::to_string(&restoring)? + "\n";
-    tree.write(Path::new(RESTORING), 0o600, text.as_bytes())?;
-    if resumes {
-        let library = manifest.library.iter().map(|library| library.root.clone());
-        for written in library.chain([root.clone()]) {
-            remove_unwritable(written)?;
-        }
+    begin(library_is_ours)?;
+    if before.is_some() {
+        remove_unwritable(root.clone())?;
     }
     say("writing files, and reading them again");
     write(restic, &snapshot.id, &root).await?;
     if let Some(library) = &manifest.library {
         say(&format!("writing {}", library.root.display()));
+        if library_is_ours {
+            remove_unwritable(library.root.clone())?;
+        }
+        begin(true)?;
         std::fs::create_dir_all(&library.root)?;
         write(restic, &library.snapshot, &library.root).await?;
         if let Some(top) = library.top {

@@ -47,6 +47,10 @@ impl Restore {
         for note in &manifest.notes {
             ui::say(format!("Note of {}: {note}.", snapshot.when()));
         }
+        ui::say(
+            "What was taken back since then is as it was: look at shares (`dtaas share list`), at who is disabled (`dtaas user list`), and at \
+             passwords that were changed.",
+        );
         ui::say(format!(
             "{} of {} is in {}. Run {} to start it.",
             manifest.deployment,

@@ -41,8 +41,8 @@ pub fn same(before: &Snapshot, after: &Snapshot) {
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
-/// What is in a directory, for each path its kind, mode, owner, time of change and content (by hash). The lock is left out,
-/// which each run writes itself into.
+/// What is in a directory, for each path its kind, mode, owner, time of change and content (by hash). Left out are the
+/// lock, which each run writes itself into, and the history, to which each run adds.
 pub fn files(root: &Path) -> Snapshot {
     let mut all = Snapshot::new();
     let mut open = vec![root.to_owned()];
@@ -64,7 +64,7 @@ pub fn files(root: &Path) -> Snapshot {
             format!("{:x?}", Sha256::digest(fs::read(&path).unwrap()))
         };
         let name = path.strip_prefix(root).unwrap().display().to_string();
-        if name != ".lock" {
+        if name != ".lock" && !name.starts_with("history") {
             let (mode, uid, gid) = (found.mode(), found.uid(), found.gid());
             let (seconds, nanos) = (found.mtime(), found.mtime_nsec());
             all.insert(

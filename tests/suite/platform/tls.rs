@@ -110,8 +110,11 @@ fn certificates_come_and_change_while_the_platform_runs() {
                 status.stderr
             );
             let doctor = here.dtaas(&["doctor"]);
-            let line = "✗ certificate: the certificate of foo.com has expired\n";
-            assert!(doctor.stdout.contains(line), "{}", doctor.stdout);
+            let line = format!(
+                "✗ certificate: the certificate of {} has expired\n",
+                here.domain
+            );
+            assert!(doctor.stdout.contains(&line), "{}", doctor.stdout);
             assert_eq!(shown(&here), before);
             assert_eq!(engine::life(&here.container("gateway")), gateway);
         },

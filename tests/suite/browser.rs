@@ -13,8 +13,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::rig::there_is;
 
-/// Nothing that is waited for takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Nothing that is waited for takes longer, also on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A browser with one page; it ends with the test.
 pub struct Browser {

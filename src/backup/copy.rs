@@ -1,12 +1,14 @@
 //! Trees that are copied or given away by the system's own programs, which know every kind of file.
 
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Context;
 
 use super::kept;
 use crate::error::Failure;
+use crate::machine::below;
 
 /// Copies a tree with owners, modes and times; where the file system can, without taking room for it twice. The directory above the new place
 /// must exist.
@@ -78,20 +80,11 @@ async fn run(program: &str, arguments: &[&OsStr]) -> anyhow::Result<()> {
 /// How many bytes the files of a tree have.
 pub(super) fn size(root: &Path) -> u64 {
     let mut sum = 0;
-    let mut open = vec![root.to_owned()];
-    while let Some(directory) = open.pop() {
-        // What goes away meanwhile needs no room.
-        for entry in std::fs::read_dir(&directory)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            match entry.metadata() {
-                Ok(found) if found.is_dir() => open.push(entry.path()),
-                Ok(found) => sum += found.len(),
-                Err(_) => {}
-            }
+    below::each(root, |_, found| {
+        if !found.is_dir() {
+            sum += found.len();
         }
-    }
+        ControlFlow::Continue(())
+    });
     sum
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,6 +16,7 @@ use super::services::{Taken, Taker};
 use super::{STAGED, STAGING};
 use crate::deployment::Deployment;
 use crate::error::Failure;
+use crate::machine::below;
 use crate::machine::docker::Engine;
 use crate::machine::lock::{self, Lock};
 use crate::machine::observed::Run;
@@ -149,7 +151,7 @@ pub async fn make(
     )
     .await?;
     notes.extend(changed(&deployment.library_root(), begun));
-    unstage(deployment)?;
+    deployment.sweep_backup()?;
     let of_library = library.map(|(_, summary)| summary).unwrap_or_default();
     Ok(Made {
         snapshot: summary.snapshot_id,
@@ -161,20 +163,13 @@ pub async fn make(
 
 /// Makes the staging directory, empty.
 fn stage(deployment: &Deployment) -> anyhow::Result<()> {
-    unstage(deployment)?;
+    deployment.sweep_backup()?;
     for path in [STAGING, STAGED] {
         deployment
             .tree
             .make_dir(&crate::deployment::private(path))?;
     }
     Ok(())
-}
-
-fn unstage(deployment: &Deployment) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(deployment.root().join(STAGING)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Takes the data of services that run here. Those of services that do not are read where they lie.
@@ -225,7 +220,7 @@ pub async fn let_go_on(deployment: &Deployment, engine: &Engine) -> anyhow::Resu
             engine.unpause_container(&data.container).await?;
         }
     }
-    unstage(deployment)
+    deployment.sweep_backup()
 }
 
 /// Stores a library that lies outside the deployment.
@@ -390,22 +385,12 @@ async fn store(
 /// Says which files of the library were written while they were read: of these the backup may hold a part of the one and a part of the other.
 fn changed(library: &Path, since: SystemTime) -> Option<String> {
     let mut found = BTreeSet::new();
-    let mut open = vec![library.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in std::fs::read_dir(&directory)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            match entry.metadata() {
-                Ok(about) if about.is_dir() => open.push(entry.path()),
-                Ok(about) if about.modified().is_ok_and(|written| written >= since) => {
-                    found.insert(entry.path());
-                }
-                Ok(_) | Err(_) => {}
-            }
+    below::each(library, |path, about| {
+        if !about.is_dir() && about.modified().is_ok_and(|written| written >= since) {
+            found.insert(path);
         }
-    }
+        ControlFlow::Continue(())
+    });
     let first = found.iter().take(NAMED).map(|path| {
         let path = path.strip_prefix(library).unwrap_or(path);
         format!("{:?}", path.to_string_lossy())

@@ -16,6 +16,7 @@ use crate::deployment::private;
 use crate::error::Failure;
 use crate::machine::files::{Tree, is_root};
 use crate::machine::lock::{self, Lock};
+use crate::machine::purge;
 use crate::platform::auth::SESSIONS;
 use crate::spec::backup::Repository;
 
@@ -211,10 +212,5 @@ async fn put_back(root: &Path, path: &Path) -> anyhow::Result<()> {
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    purge::remove(path).with_context(|| format!("cannot remove {}", path.display()))
 }

@@ -7,6 +7,7 @@ use super::{STAGED, STAGING, copy};
 use crate::error::Failure;
 use crate::machine::docker::Engine;
 use crate::machine::files::Tree;
+use crate::machine::purge;
 use crate::platform::services::data::{Data, Means, PostgreSql, Said};
 
 /// How long PostgreSQL may take to give a copy of itself.
@@ -78,7 +79,7 @@ impl Taker<'_> {
     async fn ask(&self, data: &Data, said: &Said, taken: &mut Taken) -> anyhow::Result<()> {
         let ended = self.engine.run_in(&data.container, said.argv, "").await?;
         match ended.code {
-            Some(0) => {
+            0 => {
                 let path = Path::new(STAGING).join(said.file);
                 self.tree.write(&path, 0o600, ended.out.as_bytes())?;
             }
@@ -163,7 +164,7 @@ impl Taker<'_> {
             .engine
             .run_in_within(TO_COPY, &data.container, &argv, "")
             .await?;
-        if ended.code != Some(0) {
+        if ended.code != 0 {
             self.clear(&made)?;
             return Ok(Some(short(&ended.err)));
         }
@@ -177,10 +178,7 @@ impl Taker<'_> {
     }
 
     fn clear(&self, path: &Path) -> anyhow::Result<()> {
-        match std::fs::remove_dir_all(self.path(path)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        Ok(purge::remove(&self.path(path))?)
     }
 
     /// Fails before anything stands still, where there is no room for a copy.

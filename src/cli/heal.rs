@@ -13,8 +13,10 @@ use crate::machine::docker::Engine;
 use crate::machine::heal::{self, Done, Healed, Options};
 use crate::machine::lock::Lock;
 use crate::machine::observed::Owner;
-use crate::platform::desired::{Desired, Healing};
+use crate::platform::desired::{Desired, gateway_of_workspaces};
 use crate::spec::names::DeploymentName;
+use crate::spec::quantity::Span;
+use crate::spec::read::default;
 use crate::ui;
 
 /// Look once whether each workspace of this machine has its network, and restart those that have lost it: what is installed in them
@@ -24,8 +26,8 @@ pub struct Heal {
     /// What systemd's unit knows, on a machine that has no dtaas.yaml.
     #[arg(long, hide = true)]
     deployment: Option<DeploymentName>,
-    #[arg(long, hide = true, default_value_t = 3600)]
-    at_most_every: u64,
+    #[arg(long, hide = true, requires = "deployment")]
+    at_most_every: Option<u64>,
     #[arg(long, hide = true)]
     restart_every: Option<u64>,
     #[arg(long, hide = true)]
@@ -37,29 +39,19 @@ pub struct Heal {
 impl Heal {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let (owner, healing) = match self.deployment {
-            Some(name) => {
-                // As the spec has it, wherever links lead: the containers' labels tell it by that.
-                let root = std::path::absolute(directory)?;
-                let healing = Healing {
-                    every: 0,
-                    at_most_every: self.at_most_every,
-                    restart_every: self.restart_every,
-                    gateway: self.gateway_port.map(|port| (port, self.gateway_address)),
-                };
-                (Owner::of(&Desired::nothing(name, root)), healing)
-            }
+        // As the spec has it, wherever links lead: the containers' labels tell it by that.
+        let root = std::path::absolute(directory)?;
+        let options = match self.deployment {
+            Some(name) => Options {
+                owner: Owner::of(&Desired::nothing(name, root.clone())),
+                gateway: self.gateway_port.map(|port| (port, self.gateway_address)),
+                at_most_every: seconds(self.at_most_every.unwrap_or_else(usual)),
+                restart_every: self.restart_every.map(seconds),
+            },
             None => of_spec(directory)?,
         };
         run::require_root("dtaas heal")?;
         let engine = Engine::connect(None).await?;
-        let options = Options {
-            owner,
-            gateway: healing.gateway,
-            at_most_every: seconds(healing.at_most_every),
-            restart_every: healing.restart_every.map(seconds),
-        };
-        let root = std::path::absolute(directory)?;
         let hold = || Lock::take(&root, "dtaas heal").ok();
         let healed = heal::heal(&engine, &options, hold).await?;
         let tried = |one: &Healed| !matches!(one.done, Done::NotYet(_) | Done::Changed);
@@ -97,7 +89,8 @@ impl Heal {
     }
 }
 
-fn of_spec(directory: &Path) -> anyhow::Result<(Owner, Healing)> {
+/// What the deployment in a directory says, or what is usual where it has none of it.
+fn of_spec(directory: &Path) -> anyhow::Result<Options> {
     let deployment = Deployment::open(directory)?;
     let Some(site) = deployment.users_site().filter(|site| Site::is_local(site)) else {
         return Err(
@@ -107,13 +100,22 @@ fn of_spec(directory: &Path) -> anyhow::Result<(Owner, Healing)> {
         );
     };
     let desired = deployment.desired_to_look(site)?;
-    let healing = desired.healing.clone().unwrap_or_else(|| Healing {
-        every: 0,
-        at_most_every: 3600,
-        restart_every: None,
-        gateway: crate::platform::desired::gateway_of_workspaces(desired.firewall.as_ref()),
-    });
-    Ok((Owner::of(&desired), healing))
+    let healing = desired.healing.as_ref();
+    Ok(Options {
+        owner: Owner::of(&desired),
+        gateway: gateway_of_workspaces(desired.firewall.as_ref()),
+        at_most_every: seconds(healing.map_or_else(usual, |healing| healing.at_most_every)),
+        restart_every: healing
+            .and_then(|healing| healing.restart_every)
+            .map(seconds),
+    })
+}
+
+/// How often a workspace is restarted at most, where nothing is said.
+fn usual() -> u64 {
+    default::HEALING_AT_MOST
+        .parse()
+        .map_or(u64::MAX, |Span(seconds)| seconds)
 }
 
 fn seconds(span: u64) -> i64 {

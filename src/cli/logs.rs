@@ -118,9 +118,7 @@ impl Logs {
             engine,
             ..self.reaching.how()
         };
-        let sites = deployment.sites.iter();
-        let sites = sites.filter(|site| meant.contains_key(site.name.as_str()));
-        let mut members = fleet::reach(&deployment, sites, how, &told, interrupt.wanted()).await?;
+        let mut members = parts::reach(&deployment, &meant, how, &told, &interrupt).await?;
         let wanted = |member: &Member<'_>, since: Option<OffsetDateTime>, follow: bool| Wanted {
             owner: Owner::of(&desired[&member.site.name]),
             containers: meant

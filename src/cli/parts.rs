@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::interrupt::Interrupt;
+use super::run::Told;
 use crate::deployment::Deployment;
 use crate::error::Failure;
+use crate::fleet::{self, How, Member};
 use crate::platform::desired::{Container, Desired};
 use crate::platform::naming;
 use crate::spec::document::nearest;
@@ -54,6 +57,19 @@ pub fn meant<'a>(
         }
     }
     Ok(meant)
+}
+
+/// The machines that these containers are on.
+pub async fn reach<'a>(
+    deployment: &'a Deployment,
+    meant: &BTreeMap<&str, Vec<&Container>>,
+    how: How,
+    told: &Told<'_>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<Member<'a>>> {
+    let sites = deployment.sites.iter();
+    let sites = sites.filter(|site| meant.contains_key(site.name.as_str()));
+    fleet::reach(deployment, sites, how, told, interrupt.wanted()).await
 }
 
 fn unknown<'a>(

@@ -1,6 +1,6 @@
 //! `dtaas restart`: parts of the platform started anew, with what is in them kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,12 @@ use super::patience::Patience;
 use super::reaching::Reaching;
 use super::report::Report;
 use super::run::{self, Told};
+use crate::deployment::Deployment;
 use crate::deployment::sites::Site;
 use crate::doctor::Fix;
 use crate::error::{Exit, Failure};
 use crate::fleet::{self, How, Wish};
-use crate::machine::diff::DiffOptions;
+use crate::machine::diff::{DiffOptions, Scope};
 use crate::machine::observed::Owner;
 use crate::platform::desired::{Container, Desired};
 use crate::ui;
@@ -46,7 +47,7 @@ pub struct Restart {
 impl Restart {
     /// Runs the command.
     pub async fn run(self, directory: &Path) -> anyhow::Result<()> {
-        let open = crate::deployment::Deployment::open(directory)?;
+        let open = Deployment::open(directory)?;
         let engine = run::engine_of_here(&open, "dtaas restart", None).await?;
         self.confirm(&open)?;
         let interrupt = Interrupt::listen()?;
@@ -62,9 +63,7 @@ impl Restart {
             engine,
             ..self.reaching.how()
         };
-        let sites = deployment.sites.iter();
-        let sites = sites.filter(|site| meant.contains_key(site.name.as_str()));
-        let mut members = fleet::reach(&deployment, sites, how, &told, interrupt.wanted()).await?;
+        let mut members = parts::reach(&deployment, &meant, how, &told, &interrupt).await?;
         let restarting = members.iter_mut().map(|member| {
             let containers = &meant[member.site.name.as_str()];
             let owner = Owner::of(&desired[&member.site.name]);
@@ -113,7 +112,7 @@ impl Restart {
     }
 
     /// What runs in a workspace is someone's.
-    fn confirm(&self, deployment: &crate::deployment::Deployment) -> anyhow::Result<()> {
+    fn confirm(&self, deployment: &Deployment) -> anyhow::Result<()> {
         let desired = parts::desired(deployment)?;
         let meant = parts::meant(deployment, &desired, &self.names)?;
         let users: Vec<String> = meant
@@ -157,7 +156,12 @@ async fn wait(
                         desired[&site.name].root.clone(),
                     )
                 },
-                options: DiffOptions::default(),
+                // Whether they answer is all that is asked.
+                options: DiffOptions {
+                    scope: Scope::Users(BTreeSet::new()),
+                    leave_rules: true,
+                    ..DiffOptions::default()
+                },
                 holder: None,
                 answers: true,
             })

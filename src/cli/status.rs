@@ -116,10 +116,6 @@ async fn look(
     }
     let usages = usages(members, desired, interrupt).await;
     let now = OffsetDateTime::now_utc();
-    let by_name = desired
-        .iter()
-        .map(|(name, desired)| (name.as_str(), desired.clone()))
-        .collect();
     let mut report = Report {
         deployment: deployment.spec.name.to_string(),
         url: deployment.page(),
@@ -132,7 +128,7 @@ async fn look(
             .map(|(_, facts)| facts.days_left(now)),
         parts: Vec::new(),
         notes: Vec::new(),
-        closed: fleet::doors::closed(members, &by_name, told, interrupt.wanted()).await,
+        closed: fleet::doors::closed(members, desired, told, interrupt.wanted()).await,
     };
     let component = |container| naming::part(&deployment.spec.name, container);
     for ((member, seen), usage) in members.iter().zip(&looks).zip(usages) {

@@ -6,6 +6,7 @@ use super::sites::Site;
 use super::{Deployment, Missing};
 use crate::backup::{RESTORING, STAGING};
 use crate::error::Failure;
+use crate::machine::purge;
 use crate::platform::services::data::{self, Data};
 use crate::secrets::Secret;
 
@@ -56,11 +57,8 @@ impl Deployment {
     }
 
     /// Removes what a backup that was killed has left.
-    pub(super) fn sweep_backup(&self) -> anyhow::Result<()> {
-        match std::fs::remove_dir_all(self.root().join(STAGING)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
-        }
+    pub(crate) fn sweep_backup(&self) -> anyhow::Result<()> {
+        Ok(purge::remove(&self.root().join(STAGING))?)
     }
 }
 

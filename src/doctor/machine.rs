@@ -30,8 +30,6 @@ use crate::platform::desired::Desired;
 pub struct Check {
     /// Its name in findings.
     pub name: &'static str,
-    /// What it looks at, for whoever reads the list of checks.
-    pub looks_at: &'static str,
     run: for<'a> fn(&'a Subject) -> LocalBoxFuture<'a, Vec<Finding>>,
 }
 

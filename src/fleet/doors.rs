@@ -25,14 +25,14 @@ pub struct Closed {
 /// machine as well. `desired` is what each machine should have, by name. From where users really are only they can tell.
 pub async fn closed(
     members: &mut [Member<'_>],
-    desired: &BTreeMap<&str, Desired>,
+    desired: &BTreeMap<String, Desired>,
     tell: &dyn Tell,
     stop: watch::Receiver<bool>,
 ) -> Vec<Closed> {
     let mut here = Vec::new();
     let mut there = Vec::new();
     for member in members.iter().filter(|member| !member.site.is_local()) {
-        let Some(desired) = desired.get(member.site.name.as_str()) else {
+        let Some(desired) = desired.get(&member.site.name) else {
             continue;
         };
         let doors = doors::of(desired, &member.site.hostname);

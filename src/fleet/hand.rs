@@ -77,8 +77,6 @@ impl Hand {
         match self {
             Hand::Local(local) => local.look(wish, note).await,
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
                 let look = Look {
                     desired: wish.desired,
                     options: wish.options,
@@ -89,18 +87,17 @@ impl Hand {
                     answers: wish.answers,
                     pull_timeout: Some(remote.pulling_within.as_secs()),
                 };
-                match agent
-                    .ask(Request::Look(Box::new(look)), &|_| {}, note, stop)
-                    .await?
-                {
+                let request = Request::Look(Box::new(look));
+                let pick = |reply| match reply {
                     Reply::Difference(found) => Ok(Seen {
                         plan: found.plan,
                         containers: found.containers,
                         is_up: found.is_up,
                         answers: found.answers,
                     }),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(request, &|_| {}, note, stop, pick).await
             }
         }
     }
@@ -115,15 +112,14 @@ impl Hand {
         match self {
             Hand::Local(_) => Ok(doors::closed(doors).await),
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
                 let request = Request::Doors {
                     doors: doors.to_vec(),
                 };
-                match agent.ask(request, &|_| {}, note, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Doors(closed) => Ok(closed),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(request, &|_| {}, note, stop, pick).await
             }
         }
     }
@@ -138,13 +134,12 @@ impl Hand {
         match self {
             Hand::Local(_) => Ok(doctor::machine::examine(desired).await),
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
                 let request = Request::Examine(Box::new(desired));
-                match agent.ask(request, &|_| {}, note, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Examined(examined) => Ok(examined),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(request, &|_| {}, note, stop, pick).await
             }
         }
     }
@@ -159,12 +154,12 @@ impl Hand {
         match self {
             Hand::Local(_) => Ok(doctor::mend::mend(fixes, stop).await),
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
-                match agent.ask(Request::Mend(fixes), &|_| {}, note, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Mended(mended) => Ok(mended),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                let request = Request::Mend(fixes);
+                remote.ask(request, &|_| {}, note, stop, pick).await
             }
         }
     }
@@ -178,14 +173,12 @@ impl Hand {
         match self {
             Hand::Local(local) => usage::observe(&local.engine, question).await,
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                match agent
-                    .ask(Request::Usage(question), &|_| {}, &|_| {}, stop)
-                    .await?
-                {
+                let pick = |reply| match reply {
                     Reply::Usage(usage) => Ok(usage),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                let request = Request::Usage(question);
+                remote.ask(request, &|_| {}, &|_| {}, stop, pick).await
             }
         }
     }
@@ -206,19 +199,17 @@ impl Hand {
                 journal::read(&local.engine, &wanted, &tell, stop).await
             }
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
                 let event = |event: Event| {
                     if let Event::Lines { lines } = event {
                         tell(lines);
                     }
                 };
-                match agent
-                    .ask(Request::Logs(wanted), &event, &|_| {}, stop)
-                    .await?
-                {
+                let pick = |reply| match reply {
                     Reply::Told => Ok(()),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                let request = Request::Logs(wanted);
+                remote.ask(request, &event, &|_| {}, stop, pick).await
             }
         }
     }
@@ -235,16 +226,16 @@ impl Hand {
         match self {
             Hand::Local(_) => Err(Failure::new("this machine has no agent").into()),
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
                 let request = Request::RunIn {
                     container: container.to_owned(),
                     owner,
                     argv,
                 };
-                match agent.ask(request, &|_| {}, &|_| {}, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Ended(ended) => Ok(ended),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(request, &|_| {}, &|_| {}, stop, pick).await
             }
         }
     }
@@ -260,17 +251,16 @@ impl Hand {
         match self {
             Hand::Local(_) => Ok(()),
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
                 let request = Request::Purge {
                     root: root.to_owned(),
                     library: Some(root.join(library)),
                     command: "dtaas down".to_owned(),
                 };
-                match agent.ask(request, &|_| {}, note, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Purged => Ok(()),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(request, &|_| {}, note, stop, pick).await
             }
         }
     }
@@ -285,14 +275,29 @@ impl Hand {
         match self {
             Hand::Local(local) => local.apply(event, stop).await,
             Hand::Remote(remote) => {
-                let agent = &mut remote.agent;
-                let note = &|text: String| note(&text);
-                match agent.ask(Request::Apply, event, note, stop).await? {
+                let pick = |reply| match reply {
                     Reply::Outcome(outcome) => Ok(outcome),
-                    other => Err(out_of_turn(agent, &other)),
-                }
+                    other => Err(Box::new(other)),
+                };
+                remote.ask(Request::Apply, event, note, stop, pick).await
             }
         }
+    }
+}
+
+impl Remote {
+    /// Asks the agent; `pick` takes out of the reply what was asked for, or gives it back.
+    async fn ask<T>(
+        &mut self,
+        request: Request,
+        event: &(dyn Fn(Event) + Sync),
+        note: &(dyn Fn(&str) + Sync),
+        stop: watch::Receiver<bool>,
+        pick: impl FnOnce(Reply) -> Result<T, Box<Reply>>,
+    ) -> anyhow::Result<T> {
+        let note = &|text: String| note(&text);
+        let reply = self.agent.ask(request, event, note, stop).await?;
+        pick(reply).map_err(|other| out_of_turn(&self.agent, &other))
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod apply;
+pub mod below;
 pub mod diff;
 pub mod difference;
 pub mod docker;

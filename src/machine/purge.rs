@@ -88,7 +88,7 @@ fn purged(root: &Path, library: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+pub fn remove(path: &Path) -> std::io::Result<()> {
     let removed = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),

@@ -1,7 +1,8 @@
 //! What containers use, and how much users' files take.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use anyhow::Result;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::below;
 use crate::machine::docker::{Engine, Sample};
 
 /// Between two looks at how long processors worked for a container.
@@ -121,25 +123,15 @@ fn taken(library: &Path, users: &[String]) -> BTreeMap<String, Taken> {
 
 /// What lies below a directory takes; links are not followed, and a file with several names counts for each.
 fn size(place: &Path, end: Instant) -> Taken {
-    use std::os::unix::fs::MetadataExt;
     let mut taken = Taken::default();
-    let mut open = vec![place.to_owned()];
-    while let Some(directory) = open.pop() {
-        // What has just gone takes nothing.
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if Instant::now() >= end {
-                taken.more = true;
-                return taken;
-            }
-            let Ok(found) = entry.metadata() else {
-                continue;
-            };
-            taken.bytes = taken.bytes.saturating_add(found.blocks() * 512);
-            if found.is_dir() {
-                open.push(entry.path());
-            }
+    below::each(place, |_, found| {
+        if Instant::now() >= end {
+            taken.more = true;
+            return ControlFlow::Break(());
         }
-    }
+        taken.bytes = taken.bytes.saturating_add(found.blocks() * 512);
+        ControlFlow::Continue(())
+    });
     taken
 }
 
@@ -166,6 +158,8 @@ pub fn shown(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod library;
 pub mod naming;
 pub mod probe;
+mod rights;
 pub mod services;
 pub mod website;
 pub mod workspace;

@@ -48,16 +48,23 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 pub fn json_line(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {
         Ok(line) => data(line),
-        Err(error) => say(format!("cannot write this as JSON: {error}")),
+        Err(error) => no_json(&error),
     }
+}
+
+fn no_json(error: &serde_json::Error) {
+    say(format!("cannot write this as JSON: {error}"));
 }
 
 /// Tells something as JSON, on one line of standard output.
 pub fn told_as_json(value: &impl serde::Serialize) {
-    if let Ok(line) = serde_json::to_string(value) {
-        transcript::line(&line);
+    match serde_json::to_string(value) {
+        Ok(line) => {
+            transcript::line(&line);
+            data(line);
+        }
+        Err(error) => no_json(&error),
     }
-    json_line(value);
 }
 
 /// A text about one machine of several, with its name before it.

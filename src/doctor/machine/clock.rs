@@ -10,7 +10,6 @@ use crate::machine::firewall::{find, run};
 
 pub const CHECK: Check = Check {
     name: "clock",
-    looks_at: "the clock: that it is kept right, and agrees with this machine's",
     run: |subject| check(subject).boxed_local(),
 };
 

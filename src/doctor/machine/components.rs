@@ -10,7 +10,6 @@ use crate::platform::desired::Container;
 
 pub const CHECK: Check = Check {
     name: "components",
-    looks_at: "every container: that it runs, stays up, answers, and has memory enough",
     run: |subject| check(subject).boxed_local(),
 };
 

@@ -6,7 +6,6 @@ use crate::machine::step::{FileChange, Step};
 
 pub const CHECK: Check = Check {
     name: "drift",
-    looks_at: "what differs from the spec: missing, unexpected, drifted",
     run: at_once!(check),
 };
 

@@ -8,7 +8,6 @@ use crate::machine::docker::{Abilities, Engine};
 
 pub const CHECK: Check = Check {
     name: "engine",
-    looks_at: "docker: that it answers, its version and kind, its limits and its storage",
     run: |subject| check(subject).boxed_local(),
 };
 

@@ -9,7 +9,6 @@ use crate::platform::desired::Image;
 
 pub const CHECK: Check = Check {
     name: "images",
-    looks_at: "images that are not here yet: that their registry has them",
     run: |subject| check(subject).boxed_local(),
 };
 

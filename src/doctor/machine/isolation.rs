@@ -16,7 +16,6 @@ use crate::platform::naming::WORKSPACE_PORT;
 
 pub const CHECK: Check = Check {
     name: "isolation",
-    looks_at: "tried from inside workspaces: others' desktops, ports of the machine, the cloud's metadata, and that the gateway can be reached",
     run: |subject| check(subject).boxed_local(),
 };
 
@@ -59,8 +58,8 @@ async fn check(subject: &Subject) -> Vec<Finding> {
     let listening = listening();
     // Where the gateway listens for workspaces its ports are open, and nothing else is.
     let is_closed = |one: &&Listening| {
-        let elsewhere = firewall.address.is_some() && one.address.is_some();
-        !firewall.ports.contains(&one.port) || (elsewhere && one.address != firewall.address)
+        let elsewhere = |address| !one.is_at(address);
+        !firewall.ports.contains(&one.port) || firewall.address.is_some_and(elsewhere)
     };
     let closed: Vec<&Listening> = listening.iter().filter(is_closed).collect();
     let trying = places.iter().enumerate().map(|(nth, place)| {

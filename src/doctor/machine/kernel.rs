@@ -5,7 +5,6 @@ use crate::doctor::{Finding, Fix, Severity};
 
 pub const CHECK: Check = Check {
     name: "kernel",
-    looks_at: "settings of the kernel: forwarding, inotify, connections that are tracked",
     run: at_once!(check),
 };
 

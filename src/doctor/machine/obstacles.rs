@@ -6,7 +6,6 @@ use crate::machine::ports;
 
 pub const CHECK: Check = Check {
     name: "obstacles",
-    looks_at: "what `dtaas up` would refuse: networks, names, paths, limits",
     run: at_once!(check),
 };
 

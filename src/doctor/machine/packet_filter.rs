@@ -9,7 +9,6 @@ use crate::platform::desired::Component;
 
 pub const CHECK: Check = Check {
     name: "packet-filter",
-    looks_at: "the machine's own firewall: that it leaves the gateway's ports open",
     run: |subject| check(subject).boxed_local(),
 };
 

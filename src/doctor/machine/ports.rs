@@ -6,7 +6,6 @@ use crate::machine::ports;
 
 pub const CHECK: Check = Check {
     name: "ports",
-    looks_at: "the ports that the platform needs: free, or its own",
     run: at_once!(check),
 };
 

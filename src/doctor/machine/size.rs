@@ -6,7 +6,6 @@ use crate::platform::desired::Component;
 
 pub const CHECK: Check = Check {
     name: "size",
-    looks_at: "processors and memory against what the layout asks for",
     run: at_once!(check),
 };
 

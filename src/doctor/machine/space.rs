@@ -5,7 +5,6 @@ use crate::doctor::{Finding, Severity};
 
 pub const CHECK: Check = Check {
     name: "space",
-    looks_at: "room on the disks of the deployment, the library and docker",
     run: at_once!(check),
 };
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::source::{self, escaped};
 use super::{IMAGE, key, network, own_image};
 use crate::machine::docker::{LOG, SECONDS_TO_END};
-use crate::platform::desired::{Attachment, Capabilities, Component, Container, Desired};
+use crate::platform::desired::{Attachment, Container, Desired};
 
 /// Where the files of containers' environments lie.
 pub const ENVIRONMENTS: &str = "env";
@@ -35,7 +35,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cap_add: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    security_opt: Vec<&'static str>,
+    security_opt: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpus: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,22 +101,8 @@ pub fn environment_file(key: &str) -> String {
 
 /// The same container. `own` is one of our own image, which the `first` of them has compose build for all.
 pub fn of(desired: &Desired, container: &Container, own: bool, first: bool) -> Service {
-    let (cap_drop, cap_add) = match &container.capabilities {
-        Capabilities::Only(kept) => (vec!["ALL".to_owned()], kept.clone()),
-        Capabilities::DefaultsWithout(dropped) => (dropped.clone(), Vec::new()),
-    };
-    let security_opt = match container.component {
-        Component::Workspace => Vec::new(),
-        Component::Gateway
-        | Component::Auth
-        | Component::Website
-        | Component::Library
-        | Component::RabbitMq
-        | Component::Mosquitto
-        | Component::InfluxDb
-        | Component::Grafana
-        | Component::Custom => vec!["no-new-privileges"],
-    };
+    let (cap_drop, cap_add) = container.capabilities.dropped_and_added();
+    let security_opt = container.component.security_options();
     let (network_mode, networks) = match &container.network {
         Attachment::Host => (Some("host"), BTreeMap::new()),
         Attachment::Bridge { network, address } => {

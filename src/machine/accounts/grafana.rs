@@ -247,7 +247,7 @@ impl Grafana<'_> {
         let password = format!("{}\n", self.administrator.password.expose());
         let ended = self.engine.run_in(container, &argv, &password).await?;
         match ended.code {
-            Some(0) => Ok(()),
+            0 => Ok(()),
             _ => {
                 let said: String = ended.err.chars().take(300).collect();
                 Err(Failure::new(format!(

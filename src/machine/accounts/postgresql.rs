@@ -171,7 +171,7 @@ impl PostgreSql<'_> {
             tokio::time::sleep(LOOK).await;
         };
         match ended.code {
-            Some(0) => Ok(ended.out),
+            0 => Ok(ended.out),
             _ => {
                 let said: String = ended.err.chars().take(300).collect();
                 Err(
@@ -193,7 +193,7 @@ fn is_starting(ended: &Ended) -> bool {
         "FATAL:  the database system is starting up",
         "FATAL:  the database system is not yet accepting connections",
     ];
-    ended.code != Some(0) && said.iter().any(|said| ended.err.contains(said))
+    ended.code != 0 && said.iter().any(|said| ended.err.contains(said))
 }
 
 fn put_out(name: &str) -> String {

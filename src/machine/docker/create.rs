@@ -10,9 +10,7 @@ use bollard::models::{
 use super::containers::{TO_END, as_signed};
 use crate::machine::hash;
 use crate::machine::observed::Facts;
-use crate::platform::desired::{
-    self, Attachment, Capabilities, Component, Container, Desired, label,
-};
+use crate::platform::desired::{self, Attachment, Container, Desired, label};
 
 /// Where what a container writes is kept, and how much of it: docker's logging driver and its options.
 pub const LOG: (&str, [(&str, &str); 2]) = ("json-file", [("max-size", "10m"), ("max-file", "3")]);
@@ -69,25 +67,9 @@ fn labels(desired: &Desired, container: &Container) -> HashMap<String, String> {
 fn host_config(container: &Container, machine: &Facts) -> HostConfig {
     let limits = container.limits.effective(machine);
     let memory = limits.memory.map(|bytes| as_signed(bytes.0));
-    let (cap_add, cap_drop) = match &container.capabilities {
-        Capabilities::Only(kept) => (
-            (!kept.is_empty()).then(|| kept.clone()),
-            Some(vec!["ALL".to_owned()]),
-        ),
-        Capabilities::DefaultsWithout(dropped) => (None, Some(dropped.clone())),
-    };
-    let hardened = match container.component {
-        Component::Workspace => None,
-        Component::Gateway
-        | Component::Auth
-        | Component::Website
-        | Component::Library
-        | Component::RabbitMq
-        | Component::Mosquitto
-        | Component::InfluxDb
-        | Component::Grafana
-        | Component::Custom => Some(vec!["no-new-privileges".to_owned()]),
-    };
+    // What is not said is as the engine has it.
+    let said = |words: Vec<String>| (!words.is_empty()).then_some(words);
+    let (cap_drop, cap_add) = container.capabilities.dropped_and_added();
     HostConfig {
         mounts: Some(container.mounts.iter().map(mount).collect()),
         network_mode: Some(match &container.network {
@@ -114,9 +96,9 @@ fn host_config(container: &Container, machine: &Facts) -> HostConfig {
                 .collect()
         }),
         readonly_rootfs: Some(container.read_only),
-        cap_add,
-        cap_drop,
-        security_opt: hardened,
+        cap_add: said(cap_add),
+        cap_drop: said(cap_drop),
+        security_opt: said(container.component.security_options()),
         shm_size: container.shm.map(|bytes| as_signed(bytes.0)),
         nano_cpus: limits.cpus.map(|cpus| cpus.nano),
         memory,

@@ -3,11 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bollard::container::LogOutput;
-use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::models::ExecConfig;
-use futures_util::StreamExt;
-use tokio::io::AsyncWriteExt;
 
 use super::Engine;
 
@@ -18,7 +13,7 @@ const TO_END: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Its exit code.
-    pub code: Option<i64>,
+    pub code: i64,
     /// Standard output.
     pub out: String,
     /// Standard error.
@@ -45,41 +40,16 @@ impl Engine {
                 argv.first().unwrap_or(&"")
             )
         };
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        let input = std::io::Cursor::new(input.as_bytes().to_vec());
+        let (mut out, mut err) = (Vec::new(), Vec::new());
         let run = async {
-            let config = ExecConfig {
-                cmd: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
-                attach_stdin: Some(true),
-                attach_stdout: Some(true),
-                attach_stderr: Some(true),
-                ..Default::default()
-            };
-            let made = self.docker.create_exec(name, config).await?;
-            let started = self
-                .docker
-                .start_exec(&made.id, None::<StartExecOptions>)
-                .await?;
-            let mut ended = Ended::default();
-            if let StartExecResults::Attached {
-                mut output,
-                input: mut stdin,
-            } = started
-            {
-                stdin.write_all(input.as_bytes()).await?;
-                stdin.shutdown().await?;
-                while let Some(piece) = output.next().await {
-                    match piece? {
-                        LogOutput::StdErr { message } => {
-                            ended.err.push_str(&String::from_utf8_lossy(&message));
-                        }
-                        LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                            ended.out.push_str(&String::from_utf8_lossy(&message));
-                        }
-                        LogOutput::StdIn { .. } => {}
-                    }
-                }
-            }
-            ended.code = self.docker.inspect_exec(&made.id).await?.exit_code;
-            anyhow::Ok(ended)
+            let run = self.run_before(name, &argv, input, &mut out, &mut err, None);
+            anyhow::Ok(Ended {
+                code: run.await?,
+                out: String::from_utf8_lossy(&out).into_owned(),
+                err: String::from_utf8_lossy(&err).into_owned(),
+            })
         };
         tokio::time::timeout(limit, run)
             .await

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::fixture::{Trial, trial};
+use super::fixture::Trial;
 use super::pages::{NAMES, press};
 use crate::browser::Browser;
 use crate::library::fixture::Library;
@@ -18,10 +18,10 @@ async fn open(
     folder: &str,
     shows: &str,
 ) -> Trial {
-    let mut command = trial(temporary);
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg("--writable").arg(library.root());
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(
+        temporary,
+        ["--writable".as_ref(), library.root().as_os_str()],
+    );
     browser
         .open_as(&trial.url, "alice", "alices-password")
         .await;

@@ -1,5 +1,6 @@
 //! A trial with a place of its own for what is temporary.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -97,6 +98,14 @@ impl Trial {
         let mut command = trial(temporary);
         command.args(["--port", "0"]);
         Self::start(command, "")
+    }
+
+    /// alice's own, with `alices-password`, at a port of its choosing.
+    pub fn of_alice(temporary: &Path, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        let mut command = trial(temporary);
+        command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
+        command.args(arguments);
+        Self::start(command, "alices-password\n")
     }
 
     /// The `Authorization` of a user whose password was shown.

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::browser::Browser;
 use crate::library::fixture::Library;
 
-use super::fixture::{Trial, trial};
+use super::fixture::Trial;
 
 const ENTRIES: &str =
     "[...document.querySelectorAll('#entries .name a')].map((one) => one.textContent).join(', ')";
@@ -21,10 +21,7 @@ async fn the_page_greets_and_leads_through_the_library() {
     let library = Library::new();
     library.make_directory("alice/data/<img src=x onerror=alert(1)>");
     library.write("alice/data/50% of #1?.csv", "1,2\n");
-    let mut command = trial(temporary.path());
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg(library.root());
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(temporary.path(), [library.root()]);
 
     // alice is greeted and sees her folder and the shared one,
     browser

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::fixture::{Trial, trial};
+use super::fixture::Trial;
 use super::pages::{NAMES, press};
 use crate::browser::Browser;
 use crate::library::fixture::Library;
@@ -35,10 +35,7 @@ async fn links_lead_where_they_say() {
         {"cell_type": "markdown", "source": "*after*"},
     ]});
     library.write("alice/work/run.ipynb", notebook.to_string());
-    let mut command = trial(temporary.path());
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg(library.root());
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(temporary.path(), [library.root()]);
     browser
         .open_as(&trial.url, "alice", "alices-password")
         .await;
@@ -112,10 +109,7 @@ async fn moving_between_tabs_asks_for_nothing_and_forms_keep_who_they_are_for() 
     };
     let temporary = tempfile::tempdir().unwrap();
     let library = Library::new();
-    let mut command = trial(temporary.path());
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg(library.root());
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(temporary.path(), [library.root()]);
     library.make_directory("alice/digital twins/50%");
     library.write("alice/digital twins/50%/README.md", "# Half\n");
     browser
@@ -197,10 +191,10 @@ async fn a_tool_that_is_starting_is_told_and_asked_again() {
     let program = temporary.path().join("jupyter-lab");
     fs::write(&program, SLOW).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = trial(temporary.path());
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg("--jupyter").arg(&program);
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(
+        temporary.path(),
+        ["--jupyter".as_ref(), program.as_os_str()],
+    );
     browser
         .open_as(&trial.url, "alice", "alices-password")
         .await;
@@ -246,10 +240,7 @@ async fn what_comes_late_is_not_shown_over_what_was_wanted_since() {
     }
     library.make_directory("alice/work");
     library.write("alice/work/rows.csv", "1,2\n");
-    let mut command = trial(temporary.path());
-    command.args(["--port", "0", "--users", "alice", "--password-stdin"]);
-    command.arg(library.root());
-    let trial = Trial::start(command, "alices-password\n");
+    let trial = Trial::of_alice(temporary.path(), [library.root()]);
     browser
         .open_as(&trial.url, "alice", "alices-password")
         .await;
